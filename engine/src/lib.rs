@@ -1,0 +1,20 @@
+//! Souk's pure core: what a market does with each command.
+//!
+//! A [`Market`] takes commands and gives events; the same commands give the same events for
+//! ever. `RULES.md` beside this crate is the specification that both this code and the naive
+//! oracle in `tests/` were written from.
+//!
+//! Must never: read a clock, open anything, start a thread, use randomness or floats, iterate in
+//! an undefined order, or panic because of what a client sent.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod command;
+mod event;
+mod spec;
+
+pub use command::*;
+pub use event::*;
+pub use spec::*;

@@ -1,0 +1,2 @@
+//! Souk.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The honest load generator for Souk.
