@@ -1,7 +1,7 @@
 //! From a frame to a message: one enum for what a client may send, one for what a server may.
 
 use crate::RejectReason;
-use crate::frame::{FLAG_MORE_FOLLOWS, FLAG_POSS_RESEND, Frame, HEADER_LEN};
+use crate::frame::{FLAG_MORE_FOLLOWS, FLAG_POSS_RESEND, Frame, GROUP_HEADER_LEN, HEADER_LEN};
 use crate::group::Group;
 use crate::message::*;
 
@@ -35,17 +35,19 @@ macro_rules! messages {
             /// when they are iterated over.
             ///
             /// # Errors
-            /// The first rule that is broken, with the byte of the frame at which it is.
+            /// The first rule that is broken, with the byte of the frame at which it is. The
+            /// order: template, flags, `seq`, `group_count`, `block_len`, the fields of the
+            /// root block by offset, the group's header, the values (subscription flags, number of batch entries).
             #[inline]
             pub fn decode(frame: &Frame<'a>) -> Result<Self, FieldError> {
                 match frame.header.template_id {
                     $($plain::TEMPLATE => {
                         check_header(frame, Numbered::$pnum, 0)?;
-                        root(frame).map(Self::$plain)
+                        Self::$plain(root(frame)?).checked()
                     })*
                     $($grouped::TEMPLATE => {
                         check_header(frame, Numbered::$gnum, 1)?;
-                        Ok(Self::$grouped(root(frame)?, Group::of(frame)?))
+                        Self::$grouped(root(frame)?, Group::of(frame)?).checked()
                     })*
                     _ => Err(FieldError { reason: RejectReason::UnknownTemplate, offset: 4 }),
                 }
@@ -85,6 +87,46 @@ messages! {
         }
     }
 }
+
+impl ClientMessage<'_> {
+    /// Rules of values that no field's type says.
+    #[inline(always)]
+    fn checked(self) -> Result<Self, FieldError> {
+        let broken = match &self {
+            Self::Subscribe(subscribe) if !subscription_is_legal(subscribe.flags) => FieldError {
+                reason: RejectReason::SubscriptionFlagsUnknown,
+                offset: (HEADER_LEN + SUBSCRIBE_FLAGS_AT) as u16,
+            },
+            Self::Batch(_, entries) if !(1..=BATCH_ENTRIES_MAX).contains(&entries.len()) => {
+                FieldError {
+                    reason: RejectReason::BatchSizeOutOfRange,
+                    offset: (entries.offset() - GROUP_HEADER_LEN + 2) as u16,
+                }
+            }
+            _ => return Ok(self),
+        };
+        Err(broken)
+    }
+}
+
+impl ServerMessage<'_> {
+    /// What a server says of a market needs no further rule to be read.
+    #[inline(always)]
+    fn checked(self) -> Result<Self, FieldError> {
+        Ok(self)
+    }
+}
+
+/// A snapshot alone, or depth, trades, or both.
+const fn subscription_is_legal(flags: u8) -> bool {
+    flags == SUBSCRIBE_SNAPSHOT_ONLY
+        || (flags != 0 && flags & !(SUBSCRIBE_DEPTH | SUBSCRIBE_TRADES) == 0)
+}
+
+const SUBSCRIBE_FLAGS_AT: usize = match Subscribe::INFO.offset_of("flags") {
+    Some(offset) => offset,
+    None => panic!("a subscription has flags"),
+};
 
 #[inline(always)]
 fn root<B: Block>(frame: &Frame<'_>) -> Result<B, FieldError> {

@@ -45,22 +45,35 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads a header whose reserved bytes are checked by the caller of [`split_frame`].
-    #[inline]
-    fn read(bytes: &[u8; HEADER_LEN]) -> Result<Self, RejectReason> {
-        if bytes[12..16] != [0; 4] {
-            return Err(RejectReason::ReservedNotZero);
+    /// Reads a header. Its reserved bytes are the caller's to check.
+    #[inline(always)]
+    fn read(bytes: &[u8; HEADER_LEN]) -> Self {
+        let [
+            l0,
+            l1,
+            l2,
+            l3,
+            t0,
+            t1,
+            b0,
+            b1,
+            schema_id,
+            version,
+            flags,
+            group_count,
+            ..,
+        ] = *bytes;
+        let [.., s0, s1, s2, s3, s4, s5, s6, s7] = *bytes;
+        Self {
+            frame_len: u32::from_le_bytes([l0, l1, l2, l3]),
+            template_id: u16::from_le_bytes([t0, t1]),
+            block_len: u16::from_le_bytes([b0, b1]),
+            schema_id,
+            version,
+            flags,
+            group_count,
+            seq: u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]),
         }
-        Ok(Self {
-            frame_len: u32::read(&bytes[0..4])?,
-            template_id: u16::read(&bytes[4..6])?,
-            block_len: u16::read(&bytes[6..8])?,
-            schema_id: bytes[8],
-            version: bytes[9],
-            flags: bytes[10],
-            group_count: bytes[11],
-            seq: u64::read(&bytes[16..24])?,
-        })
     }
 
     /// Writes the header to the first 24 bytes of a frame.
@@ -137,16 +150,22 @@ impl core::fmt::Display for FrameError {
 impl core::error::Error for FrameError {}
 
 /// Takes one frame from the front of `bytes`. `Ok(None)` means that more bytes are needed; a
-/// frame longer than `frame_max` is refused as soon as its first four bytes are there.
+/// frame longer than `frame_max` (or than any frame may be) is refused as soon as its first four
+/// bytes are there.
 ///
 /// # Errors
-/// The first header rule that is broken.
+/// The first rule that is broken, in this order: `frame_len` in range, `frame_len` aligned (both as
+/// soon as four bytes are there; the rest when the frame is complete), reserved bytes of the header
+/// zero, schema, `block_len` aligned and within the frame, `group_count` 0 or 1, and if it is 0, no
+/// bytes after the root block.
 #[inline]
 pub fn split_frame(bytes: &[u8], frame_max: u32) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     let Some(length) = bytes.first_chunk::<4>() else {
         return Ok(None);
     };
     let frame_len = u32::from_le_bytes(*length);
+    // Offsets in errors are u16: no frame may be longer than 65,536 bytes.
+    let frame_max = frame_max.min(FRAME_FROM_SERVER_MAX);
     let fail = |reason, offset, found| {
         Err(FrameError {
             reason,
@@ -166,10 +185,11 @@ pub fn split_frame(bytes: &[u8], frame_max: u32) -> Result<Option<(Frame<'_>, us
     let Some((head, body)) = frame.split_first_chunk::<HEADER_LEN>() else {
         return Ok(None);
     };
-    let header = match Header::read(head) {
-        Ok(header) => header,
-        Err(reason) => return fail(reason, 12, 1),
-    };
+    let header = Header::read(head);
+    let reserved = u32::from_le_bytes([head[12], head[13], head[14], head[15]]);
+    if reserved != 0 {
+        return fail(RejectReason::ReservedNotZero, 12, u64::from(reserved));
+    }
     if header.schema_id != SCHEMA_ID {
         return fail(
             RejectReason::SchemaNotSupported,

@@ -55,6 +55,12 @@ impl<'a, E: Block> Group<'a, E> {
         })
     }
 
+    /// Offset of the first entry in the frame.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.at
+    }
+
     /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -7,6 +7,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod batch;
 mod dispatch;
 mod field;
 mod frame;
@@ -16,6 +17,7 @@ pub mod message;
 mod reject;
 mod words;
 
+pub use batch::BatchInstruction;
 pub use dispatch::{ClientMessage, ServerMessage};
 pub use field::{Code, Reserved, Text};
 pub use frame::*;

@@ -71,6 +71,30 @@ pub struct MessageInfo {
     pub fields: &'static [FieldInfo],
 }
 
+impl MessageInfo {
+    /// Where the named field begins in the block.
+    #[must_use]
+    pub const fn offset_of(&self, name: &str) -> Option<usize> {
+        let mut index = 0;
+        while index < self.fields.len() {
+            if same(self.fields[index].name.as_bytes(), name.as_bytes()) {
+                return Some(self.fields[index].offset);
+            }
+            index += 1;
+        }
+        None
+    }
+}
+
+/// Whether two names are equal; `==` of slices cannot be used in a `const fn`.
+const fn same(left: &[u8], right: &[u8]) -> bool {
+    let mut index = 0;
+    while index < left.len() && index < right.len() && left[index] == right[index] {
+        index += 1;
+    }
+    index == left.len() && index == right.len()
+}
+
 /// A fixed layout: the root block of a message, or the entry of a group.
 pub trait Block: Sized {
     /// Its catalogue entry.
