@@ -214,3 +214,107 @@ pub fn split_frame(bytes: &[u8], frame_max: u32) -> Result<Option<(Frame<'_>, us
     }
     Ok(Some((Frame { header, body }, frame_len as usize)))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::message::{Heartbeat, JoinMarket};
+    use crate::{MarketId, RejectReason::*, Reserved};
+
+    const FRAME: [u8; Heartbeat::FRAME_LEN] = Heartbeat { time: 7 }.frame_const();
+
+    impl Heartbeat {
+        /// A whole frame, written by hand.
+        const fn frame_const(self) -> [u8; Heartbeat::FRAME_LEN] {
+            let mut frame = [0; Heartbeat::FRAME_LEN];
+            (frame[0], frame[4], frame[6], frame[8], frame[9]) = (32, 6, 8, 1, 1);
+            frame[24] = self.time as u8;
+            frame
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_written_by_hand_is_what_the_codec_writes() {
+        assert_eq!(Heartbeat { time: 7 }.frame(0), FRAME);
+    }
+
+    #[test]
+    fn a_frame_is_cut_off_the_front_and_the_rest_is_left() {
+        let join = JoinMarket {
+            market: MarketId(3),
+            reserved: Reserved,
+        };
+        let mut stream = [0; 64];
+        stream[..32].copy_from_slice(&FRAME);
+        stream[32..].copy_from_slice(&join.frame(0));
+        let (first, used) = split_frame(&stream, 512).unwrap().unwrap();
+        assert_eq!((first.header.template_id, used), (6, 32));
+        let (second, used) = split_frame(&stream[used..], 512).unwrap().unwrap();
+        assert_eq!((second.header.template_id, used), (12, 32));
+    }
+
+    #[test]
+    fn every_part_of_a_frame_asks_for_more_bytes() {
+        for end in 0..FRAME.len() {
+            assert_eq!(split_frame(&FRAME[..end], 512), Ok(None), "{end} bytes");
+        }
+    }
+
+    /// Sets bytes of a legal frame and expects a refusal.
+    fn check(changes: &[(usize, u8)], reason: RejectReason, offset: u16, found: u64) {
+        let mut bytes = FRAME;
+        for (at, byte) in changes {
+            bytes[*at] = *byte;
+        }
+        let error = FrameError {
+            reason,
+            offset,
+            found,
+        };
+        assert_eq!(split_frame(&bytes, 512), Err(error));
+    }
+
+    #[test]
+    fn each_rule_of_the_header_is_named_with_its_byte() {
+        check(&[(0, 0)], FrameLengthOutOfRange, 0, 0);
+        check(&[(0, 16)], FrameLengthOutOfRange, 0, 16);
+        check(&[(0, 8), (1, 2)], FrameLengthOutOfRange, 0, 520);
+        check(&[(0, 31)], FrameLengthNotAligned, 0, 31);
+        check(&[(12, 1)], ReservedNotZero, 12, 1);
+        check(&[(15, 1)], ReservedNotZero, 12, 1 << 24);
+        check(&[(8, 2)], SchemaNotSupported, 8, 2);
+        check(&[(6, 7)], BlockLengthMismatch, 6, 7);
+        check(&[(6, 16)], BlockLengthMismatch, 6, 16);
+        check(&[(11, 2)], GroupLengthMismatch, 11, 2);
+        check(&[(6, 0)], GroupLengthMismatch, 11, 0);
+    }
+
+    #[test]
+    fn of_two_broken_rules_the_one_documented_first_is_named() {
+        check(&[(0, 25), (1, 2)], FrameLengthOutOfRange, 0, 537);
+        check(&[(12, 1), (8, 2)], ReservedNotZero, 12, 1);
+        check(&[(8, 2), (6, 7)], SchemaNotSupported, 8, 2);
+        check(&[(6, 7), (11, 2)], BlockLengthMismatch, 6, 7);
+    }
+
+    #[test]
+    fn a_frame_that_is_too_long_is_refused_when_four_bytes_are_there() {
+        let length = 65_544_u32.to_le_bytes();
+        let error = split_frame(&length, u32::MAX).unwrap_err();
+        assert_eq!(error.reason, FrameLengthOutOfRange);
+        assert_eq!(split_frame(&65_536_u32.to_le_bytes(), u32::MAX), Ok(None));
+    }
+
+    #[test]
+    fn a_later_version_may_have_appended_to_the_block() {
+        let mut frame = [0; 48];
+        frame[..32].copy_from_slice(&FRAME);
+        (frame[0], frame[6], frame[9]) = (48, 24, 2);
+        frame[32..].fill(0xee);
+        let (frame, _) = split_frame(&frame, 512).unwrap().unwrap();
+        assert_eq!(frame.block::<8>(), Ok(&[7, 0, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(frame.block::<32>(), Err(BlockLengthMismatch));
+        assert!(frame.after_block().is_empty());
+    }
+}
