@@ -8,8 +8,7 @@ use souk_protocol::message::MarketDefinition;
 use souk_protocol::{AccountId, KeyId, MarketId, StpGroup, TenantId};
 
 use crate::config::{Config, Permissions};
-use crate::handoff::{Seat, TenantIndex};
-use crate::matcher::SeatConfig;
+use crate::handoff::{Seat, SeatConfig, TenantIndex};
 use crate::routing::{market_hash, matcher_of};
 
 /// Everything a gateway looks up.
@@ -84,7 +83,11 @@ impl Directory {
                 name: tenant.name.clone(),
                 index: TenantIndex(index as u32),
                 markets,
-                definitions: tenant.markets.iter().map(|market| market.definition).collect(),
+                definitions: tenant
+                    .markets
+                    .iter()
+                    .map(|market| market.definition)
+                    .collect(),
             });
             for key in &tenant.keys {
                 let group = |id: &AccountId| Some((*id, tenant.accounts.get(id)?.stp_group));

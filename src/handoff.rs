@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
-use souk_engine::{Command, Event};
+use souk_engine::{Command, Event, MarketSpec};
 use souk_protocol::message::{LevelEntry, MarketJoined};
-use souk_protocol::{ClOrdId, MarketState, OrderId, RejectReason, SessionId};
+use souk_protocol::{ClOrdId, MarketId, MarketState, OrderId, RejectReason, SessionId};
 use tokio::sync::Notify;
 
 /// Largest number of commands applied before a batch goes on. Bounds the time that the first
@@ -28,6 +28,17 @@ pub struct TenantIndex(pub u32);
 /// A market's place in the table of its matcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Seat(pub u32);
+
+/// What a matcher is made with for each of its markets, in order of seat.
+#[derive(Clone, Debug)]
+pub struct SeatConfig {
+    /// The market's id within its tenant.
+    pub market: MarketId,
+    /// The engine's bounds.
+    pub spec: MarketSpec,
+    /// The state it starts in.
+    pub state: MarketState,
+}
 
 /// One connection of a session, shared by the gateway task that owns the socket and by the
 /// publishers that answer it.
@@ -60,7 +71,9 @@ impl Link {
 
     /// Asks the connection to end for this reason. The first reason counts.
     pub fn end(&self, reason: RejectReason) {
-        let _ = self.ending.compare_exchange(0, reason.code(), Ordering::AcqRel, Ordering::Acquire);
+        let _ = self
+            .ending
+            .compare_exchange(0, reason.code(), Ordering::AcqRel, Ordering::Acquire);
         self.outbox.ready.notify_one();
     }
 
@@ -325,6 +338,12 @@ impl QueueGauge {
         tenant.fetch_add(count, Ordering::Relaxed);
         self.commands.fetch_add(count, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Counts one request in that must not be refused: the end of a connection, or an operator's.
+    pub fn admit_always(&self, tenant: TenantIndex) {
+        self.tenants[tenant.0 as usize].fetch_add(1, Ordering::Relaxed);
+        self.commands.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts commands out: taken from the queue, or never put there.

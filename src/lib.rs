@@ -4,10 +4,14 @@
 
 pub mod clock;
 pub mod config;
+pub mod directory;
+pub mod gateway;
 pub mod handoff;
 pub mod journal;
 pub mod keys;
 pub mod matcher;
 pub mod publisher;
 pub mod routing;
+pub mod server;
 pub mod storage;
+pub mod threads;

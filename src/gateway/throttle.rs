@@ -48,7 +48,10 @@ impl TokenBucket {
     fn fill(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.filled_at);
         let elapsed = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        self.tokens = self.tokens.saturating_add(elapsed.saturating_mul(self.rate)).min(self.burst);
+        self.tokens = self
+            .tokens
+            .saturating_add(elapsed.saturating_mul(self.rate))
+            .min(self.burst);
         self.filled_at = now;
     }
 }
@@ -128,7 +131,10 @@ mod tests {
                 ended_after_ms = Some(ms);
             }
         }
-        assert!(ended_after_ms.is_some_and(|ms| (500..2_000).contains(&ms)), "{ended_after_ms:?}");
+        assert!(
+            ended_after_ms.is_some_and(|ms| (500..2_000).contains(&ms)),
+            "{ended_after_ms:?}"
+        );
     }
 
     #[test]
@@ -136,6 +142,9 @@ mod tests {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(u32::MAX, u32::MAX, start);
         assert_eq!(bucket.take(u32::MAX, start), Ok(()));
-        assert_eq!(bucket.take(u32::MAX, start + Duration::from_secs(86_400 * 365)), Ok(()));
+        assert_eq!(
+            bucket.take(u32::MAX, start + Duration::from_secs(86_400 * 365)),
+            Ok(())
+        );
     }
 }

@@ -8,28 +8,18 @@ mod stream;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
-use souk_engine::{Market, MarketSpec, SpecError};
-use souk_protocol::{MarketId, MarketState, RejectReason};
+use souk_engine::{Market, SpecError};
+use souk_protocol::RejectReason;
 
 use crate::handoff::{
-    BATCH_COMMANDS_MAX, Batch, Item, QueueGauge, Record, Request, Submission, TakesBatches,
+    BATCH_COMMANDS_MAX, Batch, Item, QueueGauge, Record, Request, SeatConfig, Submission,
+    TakesBatches,
 };
 use lanes::Lanes;
 use stream::Stream;
 
 /// How many items ahead of the one being applied the book is told to fetch.
 const PREFETCH_AHEAD: usize = 6;
-
-/// What a matcher is made with for each of its markets, in order of seat.
-#[derive(Clone, Debug)]
-pub struct SeatConfig {
-    /// The market's id within its tenant.
-    pub market: MarketId,
-    /// The engine's bounds.
-    pub spec: MarketSpec,
-    /// The state it starts in.
-    pub state: MarketState,
-}
 
 /// The queue a matcher takes from.
 #[derive(Debug)]

@@ -7,8 +7,9 @@ use souk_engine::{Command, Event, EventSink, LevelUpdate, Market};
 use souk_protocol::message::{LevelEntry, MarketJoined, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY};
 use souk_protocol::{MarketId, RejectReason, Reserved, SessionId, Side};
 
-use super::SeatConfig;
-use crate::handoff::{Batch, BatchPlace, Link, Numbered, Outcome, Record, Request, Seat};
+use crate::handoff::{
+    Batch, BatchPlace, Link, Numbered, Outcome, Record, Request, Seat, SeatConfig,
+};
 
 /// The number that grows when another process takes a market over. Nothing does in the
 /// durability class `memory`.
