@@ -96,7 +96,7 @@ impl Oracle {
     }
 
     /// Cancel 2 and 3: gives the order's place in the flat list.
-    pub(super) fn find(&self, account: AccountId, of: OrderRef) -> Result<usize, RejectReason> {
+    pub fn find(&self, account: AccountId, of: OrderRef) -> Result<usize, RejectReason> {
         if (of.order_id.0 != 0) == (of.cl_ord_id.0 != 0) {
             return Err(RejectReason::OrderReferenceMissing);
         }

@@ -2,7 +2,7 @@
 
 use super::{Event, LevelUpdate, Oracle, Order};
 use souk_engine::OrderView;
-use souk_protocol::{MarketState, MatchId, Price, Qty, Side};
+use souk_protocol::{AccountId, MarketState, MatchId, OrderId, Price, Qty, Side};
 
 /// Everything that a market shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +27,10 @@ pub struct Meaning {
     matches: u64,
     generations: Vec<u32>,
     free_slots: Vec<u32>,
-    /// In rank order, with the place in the account's list, but without the priority number, of
-    /// which only the order matters.
-    orders: Vec<(Order, usize)>,
+    /// In rank order, without the numbers of which only the order matters.
+    orders: Vec<Order>,
+    /// The accounts' lists.
+    lists: Vec<(AccountId, OrderId)>,
 }
 
 impl Oracle {
@@ -52,27 +53,21 @@ impl Oracle {
     }
 
     pub fn meaning(&self) -> Meaning {
-        let place = |order: &Order| {
-            let earlier = |o: &&Order| o.account == order.account && o.place < order.place;
-            self.orders.iter().filter(earlier).count()
-        };
-        let plain = |o: &&Order| {
-            (
-                Order {
-                    priority: 0,
-                    place: 0,
-                    ..(*o).clone()
-                },
-                place(o),
-            )
-        };
         let ranked = [self.ranked(Side::Buy), self.ranked(Side::Sell)].concat();
+        let plain = |o: &&Order| Order {
+            priority: 0,
+            place: 0,
+            ..(*o).clone()
+        };
+        let mut in_lists: Vec<&Order> = self.orders.iter().collect();
+        in_lists.sort_unstable_by_key(|o| (o.account, o.place));
         Meaning {
             state: self.state,
             matches: self.matches,
             generations: self.generations.clone(),
             free_slots: self.free_slots.clone(),
             orders: ranked.iter().map(plain).collect(),
+            lists: in_lists.iter().map(|o| (o.account, o.order_id)).collect(),
         }
     }
 
@@ -123,25 +118,22 @@ impl Oracle {
     /// Section 8: one event for each level that differs from `before`.
     pub(super) fn changed_levels(&self, before: &[LevelUpdate], events: &mut Vec<Event>) {
         let after = self.all_levels();
-        let same_place = |a: &LevelUpdate, b: &LevelUpdate| a.side == b.side && a.price == b.price;
-        let mut changed: Vec<LevelUpdate> = after
-            .iter()
-            .copied()
-            .filter(|level| !before.contains(level))
-            .collect();
-        for old in before {
-            if !after.iter().any(|level| same_place(level, old)) {
+        let mut changed: Vec<LevelUpdate> = Vec::new();
+        for level in &after {
+            if same_place(before, level) != Some(level) {
+                changed.push(*level);
+            }
+        }
+        for level in before {
+            if same_place(&after, level).is_none() {
                 changed.push(LevelUpdate {
                     qty: Qty(0),
                     orders: 0,
-                    ..*old
+                    ..*level
                 });
             }
         }
-        changed.sort_unstable_by_key(|level| match level.side {
-            Side::Buy => (1, -level.price.0),
-            Side::Sell => (2, level.price.0),
-        });
+        changed.sort_unstable_by_key(level_rank);
         events.extend(changed.into_iter().map(Event::Level));
     }
 
@@ -159,6 +151,20 @@ impl Oracle {
         }
         fnv_1a(&bytes)
     }
+}
+
+/// Section 8: first buys, then sells, each from the best price to the worst.
+fn level_rank(level: &LevelUpdate) -> (u8, i64) {
+    match level.side {
+        Side::Buy => (1, -level.price.0),
+        Side::Sell => (2, level.price.0),
+    }
+}
+
+/// The level with this one's side and price. `levels` are in the order of section 8.
+fn same_place<'a>(levels: &'a [LevelUpdate], level: &LevelUpdate) -> Option<&'a LevelUpdate> {
+    let found = levels.binary_search_by_key(&level_rank(level), level_rank);
+    found.ok().map(|index| &levels[index])
 }
 
 /// 64-bit FNV-1a.

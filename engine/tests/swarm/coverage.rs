@@ -79,18 +79,13 @@ pub fn taker(oracle: &Oracle, command: &Command) -> Option<Taker> {
             account: new.account,
             mode: new.stp_mode,
         }),
-        Command::Replace(replace) => oracle
-            .orders
-            .iter()
-            .find(|o| {
-                o.account == replace.account
-                    && (o.order_id == replace.order.order_id
-                        || o.cl_ord_id == replace.order.cl_ord_id)
+        Command::Replace(replace) => {
+            let order = &oracle.orders[oracle.find(replace.account, replace.order).ok()?];
+            Some(Taker {
+                account: order.account,
+                mode: order.stp_mode,
             })
-            .map(|o| Taker {
-                account: o.account,
-                mode: o.stp_mode,
-            }),
+        }
         _ => None,
     }
 }
@@ -102,6 +97,7 @@ pub struct Coverage {
     pub commands: u64,
     pub events: u64,
     pub open_orders_max: usize,
+    open_orders_sum: u64,
 }
 
 impl Coverage {
@@ -116,6 +112,7 @@ impl Coverage {
         self.commands += 1;
         self.events += events.len() as u64;
         self.open_orders_max = self.open_orders_max.max(after.orders.len());
+        self.open_orders_sum += after.orders.len() as u64;
         for event in events {
             self.add(Fact::Event(kind(event)));
             self.event(command, event);
@@ -274,6 +271,12 @@ impl Coverage {
         self.commands += other.commands;
         self.events += other.events;
         self.open_orders_max = self.open_orders_max.max(other.open_orders_max);
+        self.open_orders_sum += other.open_orders_sum;
+    }
+
+    /// Open orders at a command, on average.
+    pub fn open_orders_mean(&self) -> u64 {
+        self.open_orders_sum / self.commands.max(1)
     }
 
     /// Every fact that must be met, and those that were met besides, with their counts.

@@ -87,7 +87,7 @@ impl Generator {
     }
 
     /// The best price of a side, or one tick beside it.
-    fn touch(&mut self, oracle: &Oracle, side: Side) -> i64 {
+    pub(super) fn touch(&mut self, oracle: &Oracle, side: Side) -> i64 {
         oracle.best(side).map_or(self.mid, |p| p.0) + self.rng.pick(&[0, 0, 1, -1])
     }
 

@@ -110,6 +110,9 @@ impl Generator {
         if oracle.orders.len() > self.profile.open_target && self.rng.percent(60) {
             return self.shrink_book(oracle);
         }
+        if oracle.orders.len() < self.profile.open_target / 2 && self.rng.percent(50) {
+            return self.grow_book(oracle);
+        }
         match self.kind() {
             Kind::Cancel => self.cancel(oracle),
             Kind::Replace => Command::Replace(self.replace(oracle)),
@@ -171,6 +174,24 @@ impl Generator {
         } else {
             self.profile.spec.price_min
         };
+        Command::New(new)
+    }
+
+    /// An order that makes a book larger that has become too small: it does not cross.
+    fn grow_book(&mut self, oracle: &Oracle) -> Command {
+        let mut new = self.new_order(Kind::Gtc, oracle);
+        let crossed = |touch: Price| new.side.crosses(new.price, touch);
+        if oracle.best(new.side.opposite()).is_some_and(crossed) {
+            let away = 1 + self.rng.below(self.profile.band).cast_signed();
+            let touch = self.touch(oracle, new.side.opposite());
+            let price = if new.side == Side::Buy {
+                touch - away
+            } else {
+                touch + away
+            };
+            let spec = self.profile.spec;
+            new.price = Price(price.clamp(spec.price_min.0, spec.price_max.0));
+        }
         Command::New(new)
     }
 
@@ -339,8 +360,10 @@ impl Generator {
 
     fn replace(&mut self, oracle: &Oracle) -> ReplaceOrder {
         let (account, order) = self.reference(oracle);
-        let named = (oracle.orders.iter())
-            .find(|o| o.order_id == order.order_id || o.cl_ord_id == order.cl_ord_id);
+        let named = oracle
+            .find(account, order)
+            .ok()
+            .map(|index| &oracle.orders[index]);
         let spec = self.profile.spec;
         let (price, total) = match named {
             Some(o) => {

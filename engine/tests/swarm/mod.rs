@@ -6,6 +6,7 @@
 pub mod coverage;
 mod fields;
 mod generate;
+pub mod market;
 pub mod profile;
 pub mod rng;
 pub mod shrink;

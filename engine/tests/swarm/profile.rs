@@ -83,9 +83,38 @@ pub struct Profile {
 
 impl Profile {
     pub fn draw(rng: &mut Rng) -> Self {
+        let profile = Self::draw_usual(rng);
+        if rng.percent(1) {
+            profile.with_a_big_book()
+        } else {
+            profile
+        }
+    }
+
+    /// Thousands of open orders, so that whatever grows in a market has to grow.
+    fn with_a_big_book(self) -> Self {
+        let mut spec = self.spec;
+        (spec.orders_max, spec.account_orders_max) = (1_000_000, 1_000_000);
+        Self {
+            spec,
+            commands: 15_000,
+            levels: Levels::Never,
+            state_every: 512,
+            cl_ord_ids: ClOrdIds::Counted,
+            sizes: Sizes::UpTo(10),
+            open_target: 8_000,
+            ..self
+        }
+    }
+
+    fn draw_usual(rng: &mut Rng) -> Self {
         let spec = draw_spec(rng);
-        let open_target = rng.pick(&[2, 5, 5, 12, 12, 25, 25, 40, 40, 80, 80, 150, 300]);
-        let accounts = rng.pick(&[1, 2, 2, 3, 4, 6]);
+        let open_target = rng.pick(&[2, 5, 12, 12, 25, 25, 40, 40, 80, 80, 150, 300, 600]);
+        let accounts: u32 = rng.pick(&[1, 2, 2, 3, 4, 6]);
+        let room = spec
+            .orders_max
+            .min(spec.account_orders_max.saturating_mul(accounts));
+        let open_target = open_target.min(room as usize + 1);
         let groups = (0..accounts).map(|_| rng.pick(&[0, 0, 1, 1, 2])).collect();
         let all = [StpScope::Account, StpScope::Group];
         let (low, high) = (spec.price_min.0, spec.price_max.0);
@@ -117,8 +146,8 @@ impl Profile {
             cl_ord_ids: match rng.below(4) {
                 0 => ClOrdIds::None,
                 1 => ClOrdIds::Counted,
-                2 => ClOrdIds::Pool(8),
-                _ => ClOrdIds::Pool(200),
+                2 => ClOrdIds::Pool(4 + open_target as u64),
+                _ => ClOrdIds::Pool(10 * open_target as u64),
             },
             sizes: match rng.below(6) {
                 0 => Sizes::One,
@@ -131,7 +160,7 @@ impl Profile {
             mid: rng.pick(&[low, high, near_low, near_low, low + (high - low) / 2]),
             band: rng.pick(&[1, 2, 5, 20, 20, 100, 1_000, 50_000]),
             drift: rng.pick(&[1, 1, 3, 50, 1_000]),
-            drift_percent: rng.pick(&[0, 5, 30, 100]),
+            drift_percent: rng.pick(&[0, 0, 5, 30, 100]),
             jump_every: rng.pick(&[100, 1_000, 5_000, u64::MAX]),
             outlier_percent: rng.pick(&[0, 0, 1, 5, 20]),
             crossing_percent: rng.pick(&[2, 10, 25, 50]),
@@ -152,11 +181,11 @@ fn draw_spec(rng: &mut Rng) -> MarketSpec {
         5 => (1 << 32, 1 << 33),
         _ => (1, 1 << 40),
     };
-    let (qty_min, qty_max) = match rng.below(7) {
-        0 => (1, QTY_MAX.0),
-        1 => (QTY_MAX.0 - 3, QTY_MAX.0),
-        2 => (7, 20),
-        3 => (3, 1_000),
+    let (qty_min, qty_max) = match rng.below(20) {
+        0 | 1 => (1, QTY_MAX.0),
+        2 => (QTY_MAX.0 - 3, QTY_MAX.0),
+        3 | 4 => (7, 20),
+        5..8 => (3, 1_000),
         _ => (1, 1 << 40),
     };
     let room = i128::MAX / (i128::from(price_max) * i128::from(qty_max));
@@ -167,8 +196,16 @@ fn draw_spec(rng: &mut Rng) -> MarketSpec {
         qty_min: Qty(qty_min),
         qty_max: Qty(qty_max),
         notional_unit: unit.min(u64::try_from(room).unwrap_or(u64::MAX)),
-        orders_max: rng.pick(&[1_000_000, 1_000_000, 1_000_000, 30, 7, 1]),
-        account_orders_max: rng.pick(&[1_000_000, 1_000_000, 1_000_000, 12, 3, 1]),
+        orders_max: if rng.percent(80) {
+            1_000_000
+        } else {
+            rng.pick(&[60, 30, 7, 1])
+        },
+        account_orders_max: if rng.percent(80) {
+            1_000_000
+        } else {
+            rng.pick(&[20, 12, 3, 1])
+        },
     }
     .check()
     .expect("every drawn market is legal")
@@ -180,9 +217,9 @@ fn draw_kinds(rng: &mut Rng) -> Vec<(Kind, u64)> {
     let others = [
         (Kind::PostOnly, 15),
         (Kind::Ioc, 10),
-        (Kind::Fok, 10),
+        (Kind::Fok, 6),
         (Kind::MarketIoc, 8),
-        (Kind::MarketFok, 8),
+        (Kind::MarketFok, 5),
         (Kind::Cancel, 25),
         (Kind::Replace, 25),
         (Kind::MassCancel, 1),
