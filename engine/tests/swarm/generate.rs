@@ -40,16 +40,21 @@ impl Generator {
     /// The next step.
     pub fn step(&mut self, oracle: &Oracle) -> Step {
         let command = self.command(oracle);
+        self.looked_at(command)
+    }
+
+    fn looked_at(&mut self, command: Command) -> Step {
         let levels = match self.profile.levels {
             Levels::Never => false,
             Levels::Always => true,
             Levels::Sometimes => self.rng.percent(50),
         };
+        let compare_state = self.rng.below(self.profile.state_every) == 0;
         Step {
             command,
             levels,
             prefetch: self.rng.percent(50),
-            compare_state: self.rng.below(self.profile.state_every) == 0,
+            compare_state,
         }
     }
 
@@ -78,15 +83,9 @@ impl Generator {
                 ..self.plain(AccountId(1))
             }));
         }
-        let steps = commands.into_iter();
+        let mut steps: Vec<Step> = commands.into_iter().map(|c| self.looked_at(c)).collect();
+        steps.last_mut().expect("not empty").compare_state = true;
         steps
-            .map(|command| Step {
-                command,
-                levels: true,
-                prefetch: false,
-                compare_state: true,
-            })
-            .collect()
     }
 
     /// Looks at what a command led to.
