@@ -336,8 +336,7 @@ fn kind(event: &Event) -> &'static str {
 
 /// What every long enough test must have met.
 fn required() -> Vec<Fact> {
-    use RejectReason as R;
-    let mut facts: Vec<Fact> = [
+    let events = [
         "Accepted",
         "Rejected",
         "Trade",
@@ -348,10 +347,43 @@ fn required() -> Vec<Fact> {
         "Status",
         "StateChanged",
         "Level",
-    ]
-    .map(Fact::Event)
-    .to_vec();
-    let of_every_order = [
+    ];
+    let mut facts = vec![
+        Fact::SelfTradeAfterTrades,
+        Fact::ReplaceKept,
+        Fact::ReplaceLost,
+        Fact::ReplaceTraded,
+        Fact::ReplaceFilled,
+        Fact::ReplaceSlid,
+        Fact::Slid,
+        Fact::GtcTradedAndRested,
+        Fact::FokFilled(OrderType::Market),
+        Fact::FokFilled(OrderType::Limit),
+        Fact::FokSkippedItsOwn,
+        Fact::MarketTradedOnBudget,
+        Fact::BudgetStopAfterTrades,
+        Fact::BudgetStopAtOnce,
+        Fact::LevelGone,
+        Fact::GenerationThree,
+        Fact::GenerationHundred,
+        Fact::MassCanceledMany,
+        Fact::MassCanceledNothing,
+    ];
+    facts.extend(events.map(Fact::Event));
+    facts.extend(
+        CancelReason::ALL
+            .iter()
+            .map(|reason| Fact::Canceled(*reason)),
+    );
+    required_rejects(&mut facts);
+    required_self_trades(&mut facts);
+    facts
+}
+
+/// Every reason that section 3 of the rules names, for every command that it names it for.
+fn required_rejects(facts: &mut Vec<Fact>) {
+    use RejectReason as R;
+    let of_new_and_replace = [
         R::MarketHalted,
         R::MarketCancelOnly,
         R::QtyMustNotBeZero,
@@ -370,18 +402,26 @@ fn required() -> Vec<Fact> {
         R::FokUnfillable,
     ];
     let of_reference = [R::OrderReferenceMissing, R::UnknownOrder];
-    facts.extend(of_every_order.map(|reason| Fact::Rejected(By::New, reason)));
+    for by in [By::New, By::Replace] {
+        facts.extend(of_new_and_replace.map(|reason| Fact::Rejected(by, reason)));
+    }
     facts.extend(of_new.map(|reason| Fact::Rejected(By::New, reason)));
-    facts.extend(of_every_order.map(|reason| Fact::Rejected(By::Replace, reason)));
     for by in [By::Replace, By::Cancel, By::Status] {
         facts.extend(of_reference.map(|reason| Fact::Rejected(by, reason)));
     }
     facts.extend([By::Cancel, By::MassCancel].map(|by| Fact::Rejected(by, R::MarketHalted)));
-    facts.extend(
-        CancelReason::ALL
-            .iter()
-            .map(|reason| Fact::Canceled(*reason)),
-    );
+}
+
+/// Every mode with everything that it can lead to, for new orders and replaced ones.
+fn required_self_trades(facts: &mut Vec<Fact>) {
+    let outcomes = [
+        (StpMode::CancelNewest, Outcome::TakerCanceled),
+        (StpMode::CancelOldest, Outcome::MakerCanceled),
+        (StpMode::CancelBoth, Outcome::BothCanceled),
+        (StpMode::DecrementAndCancel, Outcome::MakerGone),
+        (StpMode::DecrementAndCancel, Outcome::TakerGone),
+        (StpMode::DecrementAndCancel, Outcome::BothGone),
+    ];
     for by in [By::New, By::Replace] {
         facts.push(Fact::SelfTrade(
             StpMode::None,
@@ -390,37 +430,8 @@ fn required() -> Vec<Fact> {
             by,
         ));
         for owner in [Owner::Account, Owner::Group] {
-            let outcomes = [
-                (StpMode::CancelNewest, Outcome::TakerCanceled),
-                (StpMode::CancelOldest, Outcome::MakerCanceled),
-                (StpMode::CancelBoth, Outcome::BothCanceled),
-                (StpMode::DecrementAndCancel, Outcome::MakerGone),
-                (StpMode::DecrementAndCancel, Outcome::TakerGone),
-                (StpMode::DecrementAndCancel, Outcome::BothGone),
-            ];
             let fact = |(mode, outcome)| Fact::SelfTrade(mode, outcome, owner, by);
             facts.extend(outcomes.map(fact));
         }
     }
-    facts.extend([OrderType::Market, OrderType::Limit].map(Fact::FokFilled));
-    facts.extend([
-        Fact::SelfTradeAfterTrades,
-        Fact::ReplaceKept,
-        Fact::ReplaceLost,
-        Fact::ReplaceTraded,
-        Fact::ReplaceFilled,
-        Fact::ReplaceSlid,
-        Fact::Slid,
-        Fact::GtcTradedAndRested,
-        Fact::FokSkippedItsOwn,
-        Fact::MarketTradedOnBudget,
-        Fact::BudgetStopAfterTrades,
-        Fact::BudgetStopAtOnce,
-        Fact::LevelGone,
-        Fact::GenerationThree,
-        Fact::GenerationHundred,
-        Fact::MassCanceledMany,
-        Fact::MassCanceledNothing,
-    ]);
-    facts
 }

@@ -115,7 +115,7 @@ impl Profile {
             .orders_max
             .min(spec.account_orders_max.saturating_mul(accounts));
         let open_target = open_target.min(room as usize + 1);
-        let groups = (0..accounts).map(|_| rng.pick(&[0, 0, 1, 1, 2])).collect();
+        let groups = (0..accounts).map(|_| rng.pick(&[0, 1, 1, 1, 2])).collect();
         let all = [StpScope::Account, StpScope::Group];
         let (low, high) = (spec.price_min.0, spec.price_max.0);
         let near_low = low
