@@ -5,8 +5,10 @@ use super::{Failure, Make, Step, replay};
 use crate::oracle::Oracle;
 use souk_engine::{Command, Event, MarketSpec};
 use souk_protocol::OrderId;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{set_hook, take_hook};
+use std::sync::Once;
 
 /// Up to this length every step of a script compares the whole state, so that the difference is
 /// seen as early as it is there.
@@ -25,9 +27,7 @@ impl Failure {
     /// Removes chunks of commands, half of the list first and single ones in the end, as long as
     /// what is left still fails.
     pub fn shrunk(self, make: Make<'_>) -> Self {
-        // The panics of a shrinking run are expected; their messages would bury the result.
-        let hook = take_hook();
-        set_hook(Box::new(|_| {}));
+        hush(true);
         let mut failure = self;
         let mut linked = link(failure.spec, &failure.script);
         let mut chunk = linked.len() / 2;
@@ -50,7 +50,7 @@ impl Failure {
                 chunk /= 2;
             }
         }
-        set_hook(hook);
+        hush(false);
         failure
     }
 
@@ -78,6 +78,24 @@ impl Failure {
             self.difference.got,
         )
     }
+}
+
+thread_local! {
+    static HUSHED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The panics of a thread that shrinks are expected; their messages would bury the result.
+fn hush(hushed: bool) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !HUSHED.get() {
+                usual(panic);
+            }
+        }));
+    });
+    HUSHED.set(hushed);
 }
 
 fn link(spec: MarketSpec, script: &[Step]) -> Vec<Linked> {
