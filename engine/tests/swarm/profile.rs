@@ -136,7 +136,7 @@ impl Profile {
                 Levels::Always,
                 Levels::Sometimes,
             ]),
-            state_every: rng.pick(&[1, 4, 16, 16, 64, 64]),
+            state_every: rng.pick(&[2, 8, 32, 64, 64, 64, 128]),
             kinds: draw_kinds(rng),
             groups,
             regroup: rng.percent(20),
