@@ -40,7 +40,7 @@ blocks! {
     Server MarketDefinition = 15 {
         /// The market.
         market: MarketId,
-        /// Its state when this was sent.
+        /// The state it opened in; `MarketJoined` and `MarketStatus` tell the present one.
         state: MarketState,
         /// Digits after the point of the base currency's unit.
         base_scale: u8,
