@@ -1,6 +1,7 @@
 //! From a frame to a message: one enum for what a client may send, one for what a server may.
 
 use crate::RejectReason;
+use crate::field::Value;
 use crate::frame::{FLAG_MORE_FOLLOWS, FLAG_POSS_RESEND, Frame, HEADER_LEN};
 use crate::group::Group;
 use crate::message::*;
@@ -35,19 +36,52 @@ macro_rules! messages {
             /// when they are iterated over.
             ///
             /// # Errors
-            /// The first rule that is broken, with the byte of the frame at which it is.
+            /// The first rule that is broken, with the byte of the frame at which it is. The
+            /// order: template, flags, `seq`, `group_count`, `block_len`, the fields of the
+            /// root block by offset, the group's header, the values (subscription flags, number of batch entries).
             #[inline]
             pub fn decode(frame: &Frame<'a>) -> Result<Self, FieldError> {
                 match frame.header.template_id {
                     $($plain::TEMPLATE => {
                         check_header(frame, Numbered::$pnum, 0)?;
-                        root(frame).map(Self::$plain)
+                        Self::$plain(root(frame)?).checked()
                     })*
                     $($grouped::TEMPLATE => {
                         check_header(frame, Numbered::$gnum, 1)?;
-                        Ok(Self::$grouped(root(frame)?, Group::of(frame)?))
+                        Self::$grouped(root(frame)?, Group::of(frame)?).checked()
                     })*
                     _ => Err(FieldError { reason: RejectReason::UnknownTemplate, offset: 4 }),
+                }
+            }
+
+            /// The message's entry in the catalogue.
+            #[must_use]
+            pub const fn info(&self) -> &'static MessageInfo {
+                match self {
+                    $(Self::$plain(_) => &$plain::INFO,)*
+                    $(Self::$grouped(..) => &$grouped::INFO,)*
+                }
+            }
+
+            /// Writes the message to the front of `out`, as this version does, and gives the
+            /// length of the frame; `None` when `out` is too short or an entry is not legal.
+            #[must_use]
+            pub fn write(&self, seq: u64, flags: u8, out: &mut [u8]) -> Option<usize> {
+                match self {
+                    $(Self::$plain(message) => {
+                        let frame = message.frame_with_flags(seq, flags);
+                        out.get_mut(..frame.len())?.copy_from_slice(&frame);
+                        Some(frame.len())
+                    })*
+                    $(Self::$grouped(root, entries) => entries.write_frame(root, seq, flags, out),)*
+                }
+            }
+
+            /// Shows each field of the root block and its value, in order of offset.
+            pub fn visit(&self, visitor: &mut dyn FnMut(&'static FieldInfo, Value<'_>)) {
+                match self {
+                    $(Self::$plain(message) => message.visit(visitor),)*
+                    $(Self::$grouped(root, _) => root.visit(visitor),)*
                 }
             }
         }
@@ -86,6 +120,46 @@ messages! {
     }
 }
 
+impl ClientMessage<'_> {
+    /// Rules of values that no field's type says.
+    #[inline(always)]
+    fn checked(self) -> Result<Self, FieldError> {
+        let broken = match &self {
+            Self::Subscribe(subscribe) if !subscription_is_legal(subscribe.flags) => FieldError {
+                reason: RejectReason::SubscriptionFlagsUnknown,
+                offset: (HEADER_LEN + SUBSCRIBE_FLAGS_AT) as u16,
+            },
+            Self::Batch(_, entries) if !(1..=BATCH_ENTRIES_MAX).contains(&entries.len()) => {
+                FieldError {
+                    reason: RejectReason::BatchSizeOutOfRange,
+                    offset: (entries.count_offset()) as u16,
+                }
+            }
+            _ => return Ok(self),
+        };
+        Err(broken)
+    }
+}
+
+impl ServerMessage<'_> {
+    /// What a server says of a market needs no further rule to be read.
+    #[inline(always)]
+    fn checked(self) -> Result<Self, FieldError> {
+        Ok(self)
+    }
+}
+
+/// A snapshot alone, or depth, trades, or both.
+const fn subscription_is_legal(flags: u8) -> bool {
+    flags == SUBSCRIBE_SNAPSHOT_ONLY
+        || (flags != 0 && flags & !(SUBSCRIBE_DEPTH | SUBSCRIBE_TRADES) == 0)
+}
+
+const SUBSCRIBE_FLAGS_AT: usize = match Subscribe::INFO.offset_of("flags") {
+    Some(offset) => offset,
+    None => panic!("a subscription has flags"),
+};
+
 #[inline(always)]
 fn root<B: Block>(frame: &Frame<'_>) -> Result<B, FieldError> {
     let block = usize::from(frame.header.block_len);
@@ -122,4 +196,164 @@ fn check_header(frame: &Frame<'_>, numbered: Numbered, groups: u8) -> Result<(),
         return fail(RejectReason::GroupLengthMismatch, 11);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::frame::split_frame;
+    use crate::group::write_frame_with_group;
+    use crate::{ClOrdId, MarketId, RejectReason::*, Reserved};
+
+    const MASS_CANCEL_SIDE: usize = HEADER_LEN + 8;
+
+    fn mass_cancel() -> [u8; MassCancel::FRAME_LEN] {
+        MassCancel {
+            market: MarketId(1),
+            account: crate::AccountId(2),
+            side: None,
+            reserved: Reserved,
+        }
+        .frame(1)
+    }
+
+    /// A batch of `count` cancels.
+    fn batch(count: usize) -> ([u8; 4096], usize) {
+        let root = Batch {
+            market: MarketId(1),
+            mode: crate::BatchMode::Independent,
+            reserved: Reserved,
+        };
+        let cancel = BatchEntry::from(CancelOrder {
+            orig_cl_ord_id: ClOrdId(5),
+            order_id: crate::OrderId(0),
+            market: MarketId(1),
+            account: crate::AccountId(2),
+        });
+        let mut bytes = [0; 4096];
+        let len = write_frame_with_group(&root, &[cancel; 33][..count], 1, 0, &mut bytes).unwrap();
+        (bytes, len)
+    }
+
+    fn check(bytes: &mut [u8], changes: &[(usize, u8)], reason: RejectReason, offset: u16) {
+        for (at, byte) in changes {
+            bytes[*at] = *byte;
+        }
+        let (frame, _) = split_frame(bytes, 4096).unwrap().unwrap();
+        let error = ClientMessage::decode(&frame).unwrap_err();
+        assert_eq!(error, FieldError { reason, offset });
+    }
+
+    #[test]
+    fn rules_are_checked_from_the_template_to_the_last_field() {
+        let frame = mass_cancel();
+        let side = (MASS_CANCEL_SIDE, 3);
+        let last = (frame.len() - 1, 1);
+        let broken = [(4, 99), (10, 2), (16, 0), side, last];
+        check(&mut frame.clone(), &broken, UnknownTemplate, 4);
+        check(&mut frame.clone(), &broken[1..], FlagNotSupported, 10);
+        check(&mut frame.clone(), &broken[2..], SequenceMustNotBeZero, 16);
+        check(&mut frame.clone(), &broken[3..], UnknownSide, 32);
+        check(&mut frame.clone(), &broken[4..], ReservedNotZero, 33);
+        check(
+            &mut frame.clone(),
+            &[(11, 1), side],
+            GroupLengthMismatch,
+            11,
+        );
+    }
+
+    #[test]
+    fn a_block_that_is_too_short_is_refused_before_its_fields() {
+        let mut frame = mass_cancel();
+        check(&mut frame[..32], &[(0, 32), (6, 8)], BlockLengthMismatch, 6);
+    }
+
+    #[test]
+    fn a_template_of_the_other_side_is_unknown() {
+        let frame = Challenge {
+            nonce: [0; 32],
+            server_time: 0,
+            cluster_id: 0,
+            schema_id: 1,
+            version: 1,
+            reserved: Reserved,
+            max_frame_in: 4096,
+        };
+        check(&mut frame.frame(0), &[], UnknownTemplate, 4);
+    }
+
+    #[test]
+    fn a_batch_has_one_to_32_entries() {
+        for count in [1, 32] {
+            let (bytes, len) = batch(count);
+            let (frame, _) = split_frame(&bytes[..len], 4096).unwrap().unwrap();
+            let ClientMessage::Batch(_, entries) = ClientMessage::decode(&frame).unwrap() else {
+                panic!("a batch");
+            };
+            assert_eq!(entries.len(), count);
+            assert_eq!(entries.iter().filter(Result::is_ok).count(), count);
+        }
+        for count in [0, 33] {
+            let (mut bytes, len) = batch(count);
+            check(&mut bytes[..len], &[], BatchSizeOutOfRange, 34);
+        }
+    }
+
+    #[test]
+    fn a_group_fills_its_frame_exactly() {
+        let (mut bytes, len) = batch(2);
+        let bytes = &mut bytes[..len];
+        check(bytes, &[(34, 3)], GroupLengthMismatch, 34);
+        check(bytes, &[(34, 1)], GroupLengthMismatch, 34);
+        check(bytes, &[(34, 2), (32, 56)], GroupLengthMismatch, 32);
+        check(bytes, &[(32, 65)], GroupLengthMismatch, 32);
+        check(bytes, &[(32, 64), (36, 1)], ReservedNotZero, 36);
+        check(
+            bytes,
+            &[(36, 0), (33, 255), (35, 255)],
+            GroupLengthMismatch,
+            34,
+        );
+    }
+
+    #[test]
+    fn an_entry_names_the_byte_in_the_frame() {
+        let (mut bytes, len) = batch(2);
+        bytes[40 + 64 + 12] = 1;
+        let (frame, _) = split_frame(&bytes[..len], 4096).unwrap().unwrap();
+        let ClientMessage::Batch(_, entries) = ClientMessage::decode(&frame).unwrap() else {
+            panic!("a batch");
+        };
+        let mut entries = entries.iter();
+        assert_eq!(entries.next().unwrap().unwrap().1, 40);
+        let error = FieldError {
+            reason: ReservedNotZero,
+            offset: 116,
+        };
+        assert_eq!(entries.next(), Some(Err(error)));
+    }
+
+    #[test]
+    fn subscription_flags_are_a_snapshot_alone_or_depth_and_trades() {
+        for flags in 0..=255 {
+            let subscribe = Subscribe {
+                market: MarketId(1),
+                flags,
+                reserved: Reserved,
+            };
+            let frame = subscribe.frame(0);
+            let (frame, _) = split_frame(&frame, 4096).unwrap().unwrap();
+            let legal = matches!(flags, 1..=4);
+            let error = FieldError {
+                reason: SubscriptionFlagsUnknown,
+                offset: 28,
+            };
+            assert_eq!(
+                ClientMessage::decode(&frame).err(),
+                (!legal).then_some(error)
+            );
+        }
+    }
 }

@@ -18,10 +18,27 @@ pub(crate) trait Field: Sized {
     fn read(bytes: &[u8]) -> Result<Self, RejectReason>;
     /// Writes it to exactly `SIZE` bytes.
     fn write(&self, bytes: &mut [u8]);
+    /// What it says, for dumps and vectors.
+    fn value(&self) -> Value<'_>;
+}
+
+/// What a field says, whatever its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A number that cannot be negative; enums, ids and yes/no too.
+    Unsigned(u64),
+    /// A number that can.
+    Signed(i64),
+    /// Text without its padding.
+    Text(&'a str),
+    /// Opaque bytes.
+    Bytes(&'a [u8]),
+    /// Reserved bytes.
+    Zero,
 }
 
 macro_rules! integer_fields {
-    ($($int:ty: $name:literal;)*) => {$(
+    ($($int:ty: $name:literal $value:ident;)*) => {$(
         impl Field for $int {
             const SIZE: usize = size_of::<$int>();
             const ALIGN: usize = Self::SIZE;
@@ -36,10 +53,14 @@ macro_rules! integer_fields {
             fn write(&self, bytes: &mut [u8]) {
                 bytes.copy_from_slice(&self.to_le_bytes());
             }
+            fn value(&self) -> Value<'_> {
+                Value::$value((*self).into())
+            }
         }
     )*};
 }
-integer_fields! { u8: "u8"; u16: "u16"; u32: "u32"; u64: "u64"; i64: "i64"; }
+integer_fields! { u8: "u8" Unsigned; u16: "u16" Unsigned; u32: "u32" Unsigned; u64: "u64" Unsigned;
+i64: "i64" Signed; }
 
 macro_rules! id_fields {
     ($($name:ident($int:ty);)*) => {$(
@@ -54,6 +75,9 @@ macro_rules! id_fields {
             #[inline(always)]
             fn write(&self, bytes: &mut [u8]) {
                 self.0.write(bytes);
+            }
+            fn value(&self) -> Value<'_> {
+                self.0.value()
             }
         }
     )*};
@@ -76,6 +100,9 @@ macro_rules! enum_fields {
             #[inline(always)]
             fn write(&self, bytes: &mut [u8]) {
                 bytes[0] = *self as u8;
+            }
+            fn value(&self) -> Value<'_> {
+                Value::Unsigned(u64::from(*self as u8))
             }
         }
     )*};
@@ -101,6 +128,9 @@ impl Field for Option<Side> {
     fn write(&self, bytes: &mut [u8]) {
         bytes[0] = self.map_or(0, |side| side as u8);
     }
+    fn value(&self) -> Value<'_> {
+        Value::Unsigned(self.map_or(0, |side| side as u64))
+    }
 }
 
 /// 0 is no, 1 is yes; anything else is a reserved bit set.
@@ -119,6 +149,9 @@ impl Field for bool {
     #[inline(always)]
     fn write(&self, bytes: &mut [u8]) {
         bytes[0] = u8::from(*self);
+    }
+    fn value(&self) -> Value<'_> {
+        Value::Unsigned(u64::from(*self))
     }
 }
 
@@ -162,6 +195,9 @@ impl Field for Code {
     fn write(&self, bytes: &mut [u8]) {
         self.0.write(bytes);
     }
+    fn value(&self) -> Value<'_> {
+        Value::Unsigned(u64::from(self.0))
+    }
 }
 
 /// ASCII text, padded with zeros at the end.
@@ -203,6 +239,9 @@ impl<const N: usize> Field for Text<N> {
     fn write(&self, bytes: &mut [u8]) {
         bytes.copy_from_slice(&self.0);
     }
+    fn value(&self) -> Value<'_> {
+        Value::Text(self.as_str())
+    }
 }
 
 /// Opaque bytes.
@@ -219,6 +258,9 @@ impl<const N: usize> Field for [u8; N] {
     #[inline(always)]
     fn write(&self, bytes: &mut [u8]) {
         bytes.copy_from_slice(self);
+    }
+    fn value(&self) -> Value<'_> {
+        Value::Bytes(self)
     }
 }
 
@@ -241,5 +283,8 @@ impl<const N: usize> Field for Reserved<N> {
     #[inline(always)]
     fn write(&self, bytes: &mut [u8]) {
         bytes.fill(0);
+    }
+    fn value(&self) -> Value<'_> {
+        Value::Zero
     }
 }

@@ -11,7 +11,9 @@ use crate::message::{Block, FieldError, plain_header};
 #[derive(Clone, Copy, Debug)]
 pub struct Group<'a, E> {
     entries: &'a [u8],
+    /// Invariant: `E::LEN` or more.
     entry_len: usize,
+    count: usize,
     /// Offset of the first entry in the frame.
     at: usize,
     entry: PhantomData<E>,
@@ -50,26 +52,38 @@ impl<'a, E: Block> Group<'a, E> {
         Ok(Self {
             entries,
             entry_len,
+            count,
             at: at + GROUP_HEADER_LEN,
             entry: PhantomData,
         })
     }
 
+    /// Offset of the first entry in the frame.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// Offset of the group's count in the frame.
+    pub(crate) const fn count_offset(&self) -> usize {
+        self.at.saturating_sub(GROUP_HEADER_LEN - 2)
+    }
+
     /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len() / self.entry_len
+        self.count
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.count == 0
     }
 
     /// The entries, each with its offset in the frame.
     pub fn iter(&self) -> impl Iterator<Item = Result<(E, usize), FieldError>> + 'a {
-        let (at, entry_len) = (self.at, self.entry_len);
+        let (at, entry_len) = (self.at, self.entry_len.max(E::LEN));
         self.entries
             .chunks_exact(entry_len)
             .enumerate()
@@ -96,24 +110,51 @@ pub fn write_frame_with_group<B: Block, E: Block>(
     flags: u8,
     out: &mut [u8],
 ) -> Option<usize> {
-    let len = frame_len_with_group::<B, E>(entries.len());
     let count = u16::try_from(entries.len()).ok()?;
+    let tail = write_up_to_entries::<B, E>(root, count, seq, flags, out)?;
+    for (entry, bytes) in entries.iter().zip(tail.chunks_exact_mut(E::LEN)) {
+        entry.write(bytes);
+    }
+    Some(frame_len_with_group::<B, E>(entries.len()))
+}
+
+impl<E: Block> Group<'_, E> {
+    /// Writes a frame of `root` and these entries, as this version does.
+    pub(crate) fn write_frame<B: Block>(
+        &self,
+        root: &B,
+        seq: u64,
+        flags: u8,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let count = u16::try_from(self.count).ok()?;
+        let tail = write_up_to_entries::<B, E>(root, count, seq, flags, out)?;
+        for (entry, bytes) in self.iter().zip(tail.chunks_exact_mut(E::LEN)) {
+            entry.ok()?.0.write(bytes);
+        }
+        Some(frame_len_with_group::<B, E>(self.count))
+    }
+}
+
+/// Writes everything but the entries, and gives the bytes that are theirs.
+fn write_up_to_entries<'o, B: Block, E: Block>(
+    root: &B,
+    count: u16,
+    seq: u64,
+    flags: u8,
+    out: &'o mut [u8],
+) -> Option<&'o mut [u8]> {
+    let len = frame_len_with_group::<B, E>(usize::from(count));
     let (head, rest) = out.get_mut(..len)?.split_first_chunk_mut::<HEADER_LEN>()?;
-    let mut header = plain_header(B::INFO.template, B::LEN, seq);
+    let mut header = plain_header(B::INFO.template, B::LEN, seq, flags);
     header.frame_len = len as u32;
     header.group_count = 1;
-    header.flags = flags;
     header.write(head);
-    let (block, group) = rest.split_at_mut(B::LEN);
+    let (block, group) = rest.split_at_mut_checked(B::LEN)?;
     root.write(block);
-    let (group_head, mut tail) = group.split_at_mut(GROUP_HEADER_LEN);
+    let (group_head, tail) = group.split_first_chunk_mut::<GROUP_HEADER_LEN>()?;
+    *group_head = [0; GROUP_HEADER_LEN];
     (E::LEN as u16).write(&mut group_head[0..2]);
     count.write(&mut group_head[2..4]);
-    group_head[4..].fill(0);
-    for entry in entries {
-        let (bytes, next) = tail.split_at_mut(E::LEN);
-        entry.write(bytes);
-        tail = next;
-    }
-    Some(len)
+    Some(tail)
 }
