@@ -40,10 +40,8 @@ impl WatchedBook {
             let (level, _) = level.unwrap();
             let key = (level.side as u8, level.price.0);
             if level.orders == 0 {
-                assert!(
-                    self.levels.remove(&key).is_some(),
-                    "a level that goes was there"
-                );
+                // A level may come and go between two updates.
+                self.levels.remove(&key);
             } else {
                 self.levels.insert(key, (level.qty.0, level.orders));
             }
@@ -338,7 +336,7 @@ fn a_consumer_that_does_not_read_is_cut_off_and_others_go_on() {
     let start = Instant::now();
     // The slow one's socket buffers hold megabytes; then its outbox fills, and it goes.
     while server.connections() > 1 {
-        trader.send(&orders.frames(500));
+        trader.send(&orders.frames(100));
         let _ = trader.answers_until_joined(1);
         assert!(
             start.elapsed() < Duration::from_secs(60),

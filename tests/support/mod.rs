@@ -198,16 +198,25 @@ impl Wire {
     }
 
     pub fn join(&mut self, market: u32) -> MarketJoined {
-        self.send(
-            &JoinMarket {
-                market: MarketId(market),
-                reserved: Reserved,
+        let (before, joined) = self.answers_until_joined(market);
+        assert!(before.is_empty(), "expected to have joined, got {before:?}");
+        joined
+    }
+
+    /// Joins, which goes through the market's queue: gives the answers to everything before it.
+    pub fn answers_until_joined(&mut self, market: u32) -> (Vec<Got>, MarketJoined) {
+        let join = JoinMarket {
+            market: MarketId(market),
+            reserved: Reserved,
+        };
+        self.send(&join.frame(0));
+        let mut answers = Vec::new();
+        loop {
+            let got = self.next();
+            if let ServerMessage::MarketJoined(joined) = got.message() {
+                return (answers, joined);
             }
-            .frame(0),
-        );
-        match self.next().message() {
-            ServerMessage::MarketJoined(joined) => joined,
-            other => panic!("expected to have joined, got {other:?}"),
+            answers.push(got);
         }
     }
 }
