@@ -7,14 +7,28 @@
 //! Must never: read a clock, open anything, start a thread, use randomness or floats, iterate in
 //! an undefined order, or panic because of what a client sent.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 
+mod accounts;
+mod cancel;
+mod chunks;
 mod command;
 mod event;
+mod hash;
+mod hash_index;
+mod invariants;
+mod market;
+mod matching;
+mod new_order;
+mod orders;
+mod replace;
+mod side_book;
 mod spec;
+mod touched_levels;
 
 pub use command::*;
 pub use event::*;
+pub use market::Market;
 pub use spec::*;

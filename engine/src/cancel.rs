@@ -1,0 +1,73 @@
+//! Cancel and mass cancel.
+
+use crate::accounts::AccountSlot;
+use crate::market::Market;
+use crate::orders::Slot;
+use crate::{CancelOrder, Canceled, Event, EventSink, MassCancel};
+use souk_protocol::{CancelReason, MarketState, RejectReason};
+
+impl Market {
+    #[inline]
+    pub(crate) fn cancel<S: EventSink>(
+        &mut self,
+        cancel: &CancelOrder,
+        sink: &mut S,
+    ) -> Result<(), RejectReason> {
+        self.accepts_cancels()?;
+        let slot = self.find(cancel.account, cancel.order)?;
+        self.cancel_resting(slot, CancelReason::ByRequest, sink);
+        Ok(())
+    }
+
+    pub(crate) fn mass_cancel<S: EventSink>(
+        &mut self,
+        mass_cancel: &MassCancel,
+        sink: &mut S,
+    ) -> Result<(), RejectReason> {
+        self.accepts_cancels()?;
+        let account = self.accounts.find(mass_cancel.account);
+        let mut count = 0;
+        if account != AccountSlot::NONE {
+            // The list changes on the way: an order's successor is read before the order goes.
+            let mut next = self.accounts[account].first;
+            for _ in 0..self.accounts[account].open {
+                let slot = next;
+                let order = &self.orders[slot];
+                next = order.account_next;
+                if mass_cancel
+                    .side
+                    .is_none_or(|side| side == order.flags.side())
+                {
+                    self.cancel_resting(slot, CancelReason::MassCancel, sink);
+                    count += 1;
+                }
+            }
+        }
+        sink.on(Event::MassCanceled { count });
+        Ok(())
+    }
+
+    /// Takes the resting order in `slot` out of the book and ends it.
+    #[inline]
+    pub(crate) fn cancel_resting<S: EventSink>(
+        &mut self,
+        slot: Slot,
+        reason: CancelReason,
+        sink: &mut S,
+    ) {
+        sink.on(Event::Canceled(Canceled {
+            order: self.view(slot),
+            reason,
+        }));
+        self.dequeue(slot);
+        self.close(slot);
+    }
+
+    #[inline]
+    const fn accepts_cancels(&self) -> Result<(), RejectReason> {
+        match self.state {
+            MarketState::Continuous | MarketState::CancelOnly => Ok(()),
+            MarketState::Halted => Err(RejectReason::MarketHalted),
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! A market: one book, its open orders, and what it does with each command.
+//!
+//! Must never: answer a command by anything but `RULES.md`.
+
+use crate::accounts::{AccountSlot, Accounts};
+use crate::hash::IndexKey;
+use crate::hash_index::HashIndex;
+use crate::orders::{Orders, Slot};
+use crate::side_book::{Level, Rank, SideBook};
+use crate::touched_levels::TouchedLevels;
+use crate::{
+    Command, Event, EventSink, LevelUpdate, MarketSpec, OrderRef, OrderStatus, OrderView,
+    SpecError, StatusReport,
+};
+use souk_protocol::{
+    AccountId, ClOrdId, MarketState, MatchId, PostOnly, Price, RejectReason, Side,
+};
+
+/// One market: takes commands, gives events.
+#[derive(Debug)]
+pub struct Market {
+    pub(crate) spec: MarketSpec,
+    pub(crate) state: MarketState,
+    pub(crate) open_orders: u32,
+    pub(crate) last_match_id: MatchId,
+    pub(crate) sides: [SideBook; 2],
+    pub(crate) orders: Orders,
+    pub(crate) accounts: Accounts,
+    /// Open orders with a client order id, by account and client order id.
+    pub(crate) clients: HashIndex,
+    pub(crate) key: IndexKey,
+    pub(crate) touched: TouchedLevels,
+}
+
+/// Where a side's book is in [`Market::sides`].
+#[inline]
+pub(crate) const fn index(side: Side) -> usize {
+    side as usize - Side::Buy as usize
+}
+
+impl Market {
+    /// An empty, continuous market.
+    ///
+    /// `index_key` keys the hash indexes against clients that choose their ids so as to collide:
+    /// take it from a source that clients cannot know. It influences no event and no hash.
+    ///
+    /// # Errors
+    /// The first bound of the spec that does not hold.
+    pub fn new(spec: MarketSpec, index_key: u64) -> Result<Self, SpecError> {
+        let key = IndexKey::new(index_key);
+        Ok(Self {
+            spec: spec.check()?,
+            state: MarketState::Continuous,
+            open_orders: 0,
+            last_match_id: MatchId(0),
+            sides: [SideBook::new(Side::Buy), SideBook::new(Side::Sell)],
+            orders: Orders::new(),
+            accounts: Accounts::new(key),
+            clients: HashIndex::new(),
+            key,
+            touched: TouchedLevels::new(),
+        })
+    }
+
+    /// Does what `command` says and tells `sink` what happened.
+    #[inline]
+    pub fn apply<S: EventSink>(&mut self, command: &Command, sink: &mut S) {
+        self.touched.want(sink.wants_levels());
+        let done = match command {
+            Command::New(new) => self.new_order(new, sink),
+            Command::Cancel(cancel) => self.cancel(cancel, sink),
+            Command::Replace(replace) => self.replace(replace, sink),
+            Command::MassCancel(mass_cancel) => self.mass_cancel(mass_cancel, sink),
+            Command::Status(status) => self.status(status, sink),
+            Command::SetState(state) => {
+                self.state = *state;
+                sink.on(Event::StateChanged(*state));
+                Ok(())
+            }
+        };
+        if let Err(reason) = done {
+            sink.on(Event::Rejected(reason));
+        } else if self.touched.wanted() {
+            self.tell_levels(sink);
+        }
+    }
+
+    /// A hint that `command` comes soon: fetches what it will need into the cache. Changes
+    /// nothing, and may be left out.
+    #[inline]
+    pub fn prefetch(&self, _command: &Command) {}
+
+    /// The hint of [`Market::prefetch`], given earlier: fetches what `prefetch` will read.
+    #[inline]
+    pub fn prefetch_far(&self, _command: &Command) {}
+
+    fn status<S: EventSink>(&self, status: &OrderStatus, sink: &mut S) -> Result<(), RejectReason> {
+        let slot = self.find(status.account, status.order)?;
+        let order = &self.orders[slot];
+        sink.on(Event::Status(StatusReport {
+            order: self.view(slot),
+            price: order.price,
+            stp_mode: order.flags.stp_mode(),
+        }));
+        Ok(())
+    }
+
+    /// What the market accepts.
+    #[must_use]
+    pub const fn state(&self) -> MarketState {
+        self.state
+    }
+
+    /// What the market was made with.
+    #[must_use]
+    pub const fn spec(&self) -> &MarketSpec {
+        &self.spec
+    }
+
+    /// Number of open orders.
+    #[must_use]
+    pub const fn open_orders(&self) -> u32 {
+        self.open_orders
+    }
+
+    /// The number of the last match, 0 before the first.
+    #[must_use]
+    pub const fn last_match_id(&self) -> MatchId {
+        self.last_match_id
+    }
+
+    /// The best price of a side.
+    #[must_use]
+    pub fn best(&self, side: Side) -> Option<Price> {
+        let book = &self.sides[index(side)];
+        (book.best() != Rank::NONE).then(|| book.price(book.best()))
+    }
+
+    /// The levels of a side, from the best price to the worst.
+    pub fn levels(&self, side: Side) -> impl Iterator<Item = LevelUpdate> + '_ {
+        self.ranked_levels(side)
+            .map(move |(rank, level)| LevelUpdate {
+                side,
+                price: self.sides[index(side)].price(rank),
+                qty: level.qty,
+                orders: level.orders,
+            })
+    }
+
+    /// The open orders of a side with their prices, best price first, then by priority.
+    pub fn orders(&self, side: Side) -> impl Iterator<Item = (OrderView, Price)> + '_ {
+        self.resting_slots(side)
+            .map(|slot| (self.view(slot), self.orders[slot].price))
+    }
+
+    /// Heap bytes held, for capacity planning.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let sides: usize = self.sides.iter().map(SideBook::memory_bytes).sum();
+        let accounts = self.accounts.memory_bytes();
+        let orders = self.orders.memory_bytes() + self.clients.memory_bytes();
+        sides + accounts + orders + self.touched.memory_bytes()
+    }
+
+    /// The levels of a side with their ranks, from the best.
+    pub(crate) fn ranked_levels(&self, side: Side) -> impl Iterator<Item = (Rank, Level)> + '_ {
+        let book = &self.sides[index(side)];
+        let some = |rank: Rank| (rank != Rank::NONE).then_some(rank);
+        core::iter::successors(some(book.best()), move |&rank| some(book.next_after(rank)))
+            .map(|rank| (rank, book.level(rank)))
+    }
+
+    /// The slots of a side's open orders in the order in which they would trade.
+    pub(crate) fn resting_slots(&self, side: Side) -> impl Iterator<Item = Slot> + '_ {
+        self.ranked_levels(side)
+            .flat_map(|(_, level)| self.queue(level))
+    }
+
+    /// The slots of a level's orders, by priority.
+    pub(crate) fn queue(&self, level: Level) -> impl Iterator<Item = Slot> + '_ {
+        core::iter::successors(Some(level.first), move |&slot| {
+            (slot != level.last).then(|| self.orders[slot].next)
+        })
+    }
+
+    /// An open order as its owner sees it.
+    #[inline]
+    pub(crate) fn view(&self, slot: Slot) -> OrderView {
+        let order = &self.orders[slot];
+        OrderView {
+            order_id: self.orders.id(slot),
+            cl_ord_id: order.cl_ord_id,
+            account: self.accounts[order.account].id,
+            session: order.session,
+            side: order.flags.side(),
+            leaves: order.leaves,
+            cum: order.cum,
+        }
+    }
+
+    /// The open order of `account` that `reference` names.
+    #[inline]
+    pub(crate) fn find(
+        &self,
+        account: AccountId,
+        reference: OrderRef,
+    ) -> Result<Slot, RejectReason> {
+        let OrderRef {
+            order_id,
+            cl_ord_id,
+        } = reference;
+        if (order_id.0 != 0) == (cl_ord_id.0 != 0) {
+            return Err(RejectReason::OrderReferenceMissing);
+        }
+        let found = if order_id.0 == 0 {
+            self.find_client(account, cl_ord_id)
+        } else {
+            self.orders
+                .find(order_id)
+                .filter(|&slot| self.owner(slot) == account)
+        };
+        found.ok_or(RejectReason::UnknownOrder)
+    }
+
+    /// The open order of `account` with this client order id, which is not 0.
+    #[inline]
+    pub(crate) fn find_client(&self, account: AccountId, cl_ord_id: ClOrdId) -> Option<Slot> {
+        let hash = self.key.client_id(account, cl_ord_id);
+        let is = |slot| {
+            let slot = Slot(slot);
+            self.orders[slot].cl_ord_id == cl_ord_id && self.owner(slot) == account
+        };
+        self.clients.find(hash, is).map(Slot)
+    }
+
+    #[inline]
+    fn owner(&self, slot: Slot) -> AccountId {
+        self.accounts[self.orders[slot].account].id
+    }
+
+    /// Remembers what a level is before it changes, if anybody wants to know.
+    #[inline]
+    pub(crate) fn touch(&mut self, side: Side, price: Price) {
+        if self.touched.wanted() {
+            let book = &self.sides[index(side)];
+            let rank = book.rank(price);
+            self.touched.touch(side, rank, book.level(rank));
+        }
+    }
+
+    /// Puts the order in `slot`, which has its price and leaves, at the end of its price's queue.
+    #[inline]
+    pub(crate) fn enqueue(&mut self, slot: Slot, side: Side, price: Price) {
+        self.touch(side, price);
+        self.sides[index(side)].link(&mut self.orders, slot);
+    }
+
+    /// Takes the order in `slot` out of its price's queue.
+    #[inline]
+    pub(crate) fn dequeue(&mut self, slot: Slot) {
+        let order = &self.orders[slot];
+        let (side, price) = (order.flags.side(), order.price);
+        self.touch(side, price);
+        self.sides[index(side)].unlink(&mut self.orders, slot);
+    }
+
+    /// Ends an open order that is in no queue any more: its client order id and its slot are free.
+    #[inline]
+    pub(crate) fn close(&mut self, slot: Slot) {
+        let order = &self.orders[slot];
+        if order.cl_ord_id.0 != 0 {
+            let account = self.accounts[order.account].id;
+            let hash = self.key.client_id(account, order.cl_ord_id);
+            self.clients.remove(hash, slot.0);
+        }
+        self.accounts.unlink(&mut self.orders, slot);
+        self.orders.free(slot);
+        self.open_orders -= 1;
+    }
+
+    /// The price at which a post-only order may rest.
+    #[inline]
+    pub(crate) fn post_only_price(
+        &self,
+        side: Side,
+        post_only: PostOnly,
+        price: Price,
+    ) -> Result<Price, RejectReason> {
+        if post_only == PostOnly::No {
+            return Ok(price);
+        }
+        let Some(best) = self.best(side.opposite()) else {
+            return Ok(price);
+        };
+        if !side.crosses(price, best) {
+            return Ok(price);
+        }
+        let slid = match side {
+            Side::Buy => Price(best.0 - 1),
+            Side::Sell => Price(best.0 + 1),
+        };
+        let legal = self.spec.price_min <= slid && slid <= self.spec.price_max;
+        if post_only == PostOnly::Slide && legal {
+            return Ok(slid);
+        }
+        Err(RejectReason::PostOnlyWouldCross)
+    }
+
+    /// How many open orders an account has.
+    #[inline]
+    pub(crate) fn open_orders_of(&self, account: AccountSlot) -> u32 {
+        if account == AccountSlot::NONE {
+            0
+        } else {
+            self.accounts[account].open
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Replace: an order gets another price or quantity, and keeps its place only if nobody behind
+//! it loses by that.
+
+use crate::market::{Market, index};
+use crate::matching::Taker;
+use crate::new_order::{BOOK_QTY_MAX, check_price, check_qty};
+use crate::orders::Slot;
+use crate::{Canceled, Event, EventSink, ReplaceOrder, Replaced};
+use souk_protocol::{CancelReason, ClOrdId, OrderType, Price, Qty, RejectReason};
+
+/// What a replace that passed the checks does.
+enum Change {
+    /// As much has been executed already: the order is canceled.
+    BelowExecuted,
+    /// The order stays where it is, with these leaves.
+    Kept(Qty),
+    /// The order takes at this price, after a slide, and what is left of these leaves rests.
+    Lost(Price, Qty),
+}
+
+impl Market {
+    pub(crate) fn replace<S: EventSink>(
+        &mut self,
+        replace: &ReplaceOrder,
+        sink: &mut S,
+    ) -> Result<(), RejectReason> {
+        self.accepts_orders()?;
+        let slot = self.find(replace.account, replace.order)?;
+        match self.check_replace(replace, slot)? {
+            Change::BelowExecuted => {
+                self.cancel_resting(slot, CancelReason::ReplacedBelowExecuted, sink);
+            }
+            Change::Kept(leaves) => self.keep(replace, slot, leaves, sink),
+            Change::Lost(price, leaves) => self.requeue(replace, slot, price, leaves, sink),
+        }
+        Ok(())
+    }
+
+    /// The checks from the third on.
+    #[inline]
+    fn check_replace(&self, replace: &ReplaceOrder, slot: Slot) -> Result<Change, RejectReason> {
+        if replace.total_qty.0 == 0 {
+            return Err(RejectReason::QtyMustNotBeZero);
+        }
+        check_price(&self.spec, OrderType::Limit, replace.price)?;
+        check_qty(&self.spec, replace.total_qty)?;
+        let cl_ord_id = replace.cl_ord_id;
+        if cl_ord_id.0 != 0 {
+            let carrier = self.find_client(replace.account, cl_ord_id);
+            if carrier.is_some_and(|carrier| carrier != slot) {
+                return Err(RejectReason::DuplicateClOrdId);
+            }
+        }
+        let order = &self.orders[slot];
+        if replace.total_qty <= order.cum {
+            return Ok(Change::BelowExecuted);
+        }
+        let leaves = Qty(replace.total_qty.0 - order.cum.0);
+        if replace.price == order.price && leaves <= order.leaves {
+            return Ok(Change::Kept(leaves));
+        }
+        let side = order.flags.side();
+        let others = self.sides[index(side)].qty().0 - order.leaves.0;
+        if others + leaves.0 > BOOK_QTY_MAX.0 {
+            return Err(RejectReason::BookQtyExceeded);
+        }
+        let price = self.post_only_price(side, order.flags.post_only(), replace.price)?;
+        Ok(Change::Lost(price, leaves))
+    }
+
+    fn keep<S: EventSink>(
+        &mut self,
+        replace: &ReplaceOrder,
+        slot: Slot,
+        leaves: Qty,
+        sink: &mut S,
+    ) {
+        let order = &self.orders[slot];
+        let (side, price) = (order.flags.side(), order.price);
+        let less = Qty(order.leaves.0 - leaves.0);
+        self.touch(side, price);
+        let book = &mut self.sides[index(side)];
+        book.reduce(book.rank(price), less);
+        self.change(replace, slot, price, leaves, true, sink);
+    }
+
+    fn requeue<S: EventSink>(
+        &mut self,
+        replace: &ReplaceOrder,
+        slot: Slot,
+        price: Price,
+        leaves: Qty,
+        sink: &mut S,
+    ) {
+        self.dequeue(slot);
+        self.change(replace, slot, price, leaves, false, sink);
+        let mut taker = self.taker_of_resting(slot);
+        let stopped = self.match_taker(&mut taker, sink);
+        if let Some(reason) = stopped {
+            sink.on(Event::Canceled(Canceled {
+                order: taker.view(),
+                reason,
+            }));
+        }
+        if stopped.is_some() || taker.leaves.0 == 0 {
+            self.close(slot);
+            return;
+        }
+        let order = &mut self.orders[slot];
+        order.leaves = taker.leaves;
+        order.cum = taker.cum;
+        self.enqueue(slot, taker.side, price);
+    }
+
+    /// Writes the new terms into the order and tells of them.
+    #[inline]
+    fn change<S: EventSink>(
+        &mut self,
+        replace: &ReplaceOrder,
+        slot: Slot,
+        price: Price,
+        leaves: Qty,
+        kept_priority: bool,
+        sink: &mut S,
+    ) {
+        let orig_cl_ord_id = self.orders[slot].cl_ord_id;
+        if replace.cl_ord_id.0 != 0 && replace.cl_ord_id != orig_cl_ord_id {
+            self.rename(replace, slot, orig_cl_ord_id);
+        }
+        let order = &mut self.orders[slot];
+        order.session = replace.session;
+        order.price = price;
+        order.leaves = leaves;
+        sink.on(Event::Replaced(Replaced {
+            order: self.view(slot),
+            orig_cl_ord_id,
+            price,
+            kept_priority,
+        }));
+    }
+
+    #[inline]
+    fn rename(&mut self, replace: &ReplaceOrder, slot: Slot, orig_cl_ord_id: ClOrdId) {
+        if orig_cl_ord_id.0 != 0 {
+            let hash = self.key.client_id(replace.account, orig_cl_ord_id);
+            self.clients.remove(hash, slot.0);
+        }
+        let hash = self.key.client_id(replace.account, replace.cl_ord_id);
+        self.clients.insert(hash, slot.0);
+        self.orders[slot].cl_ord_id = replace.cl_ord_id;
+    }
+
+    #[inline]
+    fn taker_of_resting(&self, slot: Slot) -> Taker {
+        let order = &self.orders[slot];
+        let side = order.flags.side();
+        Taker {
+            order_id: self.orders.id(slot),
+            cl_ord_id: order.cl_ord_id,
+            account: self.accounts[order.account].id,
+            account_slot: order.account,
+            session: order.session,
+            side,
+            leaves: order.leaves,
+            cum: order.cum,
+            limit: self.sides[index(side.opposite())].rank(order.price),
+            budget: None,
+            stp_mode: order.flags.stp_mode(),
+            stp_scope: order.flags.stp_scope(),
+            stp_group: order.stp_group,
+        }
+    }
+}
