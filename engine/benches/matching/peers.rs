@@ -63,17 +63,29 @@ impl Matchcore {
         }
     }
 
+    /// Enters an order. Its 0.4.0 ignores the limit of an order that crosses, so an order whose
+    /// limit ends it is told the quantity at which that happens, and the rest of it comes as an order
+    /// of its own; the stream knows the quantity, so that costs it nothing.
     fn submit(&mut self, step: &Step, time_in_force: matchcore::TimeInForce) {
+        if step.executed == 0 || step.executed == step.qty {
+            return self.submit_qty(step, step.qty, time_in_force);
+        }
+        self.submit_qty(step, step.executed, matchcore::TimeInForce::Ioc);
+        if time_in_force == matchcore::TimeInForce::Gtc {
+            self.submit_qty(step, step.qty - step.executed, time_in_force);
+        }
+    }
+
+    fn submit_qty(&mut self, step: &Step, qty: u32, time_in_force: matchcore::TimeInForce) {
         let side = if step.side == 0 {
             matchcore::Side::Buy
         } else {
             matchcore::Side::Sell
         };
+        let quantity = matchcore::Quantity(u64::from(qty));
         let order = matchcore::NewOrder::Limit(matchcore::LimitOrder::new(
             matchcore::Price(u64::from(step.price)),
-            matchcore::QuantityPolicy::Standard {
-                quantity: matchcore::Quantity(u64::from(step.qty)),
-            },
+            matchcore::QuantityPolicy::Standard { quantity },
             matchcore::OrderFlags::new(side, false, time_in_force),
         ));
         self.order_ids[step.id as usize] = matchcore::OrderId(self.commands);
@@ -112,7 +124,7 @@ impl Driver for Matchcore {
                 Op::Ioc => self.submit(step, matchcore::TimeInForce::Ioc),
                 Op::Cancel => self.cancel(step),
                 Op::MoveAway => self.amend(step),
-                // Its amend trades beyond the new price (0.4.0), and keeps priority at the same one.
+                // Its amend ignores the limit too, and keeps priority at the same price.
                 Op::MoveAcross | Op::MoveToSamePrice => {
                     self.cancel(step);
                     self.submit(step, matchcore::TimeInForce::Gtc);
@@ -134,7 +146,6 @@ impl Driver for Matchcore {
 pub struct OrderbookRs {
     book: ConcurrentBook<()>,
     executed: Totals,
-    open_orders: u64,
 }
 
 impl OrderbookRs {
@@ -143,13 +154,12 @@ impl OrderbookRs {
         Self {
             book: ConcurrentBook::new("BENCH"),
             executed: Totals::default(),
-            open_orders: 0,
         }
     }
 
     fn submit(&mut self, step: &Step, time_in_force: ConcurrentTif) {
         let order = OrderType::Standard {
-            id: Id::from_u64(step.id),
+            id: Id::from_u64(u64::from(step.id)),
             price: Price::new(u128::from(step.price)),
             quantity: Quantity::new(u64::from(step.qty)),
             side: if step.side == 0 {
@@ -179,7 +189,7 @@ impl OrderbookRs {
     }
 
     fn cancel(&mut self, step: &Step) {
-        let canceled = self.book.cancel_order(Id::from_u64(step.id));
+        let canceled = self.book.cancel_order(Id::from_u64(u64::from(step.id)));
         assert!(
             matches!(canceled, Ok(Some(_))),
             "streams cancel only open orders"

@@ -31,6 +31,8 @@ pub trait Driver {
 
 /// What takes the commands: a market, or nothing, to know what the driver itself costs.
 pub trait Target {
+    /// See [`Market::prefetch_far`].
+    fn prefetch_far(&self, command: &Command);
     /// See [`Market::prefetch`].
     fn prefetch(&self, command: &Command);
     /// See [`Market::apply`].
@@ -40,6 +42,12 @@ pub trait Target {
 }
 
 impl Target for Market {
+    #[inline]
+    fn prefetch_far(&self, command: &Command) {
+        Self::prefetch_far(self, command);
+    }
+
+    #[inline]
     fn prefetch(&self, command: &Command) {
         Self::prefetch(self, command);
     }
@@ -58,6 +66,8 @@ impl Target for Market {
 pub struct Nothing;
 
 impl Target for Nothing {
+    fn prefetch_far(&self, _: &Command) {}
+
     fn prefetch(&self, _: &Command) {}
 
     #[inline]
@@ -117,7 +127,8 @@ pub struct Client<T> {
     /// What came back.
     pub reports: Reports,
     naming: Naming,
-    /// How many commands ahead of the one applied memory is asked for; 0 for not at all.
+    /// How many commands ahead of the one applied memory is asked for, and twice as many ahead
+    /// what that needs itself; 0 for not at all.
     prefetch_ahead: usize,
     batch: Vec<(Command, u32)>,
 }
@@ -129,7 +140,7 @@ pub fn market() -> Market {
 
 impl<T: Target> Client<T> {
     /// A client that will send orders up to number `id_max`.
-    pub fn new(target: T, id_max: u64, naming: Naming, prefetch_ahead: usize) -> Self {
+    pub fn new(target: T, id_max: u32, naming: Naming, prefetch_ahead: usize) -> Self {
         let order_ids = vec![UNKNOWN; id_max as usize + 1];
         let reports = Reports {
             totals: Totals::default(),
@@ -163,12 +174,12 @@ impl<T: Target> Client<T> {
     }
 
     /// A client can name an order by the engine's id only when it was told that id.
-    fn must_wait_for(&self, id: u64) -> bool {
+    fn must_wait_for(&self, id: u32) -> bool {
         self.naming == Naming::OrderId && self.reports.order_ids[id as usize] == UNKNOWN
     }
 
     fn push(&mut self, step: &Step) {
-        let id = step.id as u32;
+        let id = step.id;
         match step.op {
             Op::New => self
                 .batch
@@ -183,6 +194,7 @@ impl<T: Target> Client<T> {
                 self.batch.push((self.cancel_order(step), id));
                 self.batch
                     .push((self.new_order(step, TimeInForce::Gtc), id));
+                self.reports.order_ids[id as usize] = UNKNOWN;
             }
         }
     }
@@ -191,7 +203,7 @@ impl<T: Target> Client<T> {
         Command::New(NewOrder {
             cl_ord_id: match self.naming {
                 Naming::OrderId => ClOrdId(0),
-                Naming::ClOrdId => ClOrdId(step.id),
+                Naming::ClOrdId => ClOrdId(u64::from(step.id)),
             },
             account: account(step),
             session: SessionId(1),
@@ -238,21 +250,27 @@ impl<T: Target> Client<T> {
             },
             Naming::ClOrdId => OrderRef {
                 order_id: OrderId(0),
-                cl_ord_id: ClOrdId(step.id),
+                cl_ord_id: ClOrdId(u64::from(step.id)),
             },
         }
     }
 
     fn apply_batch(&mut self, meter: &mut impl Meter) {
-        let ahead = self.prefetch_ahead;
-        for (command, _) in self.batch.iter().take(ahead) {
+        let (near, far) = (self.prefetch_ahead, 2 * self.prefetch_ahead);
+        for (command, _) in self.batch.iter().take(far) {
+            self.target.prefetch_far(command);
+        }
+        for (command, _) in self.batch.iter().take(near) {
             self.target.prefetch(command);
         }
         for (index, (command, id)) in self.batch.iter().enumerate() {
-            if ahead > 0
-                && let Some((later, _)) = self.batch.get(index + ahead)
-            {
-                self.target.prefetch(later);
+            if near > 0 {
+                if let Some((later, _)) = self.batch.get(index + far) {
+                    self.target.prefetch_far(later);
+                }
+                if let Some((later, _)) = self.batch.get(index + near) {
+                    self.target.prefetch(later);
+                }
             }
             self.reports.order = *id as usize;
             let start = meter.start();

@@ -53,11 +53,13 @@ pub struct Step {
     /// Lots: of a move, the order's leaves; of a cancel, 0.
     pub qty: u32,
     /// The client's number of the order, from 1.
-    pub id: u64,
+    pub id: u32,
     /// Limit price; of a cancel, the order's.
     pub price: u32,
     /// Lots of the order in all, executed ones included.
     pub total: u32,
+    /// Lots that it executes at once.
+    pub executed: u32,
 }
 
 /// A stream and what a correct engine must make of it.
@@ -73,7 +75,7 @@ pub struct Workload {
     /// Lots open at the end.
     pub open_qty: u64,
     /// The highest order number.
-    pub id_max: u64,
+    pub id_max: u32,
     /// Price levels of both sides at the end.
     pub levels: usize,
 }
@@ -139,7 +141,7 @@ impl Workload {
 
     /// The first steps only: the start book and `commands` timed ones.
     pub fn prefix(&self, commands: usize) -> Self {
-        let end = self.steps.len().min(self.setup + commands);
+        let end = self.steps.len().min(self.setup.saturating_add(commands));
         let steps = self.steps[..end].to_vec();
         let mut book = Book::default();
         steps.iter().for_each(|step| book.apply(step));
@@ -178,7 +180,7 @@ impl Workload {
             notional,
             open_orders,
             self.open_qty,
-            self.id_max,
+            u64::from(self.id_max),
         ];
         let prices = self
             .steps
@@ -212,7 +214,7 @@ pub fn fingerprint(hash: u64, steps: &[Step]) -> u64 {
             hash,
             user.to_le_bytes().into_iter().chain(step.qty.to_le_bytes()),
         );
-        let hash = fnv(hash, step.id.to_le_bytes());
+        let hash = fnv(hash, u64::from(step.id).to_le_bytes());
         fnv(hash, [step.price, 0].into_iter().flat_map(u32::to_le_bytes))
     })
 }
@@ -225,7 +227,7 @@ pub struct Stream {
     /// The book after the steps so far.
     pub book: Book,
     steps: Vec<Step>,
-    ids: u64,
+    ids: u32,
 }
 
 impl Stream {
@@ -268,8 +270,9 @@ impl Stream {
             id: self.ids,
             price,
             total: qty,
+            executed: 0,
         });
-        self.ids as u32
+        self.ids
     }
 
     /// Cancels an open order.
@@ -281,9 +284,10 @@ impl Stream {
             side,
             user,
             qty: 0,
-            id: u64::from(id),
+            id,
             price,
             total,
+            executed: 0,
         });
     }
 
@@ -315,15 +319,18 @@ impl Stream {
             side,
             user,
             qty,
-            id: u64::from(id),
+            id,
             price,
             total,
+            executed: 0,
         });
     }
 
     fn push(&mut self, step: Step) {
+        let before = self.book.totals().qty;
         self.book.apply(&step);
-        self.steps.push(step);
+        let executed = (self.book.totals().qty - before) as u32;
+        self.steps.push(Step { executed, ..step });
     }
 
     /// The smallest of three draws: most orders are near the touch.
