@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 pub trait Meter {
     /// Before it.
     fn start(&mut self) -> u64;
-    /// After it, with what `start` returned.
-    fn stop(&mut self, start: u64);
+    /// After it, with what `start` returned and how many executions it led to.
+    fn stop(&mut self, start: u64, trades: u64);
 }
 
 /// Measures nothing and costs nothing.
@@ -18,13 +18,14 @@ impl Meter for () {
     }
 
     #[inline]
-    fn stop(&mut self, _: u64) {}
+    fn stop(&mut self, _: u64, _: u64) {}
 }
 
 /// Counts how often each duration was seen, in ticks.
 pub struct Histogram {
     counts: Vec<u32>,
     longer: Vec<u64>,
+    trades_max: u64,
     overhead: u64,
     nanos_per_tick: f64,
 }
@@ -39,10 +40,13 @@ impl Meter for Histogram {
     }
 
     #[inline]
-    fn stop(&mut self, start: u64) {
+    fn stop(&mut self, start: u64, trades: u64) {
         let ticks = ticks_after()
             .saturating_sub(start)
             .saturating_sub(self.overhead);
+        if trades > self.trades_max {
+            return;
+        }
         match self.counts.get_mut(ticks as usize) {
             Some(count) => *count += 1,
             None => self.longer.push(ticks),
@@ -51,19 +55,20 @@ impl Meter for Histogram {
 }
 
 impl Histogram {
-    /// An empty histogram. Finds out what a measurement itself costs, to leave it out of every
+    /// An empty histogram of the commands with at most `trades_max` executions. Finds out what a measurement itself costs, to leave it out of every
     /// duration, and how long a tick is.
-    pub fn new() -> Self {
+    pub fn new(trades_max: u64) -> Self {
         let counts = vec![0; TICKS_COUNTED];
         let mut empty = Self {
             counts,
             longer: Vec::new(),
+            trades_max,
             overhead: 0,
             nanos_per_tick: nanos_per_tick(),
         };
         for _ in 0..100_000 {
             let start = empty.start();
-            empty.stop(start);
+            empty.stop(start, 0);
         }
         let overhead = empty.ticks_at(500);
         let counts = vec![0; TICKS_COUNTED];

@@ -129,7 +129,7 @@ pub struct Client<T> {
     naming: Naming,
     /// How many commands ahead of the one applied memory is asked for, and twice as many ahead
     /// what that needs itself; 0 for not at all.
-    prefetch_ahead: usize,
+    pub prefetch_ahead: usize,
     batch: Vec<(Command, u32)>,
 }
 
@@ -273,9 +273,10 @@ impl<T: Target> Client<T> {
                 }
             }
             self.reports.order = *id as usize;
+            let trades = self.reports.totals.trades;
             let start = meter.start();
             self.target.apply(command, &mut self.reports);
-            meter.stop(start);
+            meter.stop(start, self.reports.totals.trades - trades);
         }
         self.batch.clear();
     }

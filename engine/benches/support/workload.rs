@@ -116,6 +116,15 @@ impl Size {
     }
 }
 
+/// A book of evenly spread orders.
+#[derive(Clone, Copy, Debug)]
+pub struct BookShape {
+    /// Resting orders.
+    pub orders: usize,
+    /// Price levels of each side.
+    pub levels: u32,
+}
+
 /// All streams, in the order in which they are printed.
 pub const NAMES: [&str; 5] = ["mixed", "ecmix", "deep", "sweep", "calibrated"];
 
@@ -155,6 +164,24 @@ impl Workload {
             id_max: self.id_max,
             levels,
         }
+    }
+
+    /// Makes a stream for a book of `orders` resting orders on `2 * levels` levels: with `mix`,
+    /// half of the commands new orders, a tenth aggressors, the rest cancels; otherwise pairs of a
+    /// cancel and a new order.
+    pub fn of_book(shape: BookShape, mix: bool, commands: usize) -> Self {
+        let mut stream = Stream::new(SEED);
+        let BookShape { orders, levels } = shape;
+        let size = Size {
+            commands: if mix { 0 } else { commands },
+            deep_orders: orders,
+            deep_levels: levels,
+        };
+        let setup = stream.deep(size);
+        while stream.len() < setup + commands {
+            stream.mix_in(shape);
+        }
+        stream.finish(if mix { "mix" } else { "pairs" }, setup)
     }
 
     /// Number of timed commands.
@@ -460,6 +487,31 @@ impl Stream {
             self.enter_deep(size);
         }
         size.deep_orders
+    }
+
+    fn mix_in(&mut self, shape: BookShape) {
+        let draw = self.random.below(100);
+        let open = self.book.open_orders();
+        let wanted = match draw {
+            _ if open * 100 < shape.orders * 99 => Op::New,
+            0..50 if open * 100 > shape.orders * 101 => Op::Cancel,
+            0..50 => Op::New,
+            50..60 => Op::Ioc,
+            _ => Op::Cancel,
+        };
+        let side = self.side();
+        match wanted {
+            Op::New => {
+                let distance = 1 + self.random.below_u32(shape.levels);
+                let price = self.passive(side, behind(MID, side, distance));
+                self.enter_at_random_size(Op::New, side, price);
+            }
+            Op::Ioc => self.aggress(side, MID),
+            _ => {
+                let id = self.book.any_open(&mut self.random);
+                self.cancel(id);
+            }
+        }
     }
 
     fn enter_deep(&mut self, size: Size) {
