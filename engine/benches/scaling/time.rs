@@ -1,10 +1,9 @@
 //! Time of a command by the number of resting orders.
 
-use std::time::Instant;
-
 use crate::Extent;
 use crate::alloc::allocations;
 use crate::memory::verdict;
+use crate::support::clock::cpu_time;
 use crate::support::souk::{Client, Driver, Naming, market};
 use crate::support::workload::{BookShape, Workload};
 use souk_engine::Market;
@@ -34,7 +33,7 @@ pub fn of_commands(extent: &Extent) {
             ("pairs of cancel and new", false),
             ("50 % new, 10 % IOC, 40 % cancel", true),
         ] {
-            println!("\n## ns per command: {kind}, {title}");
+            println!("\n## ns of processor time per command: {kind}, {title}");
             let shape = |orders| BookShape {
                 orders,
                 levels: levels.map_or(5000, |per_pair| (orders / per_pair) as u32),
@@ -80,9 +79,9 @@ impl Book {
             .take(2);
         for (steps, ahead) in pieces.zip([0, PREFETCH_AHEAD]) {
             self.client.prefetch_ahead = ahead;
-            let (start, before) = (Instant::now(), allocations());
+            let (start, before) = (cpu_time(), allocations());
             self.client.run(steps);
-            let nanos = start.elapsed().as_nanos() as f64 / steps.len() as f64;
+            let nanos = (cpu_time() - start).as_nanos() as f64 / steps.len() as f64;
             if round > 0 {
                 self.allocations += allocations() - before;
                 if ahead == 0 {
