@@ -1,1 +1,17 @@
-//! Souk.
+//! Souk: a matching engine that many companies share.
+//!
+//! `ARCHITECTURE.md` shows the way of one order through these modules and what each must never do.
+
+pub mod clock;
+pub mod config;
+pub mod directory;
+pub mod gateway;
+pub mod handoff;
+pub mod journal;
+pub mod keys;
+pub mod matcher;
+pub mod publisher;
+pub mod routing;
+pub mod server;
+pub mod storage;
+pub mod threads;

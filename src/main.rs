@@ -1,2 +1,204 @@
-//! Souk.
-fn main() {}
+//! The `souk` program.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use souk::config::{Config, Layout, Overrides, Wait};
+use souk::server::Server;
+use souk::{keys, storage};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A matching engine that many companies share.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a node until it is asked to stop (SIGTERM or ctrl-c drains it).
+    Serve(Serve),
+    /// Check a configuration and print what it comes to.
+    Check(ConfigFile),
+    /// Keys that clients log on with.
+    #[command(subcommand)]
+    Key(Key),
+}
+
+#[derive(Subcommand)]
+enum Key {
+    /// Make an Ed25519 key: the private key goes to a file, the public key is printed.
+    New {
+        /// File for the private key; it must not exist.
+        #[arg(long, default_value = "souk.key")]
+        out: PathBuf,
+    },
+    /// Print the public key of a private key file.
+    Public {
+        /// The private key file.
+        file: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct ConfigFile {
+    /// The configuration file.
+    #[arg(long, env = "SOUK_CONFIG", default_value = "souk.toml")]
+    config: PathBuf,
+}
+
+#[derive(Args)]
+struct Serve {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Address and port to listen on.
+    #[arg(long, env = "SOUK_LISTEN")]
+    listen: Option<String>,
+    /// Listen beyond loopback although this version has no TLS.
+    #[arg(long, env = "SOUK_ALLOW_REMOTE")]
+    allow_remote: bool,
+    /// How gateways and matchers share cores.
+    #[arg(long, env = "SOUK_LAYOUT")]
+    layout: Option<LayoutArg>,
+    /// What an idle matcher thread does.
+    #[arg(long, env = "SOUK_WAIT")]
+    wait: Option<WaitArg>,
+    /// Matcher threads.
+    #[arg(long, env = "SOUK_MATCHERS")]
+    matchers: Option<usize>,
+    /// Gateway threads.
+    #[arg(long, env = "SOUK_GATEWAYS")]
+    gateways: Option<usize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LayoutArg {
+    Auto,
+    Inline,
+    Threads,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WaitArg {
+    Auto,
+    Spin,
+    Park,
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .init();
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(serve) => run_server(&serve),
+        Command::Check(file) => check(&file.config),
+        Command::Key(Key::New { out }) => {
+            let key = keys::generate()?;
+            keys::write_private(&out, &key.seed)?;
+            println!("{}", keys::hex(&key.public));
+            eprintln!("private key written to {}; keep it secret", out.display());
+            Ok(())
+        }
+        Command::Key(Key::Public { file }) => {
+            let text = storage::read_text(&file)?;
+            let seed = keys::parse_hex32(&text)
+                .with_context(|| format!("{}: a private key is 64 hex digits", file.display()))?;
+            println!("{}", keys::hex(&keys::public_of(&seed)?));
+            Ok(())
+        }
+    }
+}
+
+fn load(path: &Path, overrides: &Overrides) -> anyhow::Result<Config> {
+    let text = storage::read_text(path).context(
+        "cannot read the configuration; name it with --config, or try `souk demo`, which needs none",
+    )?;
+    Config::from_toml(&text, overrides).with_context(|| path.display().to_string())
+}
+
+fn check(path: &Path) -> anyhow::Result<()> {
+    let config = load(path, &Overrides::default())?;
+    let markets: usize = config
+        .tenants
+        .iter()
+        .map(|tenant| tenant.markets.len())
+        .sum();
+    println!("{}: good", path.display());
+    println!("  listen {}", config.server.listen);
+    println!("  {} tenants, {markets} markets", config.tenants.len());
+    Ok(())
+}
+
+fn run_server(serve: &Serve) -> anyhow::Result<()> {
+    let overrides = Overrides {
+        listen: serve.listen.clone(),
+        allow_remote: serve.allow_remote,
+        layout: serve.layout.map(|layout| match layout {
+            LayoutArg::Auto => Layout::Auto,
+            LayoutArg::Inline => Layout::Inline,
+            LayoutArg::Threads => Layout::Threads,
+        }),
+        wait: serve.wait.map(|wait| match wait {
+            WaitArg::Auto => Wait::Auto,
+            WaitArg::Spin => Wait::Spin,
+            WaitArg::Park => Wait::Park,
+        }),
+        matchers: serve.matchers,
+        gateways: serve.gateways,
+    };
+    let config = load(&serve.file.config, &overrides)?;
+    let server = Server::start(&config)?;
+    let plan = server.plan();
+    tracing::info!(
+        durability = "memory",
+        layout = ?plan.layout,
+        wait = ?plan.wait,
+        gateways = plan.gateways,
+        matchers = plan.matchers,
+        cores = ?plan.cores,
+        "started; durability is memory: nothing survives this process"
+    );
+    println!("listening {}", server.address());
+    wait_for_signal()?;
+    tracing::info!("draining");
+    server.drain();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for SIGTERM or ctrl-c.
+fn wait_for_signal() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok(())
+    })
+}

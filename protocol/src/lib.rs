@@ -7,8 +7,25 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod batch;
+mod dispatch;
+mod field;
+mod frame;
+mod group;
+mod logon;
+pub mod message;
 mod reject;
 mod words;
 
+pub use batch::BatchInstruction;
+pub use dispatch::{ClientMessage, ServerMessage};
+pub use field::{Code, Reserved, Text, Value};
+pub use frame::*;
+pub use group::{Group, frame_len_with_group, write_frame_with_group};
+pub use logon::{
+    CLIENT_TIME_DISTANCE_MAX_NS, Credentials, KEEPALIVE_MS, LOGON_DOMAIN, LOGON_SIGNED_LEN, hello,
+    logon, logon_signed_bytes,
+};
+pub use message::{Block, FieldError};
 pub use reject::{RejectInfo, RejectReason};
 pub use words::*;

@@ -75,14 +75,14 @@ impl SessionId {
 }
 
 macro_rules! wire_enum {
-    ($($(#[$doc:meta])* $name:ident, unknown $reason:ident {
-        $($(#[$vdoc:meta])* $variant:ident = $value:literal,)*
+    ($($(#[doc = $doc:literal])* $name:ident, unknown $reason:ident {
+        $($(#[doc = $vdoc:literal])* $variant:ident = $value:literal,)*
     })*) => {$(
-        $(#[$doc])*
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum $name {
-            $($(#[$vdoc])* $variant = $value,)*
+            $($(#[doc = $vdoc])* $variant = $value,)*
         }
 
         impl $name {
@@ -106,7 +106,44 @@ macro_rules! wire_enum {
                 }
             }
         }
-    )*};
+    )*
+
+    /// Every word of the protocol that is a number with a name.
+    pub const WORDS: &[WordInfo] = &[$(WordInfo {
+        name: stringify!($name),
+        doc: concat!($($doc,)*),
+        unknown: RejectReason::$reason,
+        values: &[$(ValueInfo {
+            value: $value,
+            name: stringify!($variant),
+            doc: concat!($($vdoc,)*),
+        },)*],
+    },)*];
+    };
+}
+
+/// One word's table, for documents and vectors.
+#[derive(Clone, Copy, Debug)]
+pub struct WordInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+    /// How a value outside the table is refused.
+    pub unknown: RejectReason,
+    /// Its legal values.
+    pub values: &'static [ValueInfo],
+}
+
+/// One legal value of a word.
+#[derive(Clone, Copy, Debug)]
+pub struct ValueInfo {
+    /// The byte.
+    pub value: u8,
+    /// Its name.
+    pub name: &'static str,
+    /// What it means.
+    pub doc: &'static str,
 }
 
 wire_enum! {

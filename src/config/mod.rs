@@ -1,0 +1,184 @@
+//! Configuration: TOML file, then environment, then flags; each later one wins.
+//!
+//! [`raw`] is the file as it is written, [`Config`] is what the rest of the program sees: every
+//! value checked once, every reference resolved. Unknown keys are refused.
+
+mod error;
+mod raw;
+mod resolve;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use souk_engine::MarketSpec;
+use souk_protocol::message::MarketDefinition;
+use souk_protocol::{AccountId, KeyId, MarketId, MarketState, StpGroup, TenantId};
+
+pub use error::ConfigError;
+pub use raw::Overrides;
+
+/// The whole configuration of a node, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The listener and its bounds.
+    pub server: ServerConfig,
+    /// Threads and where they run.
+    pub threads: ThreadsConfig,
+    /// What one session may do.
+    pub limits: Limits,
+    /// The tenants, in order of the file.
+    pub tenants: Vec<TenantConfig>,
+}
+
+/// The listener and its bounds.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where to listen. Port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Told to clients, and part of what a logon signs.
+    pub cluster_id: u64,
+    /// How long a connection may take until it is logged on.
+    pub handshake_timeout: Duration,
+    /// Connections at one time, logged on or not.
+    pub connections_max: usize,
+    /// Connections from one address at one time.
+    pub connections_per_address_max: usize,
+    /// Logons per second and address.
+    pub logon_rate: u32,
+    /// Bytes that may wait for a connection that does not read.
+    pub outbox_bytes_max: usize,
+    /// How long a drain waits for answers before it closes anyway.
+    pub drain_timeout: Duration,
+}
+
+/// Threads and where they run.
+#[derive(Clone, Debug)]
+pub struct ThreadsConfig {
+    /// How gateways and matchers share cores.
+    pub layout: Layout,
+    /// Gateway threads.
+    pub gateways: usize,
+    /// Matcher threads.
+    pub matchers: usize,
+    /// What an idle matcher thread does.
+    pub wait: Wait,
+    /// Commands that may wait for one matcher.
+    pub queue_commands_max: u32,
+    /// The part of a matcher's queue that one tenant may fill, in percent.
+    pub tenant_share_percent: u32,
+}
+
+/// How gateways and matchers share cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// `Inline` on fewer than four cores, `Threads` otherwise.
+    Auto,
+    /// Gateway and matcher run to completion on one pinned thread.
+    Inline,
+    /// Gateways and matchers have threads of their own.
+    Threads,
+}
+
+/// What an idle matcher thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wait {
+    /// `Spin` if there is a core for every thread and one to spare, `Park` otherwise.
+    Auto,
+    /// Polls without pause. On a shared core this costs everybody milliseconds.
+    Spin,
+    /// Sleeps until it is woken.
+    Park,
+}
+
+/// What one session may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Unanswered messages to markets at one time.
+    pub max_inflight: u32,
+    /// Orders and replaces per second.
+    pub order_rate: u32,
+    /// Orders and replaces at once.
+    pub order_burst: u32,
+    /// Cancels and mass cancels per second.
+    pub cancel_rate: u32,
+    /// Cancels and mass cancels at once.
+    pub cancel_burst: u32,
+    /// Subscriptions at one time.
+    pub subscriptions_max: usize,
+}
+
+/// A company that shares the engine.
+#[derive(Clone, Debug)]
+pub struct TenantConfig {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name: lower-case letters, digits and `-`, 1 to 32.
+    pub name: String,
+    /// Its markets, in order of the file.
+    pub markets: Vec<MarketConfig>,
+    /// Its accounts.
+    pub accounts: BTreeMap<AccountId, AccountConfig>,
+    /// Its keys.
+    pub keys: Vec<KeyConfig>,
+}
+
+/// A market of a tenant.
+#[derive(Clone, Debug)]
+pub struct MarketConfig {
+    /// Its id.
+    pub id: MarketId,
+    /// Its name, such as `BTC-USDT`.
+    pub symbol: String,
+    /// What clients are told of it.
+    pub definition: MarketDefinition,
+    /// What the engine is told of it.
+    pub spec: MarketSpec,
+    /// The state it starts in.
+    pub state: MarketState,
+}
+
+/// An account of a tenant.
+#[derive(Clone, Debug)]
+pub struct AccountConfig {
+    /// The platform's own user id.
+    pub external_id: String,
+    /// The group whose members must not trade with each other, or 0.
+    pub stp_group: StpGroup,
+}
+
+/// A public key that may log on.
+#[derive(Clone, Debug)]
+pub struct KeyConfig {
+    /// Its id, cluster-wide.
+    pub id: KeyId,
+    /// The Ed25519 public key.
+    pub public_key: [u8; 32],
+    /// The accounts it may use, sorted.
+    pub accounts: Vec<AccountId>,
+    /// What it may do.
+    pub permissions: Permissions,
+}
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permissions {
+    /// Enter, replace and cancel orders.
+    pub trade: bool,
+    /// Cancel orders.
+    pub cancel: bool,
+    /// Subscribe to market data.
+    pub market_data: bool,
+}
+
+impl Config {
+    /// Reads a configuration from TOML text; `overrides` win over it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong: line, value, bound, remedy.
+    pub fn from_toml(text: &str, overrides: &Overrides) -> Result<Self, ConfigError> {
+        resolve::resolve(text, overrides)
+    }
+}

@@ -1,0 +1,146 @@
+//! The configuration file as it is written. `docs/configuration.md` documents every key.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Layout, Wait};
+
+/// What environment and flags may set over the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `SOUK_LISTEN`, `--listen`.
+    pub listen: Option<String>,
+    /// `SOUK_ALLOW_REMOTE`, `--allow-remote`: listen on addresses beyond loopback without TLS.
+    pub allow_remote: bool,
+    /// `SOUK_LAYOUT`, `--layout`.
+    pub layout: Option<Layout>,
+    /// `SOUK_WAIT`, `--wait`.
+    pub wait: Option<Wait>,
+    /// `SOUK_MATCHERS`, `--matchers`.
+    pub matchers: Option<usize>,
+    /// `SOUK_GATEWAYS`, `--gateways`.
+    pub gateways: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    #[serde(default)]
+    pub server: RawServer,
+    #[serde(default)]
+    pub threads: RawThreads,
+    #[serde(default)]
+    pub limits: RawLimits,
+    #[serde(default)]
+    pub tenant: Vec<RawTenant>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawServer {
+    pub listen: Option<Spanned<String>>,
+    #[serde(default)]
+    pub allow_remote: bool,
+    pub cluster_id: Option<u64>,
+    pub handshake_timeout_ms: Option<Spanned<u64>>,
+    pub connections_max: Option<Spanned<u64>>,
+    pub connections_per_address_max: Option<Spanned<u64>>,
+    pub logon_rate: Option<Spanned<u64>>,
+    pub outbox_bytes_max: Option<Spanned<u64>>,
+    pub drain_timeout_ms: Option<Spanned<u64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawThreads {
+    pub layout: Option<Layout>,
+    pub gateways: Option<Spanned<u64>>,
+    pub matchers: Option<Spanned<u64>>,
+    pub wait: Option<Wait>,
+    pub queue_commands_max: Option<Spanned<u64>>,
+    pub tenant_share_percent: Option<Spanned<u64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub max_inflight: Option<Spanned<u64>>,
+    pub order_rate: Option<Spanned<u64>>,
+    pub order_burst: Option<Spanned<u64>>,
+    pub cancel_rate: Option<Spanned<u64>>,
+    pub cancel_burst: Option<Spanned<u64>>,
+    pub subscriptions_max: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTenant {
+    pub id: Spanned<u64>,
+    pub name: Spanned<String>,
+    #[serde(default)]
+    pub currency: Vec<RawCurrency>,
+    #[serde(default)]
+    pub market: Vec<RawMarket>,
+    #[serde(default)]
+    pub account: Vec<RawAccount>,
+    #[serde(default)]
+    pub key: Vec<RawKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCurrency {
+    pub code: Spanned<String>,
+    pub scale: Spanned<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMarket {
+    pub id: Spanned<u64>,
+    pub symbol: Spanned<String>,
+    pub base: Spanned<String>,
+    pub quote: Spanned<String>,
+    pub tick_size: Spanned<String>,
+    pub lot_size: Spanned<String>,
+    pub price_min: Option<Spanned<String>>,
+    pub price_max: Option<Spanned<String>>,
+    pub qty_min: Option<Spanned<String>>,
+    pub qty_max: Option<Spanned<String>>,
+    pub orders_max: Option<Spanned<u64>>,
+    pub account_orders_max: Option<Spanned<u64>>,
+    pub state: Option<RawState>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawState {
+    Continuous,
+    Halted,
+    CancelOnly,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAccount {
+    pub id: Spanned<u64>,
+    #[serde(default)]
+    pub external_id: String,
+    pub stp_group: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawKey {
+    pub id: Spanned<u64>,
+    pub public_key: Spanned<String>,
+    pub accounts: Spanned<RawAccounts>,
+    pub permissions: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawAccounts {
+    Word(String),
+    List(Vec<u64>),
+}

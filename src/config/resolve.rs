@@ -1,0 +1,411 @@
+//! From the file as written to a checked [`Config`].
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use souk_protocol::{AccountId, KEY_ID_MAX, KeyId, MarketState, StpGroup, TenantId};
+use toml::Spanned;
+
+use super::raw::*;
+use super::*;
+
+mod market;
+
+/// Knows the text, so that an error can name its line.
+struct Source<'a> {
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn error(
+        &self,
+        key: &'static str,
+        span: Range<usize>,
+        value: impl Display,
+        rule: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> ConfigError {
+        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
+        ConfigError::Value {
+            line: 1 + before.iter().filter(|b| **b == b'\n').count(),
+            key,
+            value: value.to_string(),
+            rule: rule.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// A number in a range, or its default.
+    fn number(
+        &self,
+        key: &'static str,
+        given: Option<&Spanned<u64>>,
+        default: u64,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Result<u64, ConfigError> {
+        let Some(given) = given else {
+            return Ok(default);
+        };
+        let value = *given.get_ref();
+        if range.contains(&value) {
+            return Ok(value);
+        }
+        let rule = format!("must be {} to {}", range.start(), range.end());
+        Err(self.error(
+            key,
+            given.span(),
+            value,
+            rule,
+            "choose a value in the range",
+        ))
+    }
+
+    /// Checks that nothing earlier has this id or name.
+    fn unique<T: std::hash::Hash + Eq + Display>(
+        &self,
+        key: &'static str,
+        seen: &mut HashSet<T>,
+        value: T,
+        span: Range<usize>,
+    ) -> Result<(), ConfigError> {
+        let text = value.to_string();
+        if seen.insert(value) {
+            return Ok(());
+        }
+        Err(self.error(key, span, text, "is used twice", "give each its own"))
+    }
+}
+
+pub(super) fn resolve(text: &str, overrides: &Overrides) -> Result<Config, ConfigError> {
+    let raw: RawConfig = toml::from_str(text)?;
+    let source = Source { text };
+    let mut tenants = Vec::new();
+    let (mut ids, mut names, mut keys) = (HashSet::new(), HashSet::new(), HashSet::new());
+    for tenant in &raw.tenant {
+        source.unique(
+            "tenant.id",
+            &mut ids,
+            *tenant.id.get_ref(),
+            tenant.id.span(),
+        )?;
+        let name = tenant.name.get_ref().clone();
+        source.unique("tenant.name", &mut names, name, tenant.name.span())?;
+        tenants.push(resolve_tenant(&source, tenant, &mut keys)?);
+    }
+    Ok(Config {
+        server: resolve_server(&source, &raw.server, overrides)?,
+        threads: resolve_threads(&source, &raw.threads, overrides)?,
+        limits: resolve_limits(&source, &raw.limits)?,
+        tenants,
+    })
+}
+
+fn resolve_server(
+    source: &Source<'_>,
+    raw: &RawServer,
+    overrides: &Overrides,
+) -> Result<ServerConfig, ConfigError> {
+    let ms = |key, given: &Option<Spanned<u64>>, default, range| {
+        source
+            .number(key, given.as_ref(), default, range)
+            .map(Duration::from_millis)
+    };
+    let connections_max = source.number(
+        "connections_max",
+        raw.connections_max.as_ref(),
+        10_000,
+        1..=1_000_000,
+    )?;
+    Ok(ServerConfig {
+        listen: resolve_listen(source, raw, overrides)?,
+        cluster_id: raw.cluster_id.unwrap_or(1),
+        handshake_timeout: ms(
+            "handshake_timeout_ms",
+            &raw.handshake_timeout_ms,
+            3_000,
+            10..=60_000,
+        )?,
+        connections_max: connections_max as usize,
+        connections_per_address_max: source.number(
+            "connections_per_address_max",
+            raw.connections_per_address_max.as_ref(),
+            connections_max,
+            1..=1_000_000,
+        )? as usize,
+        logon_rate: source.number("logon_rate", raw.logon_rate.as_ref(), 1_000, 1..=1_000_000)?
+            as u32,
+        outbox_bytes_max: source.number(
+            "outbox_bytes_max",
+            raw.outbox_bytes_max.as_ref(),
+            8 << 20,
+            131_072..=1 << 30,
+        )? as usize,
+        drain_timeout: ms(
+            "drain_timeout_ms",
+            &raw.drain_timeout_ms,
+            5_000,
+            0..=600_000,
+        )?,
+    })
+}
+
+fn resolve_listen(
+    source: &Source<'_>,
+    raw: &RawServer,
+    overrides: &Overrides,
+) -> Result<SocketAddr, ConfigError> {
+    const RULE: &str = "must be an address and a port, such as 127.0.0.1:7001";
+    const REMOTE: &str = "is beyond loopback, and this version has no TLS";
+    const REMEDY: &str = "listen on 127.0.0.1, or set allow_remote = true on a private network";
+    let allowed = raw.allow_remote || overrides.allow_remote;
+    if let Some(text) = &overrides.listen {
+        let fail = |rule: &str| ConfigError::Override {
+            name: "listen",
+            value: text.clone(),
+            rule: rule.to_owned(),
+        };
+        let address: SocketAddr = text.parse().map_err(|_| fail(RULE))?;
+        if !address.ip().is_loopback() && !allowed {
+            return Err(fail(&format!("{REMOTE}; {REMEDY}")));
+        }
+        return Ok(address);
+    }
+    let Some(given) = &raw.listen else {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], 7001)));
+    };
+    let fail = |rule| source.error("listen", given.span(), given.get_ref(), rule, REMEDY);
+    let address: SocketAddr = given.get_ref().parse().map_err(|_| fail(RULE))?;
+    if !address.ip().is_loopback() && !allowed {
+        return Err(fail(REMOTE));
+    }
+    Ok(address)
+}
+
+fn resolve_threads(
+    source: &Source<'_>,
+    raw: &RawThreads,
+    overrides: &Overrides,
+) -> Result<ThreadsConfig, ConfigError> {
+    let count = |key, given: &Option<Spanned<u64>>, flag: Option<usize>| {
+        let value = match flag {
+            Some(value) if (1..=256).contains(&value) => return Ok(value),
+            Some(value) => {
+                return Err(ConfigError::Override {
+                    name: key,
+                    value: value.to_string(),
+                    rule: "must be 1 to 256".to_owned(),
+                });
+            }
+            None => source.number(key, given.as_ref(), 1, 1..=256)?,
+        };
+        Ok(value as usize)
+    };
+    Ok(ThreadsConfig {
+        layout: overrides.layout.or(raw.layout).unwrap_or(Layout::Auto),
+        gateways: count("gateways", &raw.gateways, overrides.gateways)?,
+        matchers: count("matchers", &raw.matchers, overrides.matchers)?,
+        wait: overrides.wait.or(raw.wait).unwrap_or(Wait::Auto),
+        queue_commands_max: source.number(
+            "queue_commands_max",
+            raw.queue_commands_max.as_ref(),
+            65_536,
+            64..=16_777_216,
+        )? as u32,
+        tenant_share_percent: source.number(
+            "tenant_share_percent",
+            raw.tenant_share_percent.as_ref(),
+            50,
+            1..=100,
+        )? as u32,
+    })
+}
+
+fn resolve_limits(source: &Source<'_>, raw: &RawLimits) -> Result<Limits, ConfigError> {
+    let number = |key, given: &Option<Spanned<u64>>, default: u64| {
+        source
+            .number(key, given.as_ref(), default, 1..=100_000_000)
+            .map(|value| value as u32)
+    };
+    Ok(Limits {
+        max_inflight: number("max_inflight", &raw.max_inflight, 1_024)?,
+        order_rate: number("order_rate", &raw.order_rate, 100_000)?,
+        order_burst: number("order_burst", &raw.order_burst, 10_000)?,
+        cancel_rate: number("cancel_rate", &raw.cancel_rate, 200_000)?,
+        cancel_burst: number("cancel_burst", &raw.cancel_burst, 20_000)?,
+        subscriptions_max: number("subscriptions_max", &raw.subscriptions_max, 1_000)? as usize,
+    })
+}
+
+fn resolve_tenant(
+    source: &Source<'_>,
+    raw: &RawTenant,
+    key_ids: &mut HashSet<u64>,
+) -> Result<TenantConfig, ConfigError> {
+    let id = source.number("tenant.id", Some(&raw.id), 0, 1..=u64::from(u32::MAX))? as u32;
+    let name = raw.name.get_ref();
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if name.is_empty() || name.len() > 32 || !name.bytes().all(legal) {
+        return Err(source.error(
+            "tenant.name",
+            raw.name.span(),
+            name,
+            "must be 1 to 32 lower-case letters, digits or '-'",
+            "choose a short name; it never changes",
+        ));
+    }
+    let mut currencies = HashMap::new();
+    for currency in &raw.currency {
+        let code = market::currency_code(source, "currency.code", &currency.code)?;
+        let scale = source.number("currency.scale", Some(&currency.scale), 0, 0..=18)? as u32;
+        if currencies.insert(code, scale).is_some() {
+            let found = currency.code.get_ref();
+            let remedy = "list each currency once";
+            return Err(source.error(
+                "currency.code",
+                currency.code.span(),
+                found,
+                "is used twice",
+                remedy,
+            ));
+        }
+    }
+    let (mut markets, mut ids, mut symbols) = (Vec::new(), HashSet::new(), HashSet::new());
+    for raw in &raw.market {
+        source.unique("market.id", &mut ids, *raw.id.get_ref(), raw.id.span())?;
+        let symbol = raw.symbol.get_ref().clone();
+        source.unique("market.symbol", &mut symbols, symbol, raw.symbol.span())?;
+        markets.push(market::resolve_market(source, raw, &currencies)?);
+    }
+    let accounts = resolve_accounts(source, &raw.account)?;
+    let mut keys = Vec::new();
+    for key in &raw.key {
+        source.unique("key.id", key_ids, *key.id.get_ref(), key.id.span())?;
+        keys.push(resolve_key(source, key, &accounts)?);
+    }
+    Ok(TenantConfig {
+        id: TenantId(id),
+        name: name.clone(),
+        markets,
+        accounts,
+        keys,
+    })
+}
+
+fn resolve_accounts(
+    source: &Source<'_>,
+    raw: &[RawAccount],
+) -> Result<BTreeMap<AccountId, AccountConfig>, ConfigError> {
+    let mut accounts = BTreeMap::new();
+    for account in raw {
+        let id = source.number("account.id", Some(&account.id), 0, 1..=u64::from(u32::MAX))?;
+        let group = source.number("stp_group", account.stp_group.as_ref(), 0, 0..=65_535)?;
+        let config = AccountConfig {
+            external_id: account.external_id.clone(),
+            stp_group: StpGroup(group as u16),
+        };
+        if accounts.insert(AccountId(id as u32), config).is_some() {
+            let span = account.id.span();
+            return Err(source.error("account.id", span, id, "is used twice", "give each its own"));
+        }
+    }
+    Ok(accounts)
+}
+
+fn resolve_key(
+    source: &Source<'_>,
+    raw: &RawKey,
+    accounts: &BTreeMap<AccountId, AccountConfig>,
+) -> Result<KeyConfig, ConfigError> {
+    let id = source.number("key.id", Some(&raw.id), 0, 1..=u64::from(KEY_ID_MAX))? as u32;
+    let text = raw.public_key.get_ref();
+    let public_key = crate::keys::parse_hex32(text).ok_or_else(|| {
+        source.error(
+            "public_key",
+            raw.public_key.span(),
+            text,
+            "must be 64 hex digits",
+            "paste what `souk key new` printed",
+        )
+    })?;
+    let span = raw.accounts.span();
+    let fail = |value: String, rule: &str| {
+        source.error(
+            "key.accounts",
+            span.clone(),
+            value,
+            rule,
+            "list accounts of this tenant, or write \"all\"",
+        )
+    };
+    let allowed = match raw.accounts.get_ref() {
+        RawAccounts::Word(word) if word == "all" => accounts.keys().copied().collect(),
+        RawAccounts::Word(word) => {
+            return Err(fail(word.clone(), "must be \"all\" or a list of ids"));
+        }
+        RawAccounts::List(list) => {
+            let mut ids = Vec::new();
+            for id in list {
+                let account = u32::try_from(*id).ok().map(AccountId);
+                match account.filter(|account| accounts.contains_key(account)) {
+                    Some(account) => ids.push(account),
+                    None => return Err(fail(id.to_string(), "is not an account of this tenant")),
+                }
+            }
+            ids.sort_unstable();
+            ids.dedup();
+            ids
+        }
+    };
+    Ok(KeyConfig {
+        id: KeyId(id),
+        public_key,
+        accounts: allowed,
+        permissions: resolve_permissions(source, raw)?,
+    })
+}
+
+fn resolve_permissions(source: &Source<'_>, raw: &RawKey) -> Result<Permissions, ConfigError> {
+    let Some(words) = &raw.permissions else {
+        return Ok(Permissions {
+            trade: true,
+            cancel: true,
+            market_data: true,
+        });
+    };
+    let mut permissions = Permissions {
+        trade: false,
+        cancel: false,
+        market_data: false,
+    };
+    for word in words {
+        match word.get_ref().as_str() {
+            "trade" => {
+                permissions.trade = true;
+                permissions.cancel = true;
+            }
+            "cancel" => permissions.cancel = true,
+            "market-data" => permissions.market_data = true,
+            other => {
+                return Err(source.error(
+                    "permissions",
+                    word.span(),
+                    other,
+                    "must be trade, cancel or market-data",
+                    "remove or correct it",
+                ));
+            }
+        }
+    }
+    Ok(permissions)
+}
+
+fn state_of(raw: Option<RawState>) -> MarketState {
+    match raw {
+        None | Some(RawState::Continuous) => MarketState::Continuous,
+        Some(RawState::Halted) => MarketState::Halted,
+        Some(RawState::CancelOnly) => MarketState::CancelOnly,
+    }
+}

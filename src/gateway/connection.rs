@@ -1,0 +1,472 @@
+//! The sockets: accepts connections, and moves bytes between each socket and its session.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::TrySendError;
+use souk_protocol::message::{Heartbeat, Terminate};
+use souk_protocol::{Code, RejectReason, Reserved};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, sleep_until, timeout};
+
+use super::session::{Next, Now, RETRY_AFTER_DRAIN_MS, Session, Shared, Verification};
+use crate::clock;
+use crate::handoff::Link;
+use crate::keys;
+
+/// Bytes a connection that is not logged on yet may use for reading.
+const READ_BEFORE_LOGON: usize = 1_024;
+/// Bytes a connection begins to read with after logon; doubled while reads fill it.
+const READ_AFTER_LOGON: usize = 16_384;
+/// Most bytes taken in one read.
+const READ_MAX: usize = 262_144;
+/// Signatures verified at one time.
+const VERIFICATIONS_MAX: usize = 4;
+/// How long the last bytes of a connection may take to be written.
+const LAST_WRITE: Duration = Duration::from_secs(1);
+/// How long a closed connection's peer may go on sending before it is cut.
+const LINGER: Duration = Duration::from_millis(200);
+/// How long a peer may leave sent bytes unacknowledged.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause after the system refuses to accept, for want of descriptors for example.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Times of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionBounds {
+    /// From connecting to the end of the logon.
+    pub handshake_timeout: Duration,
+    /// From the wish to end to the end, while answers are still to come.
+    pub drain_timeout: Duration,
+}
+
+/// Accepts connections until it is told to drain.
+#[derive(Debug)]
+pub struct Acceptor {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    bounds: ConnectionBounds,
+    verifications: Arc<Semaphore>,
+    drain: watch::Receiver<bool>,
+}
+
+impl Acceptor {
+    /// An acceptor on a bound listener. `drain` turns true once.
+    #[must_use]
+    pub fn new(
+        listener: TcpListener,
+        shared: Arc<Shared>,
+        bounds: ConnectionBounds,
+        drain: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            listener,
+            shared,
+            bounds,
+            verifications: Arc::new(Semaphore::new(VERIFICATIONS_MAX)),
+            drain,
+        }
+    }
+
+    /// Accepts until the drain. Connections live on and end by themselves.
+    pub async fn run(self) {
+        let mut drain = self.drain.clone();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.accept(stream, peer),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                _ = drain.wait_for(|drain| *drain) => return,
+            }
+        }
+    }
+
+    fn accept(&self, stream: TcpStream, peer: SocketAddr) {
+        let Some(admission) = self.shared.registry.admit(peer.ip()) else {
+            let frame = Terminate {
+                code: Code::from(RejectReason::TooManyConnections),
+                reserved: Reserved,
+                retry_after_ms: RETRY_AFTER_DRAIN_MS,
+                detail: 0,
+            };
+            // A courtesy: if the socket cannot take it at once, closing says it too.
+            let _ = stream.try_write(&frame.frame(0));
+            return;
+        };
+        let socket = socket2::SockRef::from(&stream);
+        let options = socket
+            .set_tcp_nodelay(true)
+            .and_then(|()| socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT)));
+        if let Err(error) = options {
+            tracing::warn!(%error, %peer, "cannot set socket options");
+        }
+        let connection = Connection::new(
+            Arc::clone(&self.shared),
+            self.bounds,
+            Arc::clone(&self.verifications),
+            self.drain.clone(),
+            peer.ip(),
+        );
+        tokio::spawn(async move {
+            match connection {
+                Ok(connection) => connection.run(stream).await,
+                Err(error) => tracing::error!(%error, "cannot challenge a connection"),
+            }
+            drop(admission);
+        });
+    }
+}
+
+/// One socket and its session.
+struct Connection {
+    shared: Arc<Shared>,
+    session: Session,
+    bounds: ConnectionBounds,
+    verifications: Arc<Semaphore>,
+    drain: watch::Receiver<bool>,
+    /// Bytes read; the first `filled` are not taken yet.
+    read: Vec<u8>,
+    filled: usize,
+    /// Bytes to write; the first `written` are.
+    writing: Vec<u8>,
+    written: usize,
+    received_at: Instant,
+    sent_at: Instant,
+    keepalive: Duration,
+}
+
+/// Why the main loop ended.
+enum End {
+    /// The peer is gone, or the socket failed.
+    Gone,
+    /// Everything was said; write it and close.
+    Closed,
+    /// Answer what is under way, then say this and close.
+    Finish(RejectReason),
+}
+
+impl Connection {
+    fn new(
+        shared: Arc<Shared>,
+        bounds: ConnectionBounds,
+        verifications: Arc<Semaphore>,
+        drain: watch::Receiver<bool>,
+        address: IpAddr,
+    ) -> Result<Self, keys::KeyError> {
+        let now = clock::monotonic();
+        Ok(Self {
+            session: Session::new(Arc::clone(&shared), address, keys::nonce()?),
+            shared,
+            bounds,
+            verifications,
+            drain,
+            read: vec![0; READ_BEFORE_LOGON],
+            filled: 0,
+            writing: Vec::new(),
+            written: 0,
+            received_at: now,
+            sent_at: now,
+            keepalive: Duration::MAX,
+        })
+    }
+
+    async fn run(mut self, mut stream: TcpStream) {
+        let (mut reader, mut writer) = stream.split();
+        let end = match self.handshake(&mut reader, &mut writer).await {
+            Ok(link) => self.serve(&link, &mut reader, &mut writer).await,
+            Err(end) => end,
+        };
+        if let End::Finish(reason) = end {
+            self.finish(reason, &mut writer).await;
+        }
+        if !matches!(end, End::Gone) {
+            self.last_words(&mut reader, &mut writer).await;
+        }
+        self.leave().await;
+    }
+
+    /// Until the logon is acknowledged, or the time for it is over.
+    async fn handshake(
+        &mut self,
+        reader: &mut ReadHalf<'_>,
+        writer: &mut WriteHalf<'_>,
+    ) -> Result<Arc<Link>, End> {
+        let time = self.bounds.handshake_timeout;
+        let Ok(end) = timeout(time, self.log_on(reader, writer)).await else {
+            self.session.terminate(RejectReason::HandshakeTimeout, 0, 0);
+            return Err(End::Closed);
+        };
+        end
+    }
+
+    async fn log_on(
+        &mut self,
+        reader: &mut ReadHalf<'_>,
+        writer: &mut WriteHalf<'_>,
+    ) -> Result<Arc<Link>, End> {
+        loop {
+            let mut next = self.take_frames();
+            if let Next::Verify(verification) = next {
+                next = self.verify(*verification).await;
+            }
+            match next {
+                Next::Read => {}
+                Next::Finish(reason) => return Err(End::Finish(reason)),
+                Next::Close | Next::Verify(_) => return Err(End::Closed),
+            }
+            if let Some(established) = self.session.established() {
+                self.read.resize(READ_AFTER_LOGON, 0);
+                return Ok(Arc::clone(established.link()));
+            }
+            let out = std::mem::take(self.session.out());
+            if writer.write_all(&out).await.is_err() {
+                return Err(End::Gone);
+            }
+            match reader.read(&mut self.read[self.filled..]).await {
+                Ok(0) | Err(_) => return Err(End::Gone),
+                Ok(count) => self.filled += count,
+            }
+        }
+    }
+
+    async fn verify(&mut self, verification: Verification) -> Next {
+        let Ok(_permit) = self.verifications.acquire().await else {
+            return Next::Close;
+        };
+        let work = tokio::task::spawn_blocking(move || {
+            let valid = keys::verify(
+                &verification.public_key,
+                &verification.message,
+                &verification.signature,
+            );
+            (verification, valid)
+        });
+        match work.await {
+            Ok((verification, valid)) => {
+                let next = self.session.verified(&verification, valid, now());
+                self.keepalive = verification.keepalive();
+                self.received_at = clock::monotonic();
+                next
+            }
+            Err(_) => Next::Close,
+        }
+    }
+
+    /// From the logon to the end.
+    async fn serve(
+        &mut self,
+        link: &Arc<Link>,
+        reader: &mut ReadHalf<'_>,
+        writer: &mut WriteHalf<'_>,
+    ) -> End {
+        // What came in one piece with the logon.
+        if let Some(end) = self.received() {
+            return end;
+        }
+        let mut drain = self.drain.clone();
+        let timer = sleep_until(self.next_tick().into());
+        tokio::pin!(timer);
+        loop {
+            if self.write_ready(link, writer).is_err() {
+                return End::Gone;
+            }
+            if let Some(reason) = link.ending() {
+                self.session.terminate(reason, 0, 0);
+                return End::Closed;
+            }
+            if link.outbox.overflowed() {
+                return self.too_slow();
+            }
+            let blocked = self.written < self.writing.len();
+            tokio::select! {
+                read = reader.read(&mut self.read[self.filled..]) => match read {
+                    Ok(0) | Err(_) => return End::Gone,
+                    Ok(count) => {
+                        self.filled += count;
+                        if let Some(end) = self.received() {
+                            return end;
+                        }
+                    }
+                },
+                () = link.outbox.ready.notified(), if !blocked => {}
+                written = writer.write(&self.writing[self.written..]), if blocked => match written {
+                    Ok(count) => self.written += count,
+                    Err(_) => return End::Gone,
+                },
+                () = &mut timer => {
+                    if let Some(end) = self.tick(link) {
+                        return end;
+                    }
+                    timer.as_mut().reset(self.next_tick().into());
+                }
+                _ = drain.wait_for(|drain| *drain) => return End::Finish(RejectReason::ServerDraining),
+            }
+        }
+    }
+
+    /// Lets the session take what was read.
+    fn received(&mut self) -> Option<End> {
+        self.received_at = clock::monotonic();
+        match self.take_frames() {
+            Next::Read => None,
+            Next::Finish(reason) => Some(End::Finish(reason)),
+            Next::Close | Next::Verify(_) => Some(End::Closed),
+        }
+    }
+
+    fn take_frames(&mut self) -> Next {
+        if self.filled == 0 {
+            return Next::Read;
+        }
+        let full = self.filled == self.read.len();
+        let (taken, next) = self.session.receive(&self.read[..self.filled], now());
+        self.read.copy_within(taken..self.filled, 0);
+        self.filled -= taken;
+        if full && self.session.established().is_some() && self.read.len() < READ_MAX {
+            self.read.resize(self.read.len() * 2, 0);
+        }
+        next
+    }
+
+    /// Writes what can be written without waiting.
+    fn write_ready(&mut self, link: &Link, writer: &WriteHalf<'_>) -> Result<(), ()> {
+        loop {
+            if self.written == self.writing.len() {
+                self.writing.clear();
+                self.written = 0;
+                link.outbox.take(&mut self.writing);
+                if self.writing.is_empty() {
+                    return Ok(());
+                }
+            }
+            match writer.try_write(&self.writing[self.written..]) {
+                Ok(0) => return Err(()),
+                Ok(count) => {
+                    self.written += count;
+                    self.sent_at = clock::monotonic();
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => return Err(()),
+            }
+        }
+    }
+
+    fn next_tick(&self) -> Instant {
+        let half = self.keepalive / 2;
+        clock::monotonic() + half
+    }
+
+    /// Twice in a keepalive interval: says that we are here, and looks whether the peer is.
+    fn tick(&mut self, link: &Link) -> Option<End> {
+        let now = clock::monotonic();
+        if now.duration_since(self.received_at) > 2 * self.keepalive {
+            self.session.terminate(RejectReason::KeepaliveLapsed, 0, 0);
+            return Some(End::Closed);
+        }
+        if now.duration_since(self.sent_at) >= self.keepalive / 2 {
+            let heartbeat = Heartbeat {
+                time: clock::wall_ns(),
+            };
+            link.outbox.append(&heartbeat.frame(0));
+        }
+        None
+    }
+
+    /// Waits until everything taken is answered, then says why it ends.
+    async fn finish(&mut self, reason: RejectReason, writer: &mut WriteHalf<'_>) {
+        let deadline = clock::monotonic() + self.bounds.drain_timeout;
+        let link = self
+            .session
+            .established()
+            .map(|established| Arc::clone(established.link()));
+        if let Some(link) = link {
+            while self
+                .session
+                .established()
+                .is_some_and(|e| e.outstanding() > 0)
+                && clock::monotonic() < deadline
+                && !link.outbox.overflowed()
+            {
+                if self.write_ready(&link, writer).is_err() {
+                    return;
+                }
+                let _ = timeout(Duration::from_millis(5), link.outbox.ready.notified()).await;
+            }
+        }
+        let retry = if reason == RejectReason::ServerDraining {
+            RETRY_AFTER_DRAIN_MS
+        } else {
+            0
+        };
+        self.session.terminate(reason, retry, 0);
+    }
+
+    /// The outbox is full: what is in it is not worth waiting for, except the reason.
+    fn too_slow(&mut self) -> End {
+        let frame = Terminate {
+            code: Code::from(RejectReason::SlowConsumer),
+            reserved: Reserved,
+            retry_after_ms: 0,
+            detail: 0,
+        };
+        self.writing.extend_from_slice(&frame.frame(0));
+        End::Closed
+    }
+
+    /// Writes what is left, for a bounded time, and closes so that the peer can read it.
+    async fn last_words(&mut self, reader: &mut ReadHalf<'_>, writer: &mut WriteHalf<'_>) {
+        let mut rest = std::mem::take(&mut self.writing);
+        rest.drain(..self.written);
+        rest.append(self.session.out());
+        if let Some(established) = self.session.established()
+            && !established.link().outbox.overflowed()
+        {
+            let mut waiting = Vec::new();
+            established.link().outbox.take(&mut waiting);
+            rest.append(&mut waiting);
+        }
+        let written = timeout(LAST_WRITE, async {
+            writer.write_all(&rest).await?;
+            writer.shutdown().await
+        });
+        if !matches!(written.await, Ok(Ok(()))) {
+            return;
+        }
+        // Closing with unread bytes would reset the connection and lose what was just written.
+        let _ = timeout(LINGER, async {
+            while matches!(reader.read(&mut self.read).await, Ok(count) if count > 0) {}
+        })
+        .await;
+    }
+
+    /// Tells the matchers to forget the connection. Waits for room: this must not be lost.
+    async fn leave(&mut self) {
+        let farewells = match self.session.established() {
+            Some(established) => established.farewells(),
+            None => return,
+        };
+        for (matcher, mut submission) in farewells {
+            let door = &self.shared.doors[matcher];
+            door.gauge.admit_always(submission.tenant);
+            while let Err(TrySendError::Full(back)) = door.submit(submission) {
+                submission = back;
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+}
+
+fn now() -> Now {
+    Now {
+        wall_ns: clock::wall_ns(),
+        instant: clock::monotonic(),
+    }
+}

@@ -1,0 +1,474 @@
+//! A session that is logged on: from messages to submissions, and every refusal before a market.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use souk_protocol::message::{
+    MarketListEnd, NotApplied, Pong, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY, SUBSCRIBE_TRADES,
+    SessionReject, Subscribe,
+};
+use souk_protocol::{
+    ClientMessage, Code, FieldError, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved,
+    StpGroup,
+};
+
+use super::market_message::{MarketMessage, Part};
+use super::session::{Next, Shared, session_reject};
+use super::throttle::{Throttle, Verdict};
+use crate::directory::{KeyEntry, Route};
+use crate::handoff::{Admission, BATCH_COMMANDS_MAX, Item, Lane, Link, Request, Seat, Submission};
+
+/// Requests that are not orders or cancels (pings, lists, joins, subscriptions) per second.
+const REQUEST_RATE: u32 = 2_000;
+/// Such requests at once.
+const REQUEST_BURST: u32 = 4_000;
+/// When a client may try again after a full queue or share.
+const RETRY_BUSY_US: u32 = 1_000;
+
+/// A session that is logged on.
+#[derive(Debug)]
+pub struct Established {
+    shared: Arc<Shared>,
+    key: Arc<KeyEntry>,
+    link: Arc<Link>,
+    orders: Throttle,
+    cancels: Throttle,
+    requests: Throttle,
+    /// Messages handed to matchers, or about to be.
+    submitted: u64,
+    /// What this read has for each matcher.
+    pending: Vec<Pending>,
+    subscriptions: HashMap<MarketId, Route>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    items: Vec<Item>,
+    /// Messages among the items, which is how many credits they took.
+    messages: u64,
+    cancels_only: bool,
+    /// Any market of this matcher that the session has spoken to.
+    touched: Option<Seat>,
+}
+
+/// A refusal that uses up no number.
+enum Refusal {
+    /// Wrong as it is.
+    Wrong(RejectReason, &'static str),
+    /// Too much; try again after these microseconds.
+    TooMuch(RejectReason, u32),
+    /// Far too much.
+    Flooding,
+}
+
+impl Established {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        key: Arc<KeyEntry>,
+        link: Arc<Link>,
+        now: Instant,
+    ) -> Self {
+        let limits = &shared.limits;
+        Self {
+            orders: Throttle::new(limits.order_rate, limits.order_burst, now),
+            cancels: Throttle::new(limits.cancel_rate, limits.cancel_burst, now),
+            requests: Throttle::new(REQUEST_RATE, REQUEST_BURST, now),
+            submitted: 0,
+            pending: shared.doors.iter().map(|_| Pending::default()).collect(),
+            subscriptions: HashMap::new(),
+            shared,
+            key,
+            link,
+        }
+    }
+
+    /// The connection.
+    #[must_use]
+    pub const fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Messages that are not answered yet.
+    #[must_use]
+    pub fn outstanding(&self) -> u64 {
+        self.submitted - self.link.answered.load(Ordering::Acquire)
+    }
+
+    /// Takes one frame.
+    pub(super) fn frame(&mut self, frame: &Frame<'_>, now: Instant, wall_ns: u64) -> Next {
+        let message = match ClientMessage::decode(frame) {
+            Ok(message) => message,
+            Err(error) => return self.bad_field(&frame.header, &error, now),
+        };
+        match MarketMessage::of(&message) {
+            Ok(Some(message)) => return self.market_message(&frame.header, &message, now),
+            Ok(None) => {}
+            Err(error) => return self.bad_field(&frame.header, &error, now),
+        }
+        match message {
+            ClientMessage::Heartbeat(_) | ClientMessage::Pong(_) => Next::Read,
+            ClientMessage::Terminate(_) => Next::Finish(RejectReason::LoggedOut),
+            ClientMessage::Hello(_) | ClientMessage::Logon(_) => {
+                self.link
+                    .outbox
+                    .append(&session_reject(RejectReason::ProtocolOrder, 4, true).frame(0));
+                Next::Finish(RejectReason::ProtocolOrder)
+            }
+            request => self.request(&frame.header, &request, now, wall_ns),
+        }
+    }
+
+    /// Requests that have no number.
+    fn request(
+        &mut self,
+        header: &Header,
+        message: &ClientMessage<'_>,
+        now: Instant,
+        wall_ns: u64,
+    ) -> Next {
+        match self.requests.take(1, now) {
+            Verdict::Admitted => {}
+            Verdict::Refused(retry_after_us) => {
+                return self.refuse_request(
+                    header,
+                    MarketId(0),
+                    RejectReason::SessionRateExceeded,
+                    retry_after_us,
+                );
+            }
+            Verdict::Flooding => return Next::Finish(RejectReason::SessionRateExceeded),
+        }
+        match message {
+            ClientMessage::Ping(ping) => {
+                let pong = Pong {
+                    nonce: ping.nonce,
+                    ping_time: ping.time,
+                    time: wall_ns,
+                };
+                self.link.outbox.append(&pong.frame(0));
+                Next::Read
+            }
+            ClientMessage::MarketListRequest(_) => {
+                let definitions = &self.key.tenant.definitions;
+                let mut frames: Vec<u8> = definitions
+                    .iter()
+                    .flat_map(|definition| definition.frame(0))
+                    .collect();
+                let end = MarketListEnd {
+                    count: definitions.len() as u32,
+                    reserved: Reserved,
+                };
+                frames.extend_from_slice(&end.frame(0));
+                self.link.outbox.append(&frames);
+                Next::Read
+            }
+            ClientMessage::JoinMarket(join) => {
+                self.queue_request(header, join.market, Request::Join)
+            }
+            ClientMessage::Subscribe(subscribe) => self.subscribe(header, subscribe),
+            ClientMessage::Unsubscribe(unsubscribe) => {
+                if self.subscriptions.remove(&unsubscribe.market).is_none() {
+                    return self.refuse_request(
+                        header,
+                        unsubscribe.market,
+                        RejectReason::NotJoined,
+                        0,
+                    );
+                }
+                self.queue_request(header, unsubscribe.market, Request::Unsubscribe)
+            }
+            _ => Next::Read,
+        }
+    }
+
+    fn subscribe(&mut self, header: &Header, subscribe: &Subscribe) -> Next {
+        let market = subscribe.market;
+        let flags = subscribe.flags;
+        if !self.key.permissions.market_data {
+            return self.refuse_request(header, market, RejectReason::PermissionDenied, 0);
+        }
+        let stream = flags != 0 && flags & !(SUBSCRIBE_DEPTH | SUBSCRIBE_TRADES) == 0;
+        if !stream && flags != SUBSCRIBE_SNAPSHOT_ONLY {
+            return self.refuse_request(header, market, RejectReason::SubscriptionFlagsUnknown, 0);
+        }
+        if stream && let Some(route) = self.key.tenant.markets.get(&market) {
+            let full = self.subscriptions.len() >= self.shared.limits.subscriptions_max;
+            if full && !self.subscriptions.contains_key(&market) {
+                return self.refuse_request(header, market, RejectReason::TooManySubscriptions, 0);
+            }
+            self.subscriptions.insert(market, *route);
+        }
+        self.queue_request(header, market, Request::Subscribe(flags))
+    }
+
+    /// Puts an unnumbered request into the market's queue.
+    fn queue_request(&mut self, header: &Header, market: MarketId, request: Request) -> Next {
+        let tenant = &self.key.tenant;
+        let Some(route) = tenant.markets.get(&market).copied() else {
+            return self.refuse_request(header, market, RejectReason::UnknownMarket, 0);
+        };
+        let gauge = &self.shared.doors[route.matcher].gauge;
+        if let Err(reason) = gauge.admit(tenant.index, Admission::Cancel, 1) {
+            return self.refuse_request(header, market, reason, RETRY_BUSY_US);
+        }
+        self.push(route, request, false);
+        Next::Read
+    }
+
+    fn market_message(&mut self, header: &Header, message: &MarketMessage, now: Instant) -> Next {
+        let refusal = match self.admit(message, now) {
+            Ok(route) => {
+                self.submitted += 1;
+                self.pending[route.matcher].messages += 1;
+                let cancels = message.is_cancel();
+                for part in message.parts() {
+                    let group = self.group_of(part);
+                    let numbered = part.numbered(header.seq, self.link.session, group, message);
+                    self.push(route, Request::Command(numbered), cancels);
+                }
+                return Next::Read;
+            }
+            Err(refusal) => refusal,
+        };
+        match refusal {
+            Refusal::Wrong(reason, field) => {
+                let reject = SessionReject {
+                    ref_seq: header.seq,
+                    market: message.market(),
+                    ref_template: header.template_id,
+                    code: Code::from(reason),
+                    field_offset: message.offset_of(field) as u16,
+                    fatal: false,
+                    reserved: Reserved,
+                    retry_after_us: 0,
+                    cl_ord_id: message.cl_ord_id(),
+                };
+                self.link.outbox.append(&reject.frame(0));
+                Next::Read
+            }
+            Refusal::TooMuch(reason, retry_after_us) => {
+                let refused = NotApplied {
+                    from_client_seq: header.seq,
+                    count: 1,
+                    market: message.market(),
+                    expected_client_seq: header.seq,
+                    code: Code::from(reason),
+                    reserved: Reserved,
+                    retry_after_us,
+                };
+                self.link.outbox.append(&refused.frame(0));
+                Next::Read
+            }
+            Refusal::Flooding => Next::Finish(RejectReason::SessionRateExceeded),
+        }
+    }
+
+    /// Everything that is checked before a market sees a message. Rates first, so that a flood of
+    /// wrong messages is a flood too.
+    fn admit(&mut self, message: &MarketMessage, now: Instant) -> Result<Route, Refusal> {
+        let cancels = message.is_cancel();
+        let count = message.parts().len() as u32;
+        let throttle = if cancels {
+            &mut self.cancels
+        } else {
+            &mut self.orders
+        };
+        match throttle.take(count, now) {
+            Verdict::Admitted => {}
+            Verdict::Refused(after) => {
+                return Err(Refusal::TooMuch(RejectReason::SessionRateExceeded, after));
+            }
+            Verdict::Flooding => return Err(Refusal::Flooding),
+        }
+        let permissions = self.key.permissions;
+        if !(if cancels {
+            permissions.cancel
+        } else {
+            permissions.trade
+        }) {
+            return Err(Refusal::Wrong(RejectReason::PermissionDenied, ""));
+        }
+        let Some(route) = self.key.tenant.markets.get(&message.market()).copied() else {
+            return Err(Refusal::Wrong(RejectReason::UnknownMarket, "market"));
+        };
+        if !message
+            .parts()
+            .iter()
+            .all(|part| self.key.accounts.contains_key(&part.account()))
+        {
+            return Err(Refusal::Wrong(RejectReason::UnknownAccount, "account"));
+        }
+        if self.outstanding() >= u64::from(self.shared.limits.max_inflight) {
+            return Err(Refusal::TooMuch(
+                RejectReason::CreditExceeded,
+                RETRY_BUSY_US,
+            ));
+        }
+        let kind = if cancels {
+            Admission::Cancel
+        } else {
+            Admission::Order
+        };
+        self.shared.doors[route.matcher]
+            .gauge
+            .admit(self.key.tenant.index, kind, count)
+            .map_err(|reason| Refusal::TooMuch(reason, RETRY_BUSY_US))?;
+        Ok(route)
+    }
+
+    fn group_of(&self, part: &Part) -> StpGroup {
+        self.key
+            .accounts
+            .get(&part.account())
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn push(&mut self, route: Route, request: Request, cancel: bool) {
+        let pending = &mut self.pending[route.matcher];
+        if pending.items.is_empty() {
+            pending.items = self.shared.doors[route.matcher].items();
+            pending.cancels_only = true;
+        }
+        pending.cancels_only &= cancel;
+        pending.touched = Some(route.seat);
+        pending.items.push(Item {
+            seat: route.seat,
+            request,
+        });
+        // A batch frame stays together; a submission may be a frame longer than the bound.
+        let whole = match request {
+            Request::Command(numbered) => numbered.batch.last,
+            _ => true,
+        };
+        if whole && pending.items.len() >= BATCH_COMMANDS_MAX {
+            self.submit_to(route.matcher);
+        }
+    }
+
+    /// Hands everything of this read to the matchers.
+    pub(super) fn submit(&mut self) {
+        for matcher in 0..self.pending.len() {
+            if !self.pending[matcher].items.is_empty() {
+                self.submit_to(matcher);
+            }
+        }
+    }
+
+    fn submit_to(&mut self, matcher: usize) {
+        let outstanding = self.outstanding();
+        let pending = &mut self.pending[matcher];
+        let messages = std::mem::take(&mut pending.messages);
+        // Nothing of this session is under way but these: no cancel overtakes its own order.
+        let lane = if pending.cancels_only && outstanding == messages {
+            Lane::Cancels
+        } else {
+            Lane::Orders
+        };
+        let submission = Submission {
+            tenant: self.key.tenant.index,
+            link: Arc::clone(&self.link),
+            lane,
+            items: std::mem::take(&mut pending.items),
+        };
+        if let Err(error) = self.shared.doors[matcher].submit(submission) {
+            self.submission_refused(matcher, error.into_inner(), messages);
+        }
+    }
+
+    /// The queue holds too many submissions, or the matcher has ended: says so for each message.
+    fn submission_refused(&mut self, matcher: usize, submission: Submission, messages: u64) {
+        let gauge = &self.shared.doors[matcher].gauge;
+        gauge.release(submission.tenant, submission.items.len() as u32);
+        self.submitted -= messages;
+        let markets = &self.key.tenant.markets;
+        for item in &submission.items {
+            let here = |route: &Route| route.matcher == matcher && route.seat == item.seat;
+            let market = markets
+                .iter()
+                .find(|(_, route)| here(route))
+                .map_or(MarketId(0), |(id, _)| *id);
+            match item.request {
+                Request::Command(numbered) if numbered.batch.last => {
+                    let refused = NotApplied {
+                        from_client_seq: numbered.client_seq,
+                        count: 1,
+                        market,
+                        expected_client_seq: numbered.client_seq,
+                        code: Code::from(RejectReason::MarketBusy),
+                        reserved: Reserved,
+                        retry_after_us: RETRY_BUSY_US,
+                    };
+                    self.link.outbox.append(&refused.frame(0));
+                }
+                Request::Command(_) => {}
+                _ => {
+                    let mut reject = session_reject(RejectReason::MarketBusy, 0, false);
+                    reject.market = market;
+                    reject.retry_after_us = RETRY_BUSY_US;
+                    self.link.outbox.append(&reject.frame(0));
+                }
+            }
+        }
+    }
+
+    fn refuse_request(
+        &mut self,
+        header: &Header,
+        market: MarketId,
+        reason: RejectReason,
+        retry_after_us: u32,
+    ) -> Next {
+        let mut reject = session_reject(reason, 0, false);
+        reject.market = market;
+        reject.ref_template = header.template_id;
+        reject.retry_after_us = retry_after_us;
+        self.link.outbox.append(&reject.frame(0));
+        Next::Read
+    }
+
+    /// A whole frame with something wrong inside. The session goes on, unless it sends nothing else.
+    fn bad_field(&mut self, header: &Header, error: &FieldError, now: Instant) -> Next {
+        if self.requests.take(1, now) == Verdict::Flooding {
+            return Next::Finish(RejectReason::SessionRateExceeded);
+        }
+        let mut reject = session_reject(error.reason, error.offset, false);
+        reject.ref_seq = header.seq;
+        reject.ref_template = header.template_id;
+        self.link.outbox.append(&reject.frame(0));
+        Next::Read
+    }
+
+    /// What each matcher must be told when the connection ends: to forget it.
+    pub(super) fn farewells(&self) -> Vec<(usize, Submission)> {
+        let mut seats: Vec<(usize, Seat)> = self
+            .subscriptions
+            .values()
+            .map(|route| (route.matcher, route.seat))
+            .collect();
+        let touched = self.pending.iter().enumerate();
+        seats.extend(touched.filter_map(|(matcher, pending)| Some((matcher, pending.touched?))));
+        seats
+            .into_iter()
+            .map(|(matcher, seat)| {
+                let submission = Submission {
+                    tenant: self.key.tenant.index,
+                    link: Arc::clone(&self.link),
+                    lane: Lane::Orders,
+                    items: vec![Item {
+                        seat,
+                        request: Request::Leave,
+                    }],
+                };
+                (matcher, submission)
+            })
+            .collect()
+    }
+}
+
+const _: () = assert!(
+    HEADER_LEN == 24,
+    "offsets in rejects count from the frame's first byte"
+);

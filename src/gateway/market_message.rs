@@ -1,0 +1,256 @@
+//! Messages to a market in one shape: what the gateway checks about all of them alike.
+
+use souk_engine::{
+    CancelOrder, Command, MassCancel, NewOrder, OrderRef, OrderStatus, ReplaceOrder,
+};
+use souk_protocol::message::{self as wire, BATCH_ENTRIES_MAX, MessageInfo};
+use souk_protocol::{
+    AccountId, BatchInstruction, BatchMode, Block, ClOrdId, ClientMessage, FieldError, HEADER_LEN,
+    MarketId, OrderId, RejectReason, SessionId, StpGroup,
+};
+
+use crate::handoff::{BatchPlace, Numbered};
+
+/// A message to a market: one instruction, or the entries of a batch.
+#[derive(Debug)]
+pub(super) struct MarketMessage {
+    market: MarketId,
+    info: &'static MessageInfo,
+    stop_at_reject: bool,
+    parts: Parts,
+}
+
+/// One instruction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    instruction: Instruction,
+    index: u8,
+    last: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Instruction {
+    New(wire::NewOrder),
+    Cancel(wire::CancelOrder),
+    Replace(wire::ReplaceOrder),
+    MassCancel(wire::MassCancel),
+    Status(wire::OrderStatusRequest),
+}
+
+#[derive(Debug)]
+enum Parts {
+    One(Part),
+    Batch(Vec<Part>),
+}
+
+impl MarketMessage {
+    /// The message in this shape; `None` if it is not for a market.
+    ///
+    /// # Errors
+    /// The first rule that an entry of a batch breaks.
+    pub(super) fn of(message: &ClientMessage<'_>) -> Result<Option<Self>, FieldError> {
+        let (market, info, instruction) = match message {
+            ClientMessage::NewOrder(m) => (m.market, &wire::NewOrder::INFO, Instruction::New(*m)),
+            ClientMessage::CancelOrder(m) => {
+                (m.market, &wire::CancelOrder::INFO, Instruction::Cancel(*m))
+            }
+            ClientMessage::ReplaceOrder(m) => (
+                m.market,
+                &wire::ReplaceOrder::INFO,
+                Instruction::Replace(*m),
+            ),
+            ClientMessage::MassCancel(m) => (
+                m.market,
+                &wire::MassCancel::INFO,
+                Instruction::MassCancel(*m),
+            ),
+            ClientMessage::OrderStatusRequest(m) => (
+                m.market,
+                &wire::OrderStatusRequest::INFO,
+                Instruction::Status(*m),
+            ),
+            ClientMessage::Batch(batch, entries) => {
+                return batch_parts(batch.market, entries).map(|parts| {
+                    Some(Self {
+                        market: batch.market,
+                        info: &wire::Batch::INFO,
+                        stop_at_reject: batch.mode == BatchMode::StopAtFirstReject,
+                        parts: Parts::Batch(parts),
+                    })
+                });
+            }
+            _ => return Ok(None),
+        };
+        let part = Part {
+            instruction,
+            index: 0,
+            last: true,
+        };
+        Ok(Some(Self {
+            market,
+            info,
+            stop_at_reject: false,
+            parts: Parts::One(part),
+        }))
+    }
+
+    pub(super) const fn market(&self) -> MarketId {
+        self.market
+    }
+
+    pub(super) fn parts(&self) -> &[Part] {
+        match &self.parts {
+            Parts::One(part) => std::slice::from_ref(part),
+            Parts::Batch(parts) => parts,
+        }
+    }
+
+    /// Whether it only takes orders away.
+    pub(super) fn is_cancel(&self) -> bool {
+        self.parts().iter().all(|part| {
+            matches!(
+                part.instruction,
+                Instruction::Cancel(_) | Instruction::MassCancel(_)
+            )
+        })
+    }
+
+    /// The client's name for the order, for a reject of the whole message.
+    pub(super) fn cl_ord_id(&self) -> ClOrdId {
+        match &self.parts {
+            Parts::One(part) => part.names().0,
+            Parts::Batch(_) => ClOrdId(0),
+        }
+    }
+
+    /// First byte in the frame of a field of the root block; 0 if it has none of that name.
+    pub(super) fn offset_of(&self, field: &str) -> usize {
+        self.info
+            .offset_of(field)
+            .map_or(0, |offset| HEADER_LEN + offset)
+    }
+}
+
+fn batch_parts(
+    market: MarketId,
+    entries: &souk_protocol::Group<'_, wire::BatchEntry>,
+) -> Result<Vec<Part>, FieldError> {
+    if entries.is_empty() || entries.len() > BATCH_ENTRIES_MAX {
+        return Err(FieldError {
+            reason: RejectReason::BatchSizeOutOfRange,
+            offset: (HEADER_LEN + wire::Batch::LEN + 2) as u16,
+        });
+    }
+    let count = entries.len();
+    entries
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| {
+            let (entry, offset) = entry?;
+            let instruction = match entry.instruction(market, offset)? {
+                BatchInstruction::New(order) => Instruction::New(order),
+                BatchInstruction::Cancel(cancel) => Instruction::Cancel(cancel),
+                BatchInstruction::Replace(replace) => Instruction::Replace(replace),
+            };
+            Ok(Part {
+                instruction,
+                index: index as u8,
+                last: index + 1 == count,
+            })
+        })
+        .collect()
+}
+
+impl Part {
+    pub(super) const fn account(&self) -> AccountId {
+        match &self.instruction {
+            Instruction::New(m) => m.account,
+            Instruction::Cancel(m) => m.account,
+            Instruction::Replace(m) => m.account,
+            Instruction::MassCancel(m) => m.account,
+            Instruction::Status(m) => m.account,
+        }
+    }
+
+    /// What a rejection quotes: `cl_ord_id`, or else `orig_cl_ord_id`; and `order_id`.
+    const fn names(&self) -> (ClOrdId, OrderId) {
+        match &self.instruction {
+            Instruction::New(m) => (m.cl_ord_id, OrderId(0)),
+            Instruction::Cancel(m) => (m.orig_cl_ord_id, m.order_id),
+            Instruction::Replace(m) if m.cl_ord_id.0 != 0 => (m.cl_ord_id, m.order_id),
+            Instruction::Replace(m) => (m.orig_cl_ord_id, m.order_id),
+            Instruction::MassCancel(_) => (ClOrdId(0), OrderId(0)),
+            Instruction::Status(m) => (m.orig_cl_ord_id, m.order_id),
+        }
+    }
+
+    pub(super) fn numbered(
+        &self,
+        client_seq: u64,
+        session: SessionId,
+        group: StpGroup,
+        message: &MarketMessage,
+    ) -> Numbered {
+        let (cl_ord_id, order_id) = self.names();
+        Numbered {
+            client_seq,
+            command: self.command(session, group),
+            cl_ord_id,
+            order_id,
+            batch: BatchPlace {
+                index: self.index,
+                last: self.last,
+                stop_at_reject: message.stop_at_reject,
+            },
+        }
+    }
+
+    fn command(&self, session: SessionId, stp_group: StpGroup) -> Command {
+        match &self.instruction {
+            Instruction::New(m) => Command::New(NewOrder {
+                cl_ord_id: m.cl_ord_id,
+                account: m.account,
+                session,
+                side: m.side,
+                order_type: m.order_type,
+                time_in_force: m.time_in_force,
+                post_only: m.post_only,
+                price: m.price,
+                qty: m.qty,
+                budget: m.budget,
+                stp_mode: m.stp_mode,
+                stp_scope: m.stp_scope,
+                stp_group,
+            }),
+            Instruction::Cancel(m) => Command::Cancel(CancelOrder {
+                account: m.account,
+                order: OrderRef {
+                    order_id: m.order_id,
+                    cl_ord_id: m.orig_cl_ord_id,
+                },
+            }),
+            Instruction::Replace(m) => Command::Replace(ReplaceOrder {
+                account: m.account,
+                session,
+                order: OrderRef {
+                    order_id: m.order_id,
+                    cl_ord_id: m.orig_cl_ord_id,
+                },
+                cl_ord_id: m.cl_ord_id,
+                price: m.price,
+                total_qty: m.total_qty,
+            }),
+            Instruction::MassCancel(m) => Command::MassCancel(MassCancel {
+                account: m.account,
+                side: m.side,
+            }),
+            Instruction::Status(m) => Command::Status(OrderStatus {
+                account: m.account,
+                order: OrderRef {
+                    order_id: m.order_id,
+                    cl_ord_id: m.orig_cl_ord_id,
+                },
+            }),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The gateway: sockets, frames, sessions, and the way from a market's name to its matcher.
+//!
+//! Must never: trust a message for its tenant, drop anything without an answer, or hold more
+//! bytes for a connection than its bounds.
+
+mod connection;
+mod established;
+mod market_message;
+pub mod registry;
+pub mod session;
+pub mod throttle;
+
+pub use connection::{Acceptor, ConnectionBounds};

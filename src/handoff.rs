@@ -1,0 +1,411 @@
+//! The types that cross threads, and nothing else.
+//!
+//! ```text
+//! gateway -- Submission --> matcher -- Batch --> publisher -- bytes --> Outbox --> gateway
+//! ```
+
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use souk_engine::{Command, Event, MarketSpec};
+use souk_protocol::message::{LevelEntry, MarketJoined};
+use souk_protocol::{ClOrdId, MarketId, MarketState, OrderId, RejectReason, SessionId};
+use tokio::sync::Notify;
+
+/// Largest number of commands applied before a batch goes on. Bounds the time that the first
+/// command of a batch waits for the last one.
+pub const BATCH_COMMANDS_MAX: usize = 64;
+/// Submissions that may wait for one matcher, whatever their size.
+pub const QUEUE_SUBMISSIONS_MAX: usize = 16_384;
+/// Vectors of items kept for reuse, per matcher.
+pub const SPARE_ITEMS_MAX: usize = 256;
+
+/// A tenant's place in the node's table of tenants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TenantIndex(pub u32);
+
+/// A market's place in the table of its matcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Seat(pub u32);
+
+/// What a matcher is made with for each of its markets, in order of seat.
+#[derive(Clone, Debug)]
+pub struct SeatConfig {
+    /// The market's id within its tenant.
+    pub market: MarketId,
+    /// The engine's bounds.
+    pub spec: MarketSpec,
+    /// The state it starts in.
+    pub state: MarketState,
+}
+
+/// One connection of a session, shared by the gateway task that owns the socket and by the
+/// publishers that answer it.
+#[derive(Debug)]
+pub struct Link {
+    /// The session.
+    pub session: SessionId,
+    /// Differs between connections, also of one session.
+    pub connection: u64,
+    /// What waits to be written.
+    pub outbox: Outbox,
+    /// Messages answered so far: each gives one credit back.
+    pub answered: AtomicU64,
+    /// The code with which the connection must end, or 0.
+    ending: AtomicU16,
+}
+
+impl Link {
+    /// A connection that has just logged on.
+    #[must_use]
+    pub fn new(session: SessionId, connection: u64, outbox_bytes_max: usize) -> Self {
+        Self {
+            session,
+            connection,
+            outbox: Outbox::new(outbox_bytes_max),
+            answered: AtomicU64::new(0),
+            ending: AtomicU16::new(0),
+        }
+    }
+
+    /// Asks the connection to end for this reason. The first reason counts.
+    pub fn end(&self, reason: RejectReason) {
+        let _ = self
+            .ending
+            .compare_exchange(0, reason.code(), Ordering::AcqRel, Ordering::Acquire);
+        self.outbox.ready.notify_one();
+    }
+
+    /// Why the connection must end, if it must.
+    #[must_use]
+    pub fn ending(&self) -> Option<RejectReason> {
+        RejectReason::from_code(self.ending.load(Ordering::Acquire))
+    }
+}
+
+/// Bytes that wait to be written to one connection. Bounded: a session that does not read is cut
+/// off, never buffered for without limit, and nothing is dropped without a word.
+#[derive(Debug)]
+pub struct Outbox {
+    bytes: Mutex<Vec<u8>>,
+    bytes_max: usize,
+    overflowed: AtomicBool,
+    /// Told when there is something to write, or when it overflowed.
+    pub ready: Notify,
+}
+
+impl Outbox {
+    /// An empty outbox that holds up to `bytes_max` bytes.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            bytes: Mutex::new(Vec::new()),
+            bytes_max,
+            overflowed: AtomicBool::new(false),
+            ready: Notify::new(),
+        }
+    }
+
+    /// Appends whole frames. When they do not fit, the outbox is overflowed for good: it takes
+    /// nothing more, and its connection ends.
+    pub fn append(&self, frames: &[u8]) {
+        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.overflowed() || bytes.len() + frames.len() > self.bytes_max {
+            self.overflowed.store(true, Ordering::Release);
+        } else {
+            bytes.extend_from_slice(frames);
+        }
+        drop(bytes);
+        self.ready.notify_one();
+    }
+
+    /// Swaps what waits with `empty`, which must be empty.
+    pub fn take(&self, empty: &mut Vec<u8>) {
+        debug_assert!(empty.is_empty(), "what was taken before is written");
+        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *bytes, empty);
+    }
+
+    /// Whether something did not fit.
+    #[must_use]
+    pub fn overflowed(&self) -> bool {
+        self.overflowed.load(Ordering::Acquire)
+    }
+}
+
+/// What one read of one connection holds for one matcher.
+#[derive(Debug)]
+pub struct Submission {
+    /// Whose it is, for fair shares.
+    pub tenant: TenantIndex,
+    /// Who gets the answers.
+    pub link: Arc<Link>,
+    /// Which queue it waits in.
+    pub lane: Lane,
+    /// In the order in which they came.
+    pub items: Vec<Item>,
+}
+
+/// Which queue of a matcher a submission waits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Served first: cancels of a session that has nothing else under way.
+    Cancels,
+    /// Served in turns, tenant by tenant.
+    Orders,
+}
+
+/// One message to one market, or one entry of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    /// The market.
+    pub seat: Seat,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// What a session asks of a market.
+#[derive(Clone, Copy, Debug)]
+pub enum Request {
+    /// A numbered command.
+    Command(Numbered),
+    /// Where do I stand, and reports from now on.
+    Join,
+    /// Market data, by the flags of the protocol.
+    Subscribe(u8),
+    /// No more market data.
+    Unsubscribe,
+    /// The connection is gone: forget it in this market.
+    Leave,
+    /// An operator sets the market's state.
+    SetState(MarketState),
+}
+
+/// A command with its number.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbered {
+    /// `client_seq` of the frame it came in.
+    pub client_seq: u64,
+    /// The command.
+    pub command: Command,
+    /// What a rejection quotes besides: the client id the message carried.
+    pub cl_ord_id: ClOrdId,
+    /// And the order id it carried.
+    pub order_id: OrderId,
+    /// Its place in a batch frame.
+    pub batch: BatchPlace,
+}
+
+/// The place of a command in a batch frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPlace {
+    /// Entry number, 0 for a command that came alone.
+    pub index: u8,
+    /// Whether it is the last of its frame. A command that came alone is.
+    pub last: bool,
+    /// Whether a reject refuses the rest of the frame.
+    pub stop_at_reject: bool,
+}
+
+impl BatchPlace {
+    /// The place of a command that came alone.
+    pub const ALONE: Self = Self {
+        index: 0,
+        last: true,
+        stop_at_reject: false,
+    };
+}
+
+/// What a matcher did, in order. It leaves through the journal's door only; in the durability class
+/// `memory` that door stands open.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// What was asked and what came of it.
+    pub records: Vec<Record>,
+    /// The events of all records, in order.
+    pub events: Vec<Event>,
+    /// When the batch was applied, nanoseconds since 1970-01-01 UTC.
+    pub transact_time: u64,
+}
+
+/// One request and its outcome.
+#[derive(Debug)]
+pub struct Record {
+    /// The market.
+    pub seat: Seat,
+    /// Who asked.
+    pub link: Arc<Link>,
+    /// The number of commands the market had applied, this one included.
+    pub stream_seq: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A command was applied (or refused by the market's rules): its events are the next
+    /// `events` of the batch.
+    Applied {
+        /// The command.
+        numbered: Numbered,
+        /// How many events.
+        events: u32,
+    },
+    /// Numbers were not used up.
+    NotApplied {
+        /// First number.
+        from: u64,
+        /// How many numbers.
+        count: u32,
+        /// How many messages that answers.
+        messages: u32,
+        /// The number the market expects.
+        expected: u64,
+        /// Gap or duplicate.
+        reason: RejectReason,
+    },
+    /// Where the session stands. The publisher fills in the report number.
+    Joined(MarketJoined),
+    /// A subscription, with the book as it is now if depth was asked for.
+    Subscribed {
+        /// The protocol's flags.
+        flags: u8,
+        /// The market's state.
+        state: MarketState,
+        /// The hash of the book.
+        book_hash: u64,
+        /// The levels: buys, then sells.
+        levels: Vec<LevelEntry>,
+    },
+    /// The subscription ends.
+    Unsubscribed,
+    /// The connection is gone.
+    Left,
+    /// An operator set the state: its events are the next `events` of the batch.
+    StateSet {
+        /// How many events.
+        events: u32,
+    },
+}
+
+/// How much waits for one matcher, in all and by tenant. Counted by whoever submits, uncounted by
+/// the matcher.
+#[derive(Debug)]
+pub struct QueueGauge {
+    commands_max: u32,
+    tenant_max: u32,
+    commands: AtomicU32,
+    tenants: Vec<AtomicU32>,
+}
+
+impl QueueGauge {
+    /// A gauge for `tenants` tenants, each of which may fill `share_percent` of `commands_max`.
+    #[must_use]
+    pub fn new(tenants: usize, commands_max: u32, share_percent: u32) -> Self {
+        let share = u64::from(commands_max) * u64::from(share_percent) / 100;
+        Self {
+            commands_max,
+            tenant_max: (share as u32).max(BATCH_COMMANDS_MAX as u32),
+            commands: AtomicU32::new(0),
+            tenants: (0..tenants).map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+
+    /// Counts `count` commands in, or says why not. The last eighth of the queue is for cancels,
+    /// which no share bounds either.
+    ///
+    /// # Errors
+    /// `MarketBusy` or `TenantShareExceeded`.
+    pub fn admit(
+        &self,
+        tenant: TenantIndex,
+        lane: Admission,
+        count: u32,
+    ) -> Result<(), RejectReason> {
+        let tenant = &self.tenants[tenant.0 as usize];
+        let (all_max, own_max) = match lane {
+            Admission::Cancel => (self.commands_max, self.commands_max),
+            Admission::Order => (self.commands_max - self.commands_max / 8, self.tenant_max),
+        };
+        if tenant.load(Ordering::Relaxed).saturating_add(count) > own_max {
+            return Err(RejectReason::TenantShareExceeded);
+        }
+        if self.commands.load(Ordering::Relaxed).saturating_add(count) > all_max {
+            return Err(RejectReason::MarketBusy);
+        }
+        tenant.fetch_add(count, Ordering::Relaxed);
+        self.commands.fetch_add(count, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Counts one request in that must not be refused: the end of a connection, or an operator's.
+    pub fn admit_always(&self, tenant: TenantIndex) {
+        self.tenants[tenant.0 as usize].fetch_add(1, Ordering::Relaxed);
+        self.commands.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts commands out: taken from the queue, or never put there.
+    pub fn release(&self, tenant: TenantIndex, count: u32) {
+        self.tenants[tenant.0 as usize].fetch_sub(count, Ordering::Relaxed);
+        self.commands.fetch_sub(count, Ordering::Relaxed);
+    }
+}
+
+/// What a message counts as when a queue is nearly full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// May use the reserved part of the queue.
+    Cancel,
+    /// May not.
+    Order,
+}
+
+/// The sending end of a matcher's queue.
+#[derive(Clone, Debug)]
+pub struct MatcherDoor {
+    /// Bounded, lock-free.
+    pub queue: Sender<Submission>,
+    /// What waits in it.
+    pub gauge: Arc<QueueGauge>,
+    /// Told after a submission when the matcher runs on a gateway's thread.
+    pub inline_wake: Option<Arc<Notify>>,
+    /// Emptied vectors come back here.
+    pub spare: Receiver<Vec<Item>>,
+}
+
+impl MatcherDoor {
+    /// Hands a submission over. The caller has admitted its items to the gauge.
+    ///
+    /// # Errors
+    /// Gives it back when the queue is full or the matcher has ended.
+    pub fn submit(&self, submission: Submission) -> Result<(), TrySendError<Submission>> {
+        self.queue.try_send(submission)?;
+        if let Some(wake) = &self.inline_wake {
+            wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// An empty vector of items, used before if there is one.
+    #[must_use]
+    pub fn items(&self) -> Vec<Item> {
+        self.spare.try_recv().unwrap_or_default()
+    }
+}
+
+/// A stage that takes batches: the journal behind a matcher, the publisher behind the journal.
+/// It may take the contents out of the batch; what it leaves is cleared and used again.
+pub trait TakesBatches {
+    /// Takes one batch.
+    fn take(&mut self, batch: &mut Batch);
+}
+
+impl Batch {
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.events.clear();
+    }
+}

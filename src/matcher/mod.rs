@@ -1,0 +1,168 @@
+//! The matcher: owns the books of its markets alone, and applies what its queue brings.
+//!
+//! Must never: wait for a disk, read a clock, touch a socket, or see another matcher's books.
+
+mod lanes;
+mod stream;
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use souk_engine::{Market, SpecError};
+use souk_protocol::RejectReason;
+
+use crate::handoff::{
+    BATCH_COMMANDS_MAX, Batch, Item, QueueGauge, Record, Request, SeatConfig, Submission,
+    TakesBatches,
+};
+use lanes::Lanes;
+use stream::Stream;
+
+/// How many items ahead of the one being applied the book is told to fetch.
+const PREFETCH_AHEAD: usize = 6;
+
+/// The queue a matcher takes from.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Submissions of all gateways.
+    pub queue: Receiver<Submission>,
+    /// What waits in the queue and in the lanes.
+    pub gauge: Arc<QueueGauge>,
+    /// Where emptied vectors go.
+    pub spare: Sender<Vec<Item>>,
+}
+
+/// Applies commands to the books it owns.
+#[derive(Debug)]
+pub struct Matcher<J> {
+    inbox: Inbox,
+    lanes: Lanes,
+    streams: Vec<Stream>,
+    batch: Batch,
+    journal: J,
+    /// All gateways are gone: nothing can come any more.
+    closed: bool,
+}
+
+impl<J: TakesBatches> Matcher<J> {
+    /// A matcher with an empty book for each seat. `index_key` keys the books' hash indexes.
+    ///
+    /// # Errors
+    /// The first market whose bounds are refused.
+    pub fn new(
+        inbox: Inbox,
+        tenants: usize,
+        seats: &[SeatConfig],
+        index_key: u64,
+        journal: J,
+    ) -> Result<Self, SpecError> {
+        let streams = seats
+            .iter()
+            .map(|seat| Ok(Stream::new(seat, Market::new(seat.spec, index_key)?)))
+            .collect::<Result<_, SpecError>>()?;
+        Ok(Self {
+            inbox,
+            lanes: Lanes::new(tenants),
+            streams,
+            batch: Batch::default(),
+            journal,
+            closed: false,
+        })
+    }
+
+    /// Applies up to about one batch of what waits. Gives the number of items applied; 0 means
+    /// that nothing waits.
+    pub fn poll(&mut self, now_ns: u64) -> usize {
+        self.fill_lanes();
+        let mut done = 0;
+        self.batch.transact_time = now_ns;
+        while done < BATCH_COMMANDS_MAX {
+            let Some(submission) = self.lanes.pop() else {
+                break;
+            };
+            done += submission.items.len();
+            self.apply(submission);
+        }
+        if !self.batch.records.is_empty() {
+            self.journal.take(&mut self.batch);
+            self.batch.clear();
+        }
+        done
+    }
+
+    /// Whether all senders are gone and everything they sent is applied.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.closed && self.lanes.is_empty()
+    }
+
+    /// Takes a submission that a waiting thread received itself.
+    pub fn accept(&mut self, submission: Submission) {
+        self.lanes.push(submission);
+    }
+
+    /// The queue, for a thread that waits on it.
+    pub const fn queue(&self) -> &Receiver<Submission> {
+        &self.inbox.queue
+    }
+
+    /// Says that the queue has ended.
+    pub const fn close(&mut self) {
+        self.closed = true;
+    }
+
+    fn fill_lanes(&mut self) {
+        // Bounded by what waits now, so that a fast sender cannot keep the books idle.
+        for _ in 0..self.inbox.queue.len() {
+            match self.inbox.queue.try_recv() {
+                Ok(submission) => self.lanes.push(submission),
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn apply(&mut self, submission: Submission) {
+        let Submission {
+            tenant,
+            link,
+            mut items,
+            ..
+        } = submission;
+        let commands = items.len() as u32;
+        // A newer connection of the session has logged on, and may have asked where it stands:
+        // what the old one still had under way is not applied any more.
+        if link.ending() == Some(RejectReason::SessionTakenOver) {
+            items.retain(|item| matches!(item.request, Request::Leave));
+        }
+        for (index, item) in items.iter().enumerate() {
+            if let Some(ahead) = items.get(index + PREFETCH_AHEAD) {
+                self.prefetch(ahead);
+            }
+            let stream = &mut self.streams[item.seat.0 as usize];
+            match &item.request {
+                Request::Command(numbered) => {
+                    stream.command(item.seat, numbered, &link, &mut self.batch);
+                }
+                request => {
+                    let outcome = stream.other(request, &link, &mut self.batch.events);
+                    self.batch.records.push(Record {
+                        seat: item.seat,
+                        link: Arc::clone(&link),
+                        stream_seq: stream.seq(),
+                        outcome,
+                    });
+                }
+            }
+        }
+        self.inbox.gauge.release(tenant, commands);
+        items.clear();
+        // A full pool lets the vector go.
+        let _ = self.inbox.spare.try_send(items);
+    }
+
+    fn prefetch(&self, item: &Item) {
+        if let Request::Command(numbered) = &item.request {
+            self.streams[item.seat.0 as usize].prefetch(&numbered.command);
+        }
+    }
+}

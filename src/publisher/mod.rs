@@ -1,0 +1,297 @@
+//! The publisher: turns committed batches into execution reports and market data.
+//!
+//! It numbers reports per (session, market) and market data per subscription, and appends whole
+//! frames to the outbox of each connection, once per batch.
+//!
+//! Must never: see a batch that is not committed, or wait for a connection.
+
+mod market_data;
+mod reports;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use hashbrown::HashMap;
+use souk_engine::Event;
+use souk_protocol::message::NotApplied;
+use souk_protocol::{Code, MarketId, Reserved, SessionId};
+
+use crate::handoff::{Batch, Link, Outcome, Record, Seat, TakesBatches};
+use market_data::Feed;
+
+/// When a client whose message came out of order may send it again: at once.
+const RETRY_AT_ONCE_US: u32 = 0;
+
+/// Turns batches into frames.
+#[derive(Debug)]
+pub struct Publisher {
+    markets: Vec<MarketReports>,
+    links: Links,
+}
+
+/// What the publisher keeps for a market.
+#[derive(Debug)]
+struct MarketReports {
+    market: MarketId,
+    sessions: HashMap<SessionId, Reporting>,
+    feed: Feed,
+}
+
+/// Where one session's reports from one market stand.
+#[derive(Clone, Copy, Debug)]
+struct Reporting {
+    /// The last `report_seq` given.
+    report_seq: u64,
+    /// The session's place in [`Links`].
+    place: LinkPlace,
+    /// The connection on which the session joined the market last.
+    connection: u64,
+}
+
+/// A session's place in [`Links`]; it belongs to that session for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LinkPlace(u32);
+
+/// The connections that frames can go to.
+#[derive(Debug, Default)]
+struct Links {
+    by_session: HashMap<SessionId, LinkPlace>,
+    places: Vec<LinkState>,
+    /// Places with something to send.
+    dirty: Vec<LinkPlace>,
+}
+
+#[derive(Debug)]
+struct LinkState {
+    /// The session's newest connection that this publisher has seen; none after it left.
+    link: Option<Arc<Link>>,
+    /// Frames of this batch.
+    frames: Vec<u8>,
+    /// Messages answered in this batch.
+    answered: u64,
+    dirty: bool,
+}
+
+impl Publisher {
+    /// A publisher for these markets, in order of seat.
+    #[must_use]
+    pub fn new(markets: &[MarketId]) -> Self {
+        let reports = |market: &MarketId| MarketReports {
+            market: *market,
+            sessions: HashMap::new(),
+            feed: Feed::default(),
+        };
+        Self {
+            markets: markets.iter().map(reports).collect(),
+            links: Links::default(),
+        }
+    }
+
+    fn record(&mut self, record: &Record, events: &[Event], transact_time: u64) {
+        let market = &mut self.markets[record.seat.0 as usize];
+        let place = self.links.attach(&record.link);
+        match &record.outcome {
+            Outcome::Applied { numbered, .. } => {
+                market.join(record.link.session, record.link.connection, place);
+                let context = reports::Context {
+                    market: market.market,
+                    session: record.link.session,
+                    numbered,
+                    transact_time,
+                };
+                for event in events {
+                    reports::report(&context, event, market, &mut self.links);
+                }
+                market
+                    .feed
+                    .events(market.market, record.stream_seq, events, transact_time);
+                self.links.answer(place, u64::from(numbered.batch.last));
+            }
+            Outcome::NotApplied {
+                from,
+                count,
+                messages,
+                expected,
+                reason,
+            } => {
+                let message = NotApplied {
+                    from_client_seq: *from,
+                    count: *count,
+                    market: market.market,
+                    expected_client_seq: *expected,
+                    code: Code::from(*reason),
+                    reserved: Reserved,
+                    retry_after_us: RETRY_AT_ONCE_US,
+                };
+                self.links.send(place, &message.frame(0));
+                self.links.answer(place, u64::from(*messages));
+            }
+            Outcome::Joined(joined) => {
+                let reporting = market.join(record.link.session, record.link.connection, place);
+                let mut joined = *joined;
+                joined.last_report_seq = reporting.report_seq;
+                self.links.send(place, &joined.frame(0));
+            }
+            Outcome::Subscribed {
+                flags,
+                state,
+                book_hash,
+                levels,
+            } => {
+                let snapshot = market_data::Snapshot {
+                    market: market.market,
+                    state: *state,
+                    stream_seq: record.stream_seq,
+                    book_hash: *book_hash,
+                    levels,
+                };
+                market.feed.subscribe(
+                    *flags,
+                    &record.link,
+                    place,
+                    &snapshot,
+                    transact_time,
+                    &mut self.links,
+                );
+            }
+            Outcome::Unsubscribed => market.feed.forget(record.link.connection),
+            Outcome::Left => {
+                market.feed.forget(record.link.connection);
+                self.links.detach(&record.link);
+            }
+            Outcome::StateSet { .. } => {
+                market
+                    .feed
+                    .events(market.market, record.stream_seq, events, transact_time);
+            }
+        }
+    }
+}
+
+impl TakesBatches for Publisher {
+    fn take(&mut self, batch: &mut Batch) {
+        let mut rest = &batch.events[..];
+        for record in &batch.records {
+            let (events, later) = rest.split_at(record.outcome.events());
+            rest = later;
+            self.record(record, events, batch.transact_time);
+        }
+        assert!(rest.is_empty(), "each event belongs to a record");
+        for record in &batch.records {
+            let Seat(seat) = record.seat;
+            let market = &mut self.markets[seat as usize];
+            market
+                .feed
+                .flush(market.market, batch.transact_time, &mut self.links);
+        }
+        self.links.flush();
+    }
+}
+
+impl Outcome {
+    /// How many of the batch's events belong to it.
+    const fn events(&self) -> usize {
+        match self {
+            Self::Applied { events, .. } | Self::StateSet { events } => *events as usize,
+            _ => 0,
+        }
+    }
+}
+
+impl MarketReports {
+    /// Sends the session's reports to this connection from now on.
+    fn join(&mut self, session: SessionId, connection: u64, place: LinkPlace) -> &Reporting {
+        let reporting = self.sessions.entry(session).or_insert(Reporting {
+            report_seq: 0,
+            place,
+            connection,
+        });
+        reporting.connection = connection;
+        reporting
+    }
+}
+
+impl Links {
+    /// Remembers the connection as its session's newest. Connections are numbered in the order in
+    /// which they logged on, so an older one never takes over from a newer one.
+    fn attach(&mut self, link: &Arc<Link>) -> LinkPlace {
+        let places = &mut self.places;
+        let place = *self.by_session.entry(link.session).or_insert_with(|| {
+            places.push(LinkState {
+                link: None,
+                frames: Vec::new(),
+                answered: 0,
+                dirty: false,
+            });
+            LinkPlace(places.len() as u32 - 1)
+        });
+        let state = &mut self.places[place.0 as usize];
+        let newer = match &state.link {
+            Some(known) => known.connection < link.connection,
+            None => true,
+        };
+        if newer {
+            state.link = Some(Arc::clone(link));
+        }
+        place
+    }
+
+    fn detach(&mut self, link: &Arc<Link>) {
+        let place = self.attach(link);
+        let state = &mut self.places[place.0 as usize];
+        if state
+            .link
+            .as_ref()
+            .is_some_and(|known| known.connection == link.connection)
+        {
+            state.link = None;
+        }
+    }
+
+    /// Sends a frame to whatever connection the session has.
+    fn send(&mut self, place: LinkPlace, frame: &[u8]) {
+        let state = &mut self.places[place.0 as usize];
+        state.frames.extend_from_slice(frame);
+        self.mark(place);
+    }
+
+    /// Sends a frame to the session if its connection is still this one.
+    fn send_to(&mut self, place: LinkPlace, connection: u64, frame: &[u8]) {
+        let state = &self.places[place.0 as usize];
+        if state
+            .link
+            .as_ref()
+            .is_some_and(|link| link.connection == connection)
+        {
+            self.send(place, frame);
+        }
+    }
+
+    fn answer(&mut self, place: LinkPlace, messages: u64) {
+        self.places[place.0 as usize].answered += messages;
+        self.mark(place);
+    }
+
+    fn mark(&mut self, place: LinkPlace) {
+        let state = &mut self.places[place.0 as usize];
+        if !state.dirty {
+            state.dirty = true;
+            self.dirty.push(place);
+        }
+    }
+
+    /// Hands what was gathered to the connections, once each.
+    fn flush(&mut self) {
+        for place in self.dirty.drain(..) {
+            let state = &mut self.places[place.0 as usize];
+            state.dirty = false;
+            if let Some(link) = &state.link {
+                // Credits first: whoever is woken by the bytes finds them.
+                link.answered.fetch_add(state.answered, Ordering::Release);
+                link.outbox.append(&state.frames);
+            }
+            state.answered = 0;
+            state.frames.clear();
+        }
+    }
+}

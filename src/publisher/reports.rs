@@ -1,0 +1,297 @@
+//! From events to execution reports. One event gives a report to each session that owns an order
+//! in it.
+
+use souk_engine::{Accepted, Command, Event, OrderView, Replaced, SelfTradePrevented, Trade};
+use souk_protocol::message as wire;
+use souk_protocol::{
+    AccountId, Code, Liquidity, MarketId, OrderState, Qty, RejectReason, Reserved, SessionId,
+};
+
+use super::{Links, MarketReports};
+use crate::handoff::Numbered;
+
+/// What the reports of one command have in common.
+pub(super) struct Context<'a> {
+    pub market: MarketId,
+    /// Who sent the command.
+    pub session: SessionId,
+    pub numbered: &'a Numbered,
+    pub transact_time: u64,
+}
+
+impl Context<'_> {
+    /// The number of the message that led to a report, for the session that sent it.
+    fn client_seq_for(&self, session: SessionId, account: AccountId) -> u64 {
+        let own = session == self.session && account == account_of(&self.numbered.command);
+        if own { self.numbered.client_seq } else { 0 }
+    }
+}
+
+/// Sends the reports of one event.
+pub(super) fn report(
+    context: &Context<'_>,
+    event: &Event,
+    market: &mut MarketReports,
+    links: &mut Links,
+) {
+    match event {
+        Event::Accepted(accepted) => accept(context, accepted, market, links),
+        Event::Rejected(reason) => reject(context, *reason, market, links),
+        Event::Trade(trade) => {
+            for (order, liquidity) in [
+                (&trade.taker, Liquidity::Taker),
+                (&trade.maker, Liquidity::Maker),
+            ] {
+                let frame = trade_report(context, trade, order, liquidity);
+                send(market, links, order.session, |seq| frame.frame(seq));
+            }
+        }
+        Event::Canceled(canceled) => {
+            let order = &canceled.order;
+            let report = wire::Canceled {
+                market: context.market,
+                account: order.account,
+                transact_time: context.transact_time,
+                client_seq: context.client_seq_for(order.session, order.account),
+                cl_ord_id: order.cl_ord_id,
+                order_id: order.order_id,
+                qty: order.leaves,
+                cum: order.cum,
+                reason: canceled.reason,
+                side: order.side,
+                batch_index: context.numbered.batch.index,
+                reserved: Reserved,
+            };
+            send(market, links, order.session, |seq| report.frame(seq));
+        }
+        Event::Replaced(replaced) => replace(context, replaced, market, links),
+        Event::SelfTradePrevented(prevented) => {
+            for (order, liquidity) in [
+                (&prevented.taker, Liquidity::Taker),
+                (&prevented.maker, Liquidity::Maker),
+            ] {
+                let frame = prevented_report(context, prevented, order, liquidity);
+                send(market, links, order.session, |seq| frame.frame(seq));
+            }
+        }
+        Event::MassCanceled { count } => {
+            let report = wire::MassCanceled {
+                market: context.market,
+                account: account_of(&context.numbered.command),
+                transact_time: context.transact_time,
+                client_seq: context.numbered.client_seq,
+                count: *count,
+                reserved: Reserved,
+            };
+            send(market, links, context.session, |seq| report.frame(seq));
+        }
+        Event::Status(status) => {
+            let order = &status.order;
+            let report = wire::OrderStatus {
+                market: context.market,
+                account: order.account,
+                transact_time: context.transact_time,
+                client_seq: context.numbered.client_seq,
+                cl_ord_id: order.cl_ord_id,
+                order_id: order.order_id,
+                price: status.price,
+                leaves: order.leaves,
+                cum: order.cum,
+                side: order.side,
+                state: if order.cum == Qty(0) {
+                    OrderState::New
+                } else {
+                    OrderState::PartiallyFilled
+                },
+                reserved: Reserved,
+            };
+            send(market, links, context.session, |seq| report.frame(seq));
+        }
+        Event::StateChanged(_) | Event::Level(_) => {}
+    }
+}
+
+/// Numbers a report of this market for this session, and sends it if the session has joined the
+/// market on its present connection.
+#[inline]
+fn send<const N: usize>(
+    market: &mut MarketReports,
+    links: &mut Links,
+    session: SessionId,
+    frame: impl FnOnce(u64) -> [u8; N],
+) {
+    // Every order was entered through a session that had joined.
+    if let Some(reporting) = market.sessions.get_mut(&session) {
+        reporting.report_seq += 1;
+        links.send_to(
+            reporting.place,
+            reporting.connection,
+            &frame(reporting.report_seq),
+        );
+    }
+}
+
+fn accept(
+    context: &Context<'_>,
+    accepted: &Accepted,
+    market: &mut MarketReports,
+    links: &mut Links,
+) {
+    let Command::New(order) = &context.numbered.command else {
+        return;
+    };
+    let report = wire::Accepted {
+        market: context.market,
+        account: order.account,
+        transact_time: context.transact_time,
+        client_seq: context.numbered.client_seq,
+        cl_ord_id: order.cl_ord_id,
+        order_id: accepted.order_id,
+        price: accepted.price,
+        qty: order.qty,
+        side: order.side,
+        order_type: order.order_type,
+        time_in_force: order.time_in_force,
+        post_only: order.post_only,
+        batch_index: context.numbered.batch.index,
+        reserved: Reserved,
+    };
+    send(market, links, context.session, |seq| report.frame(seq));
+}
+
+fn reject(
+    context: &Context<'_>,
+    reason: RejectReason,
+    market: &mut MarketReports,
+    links: &mut Links,
+) {
+    let report = wire::Rejected {
+        market: context.market,
+        account: account_of(&context.numbered.command),
+        transact_time: context.transact_time,
+        client_seq: context.numbered.client_seq,
+        cl_ord_id: context.numbered.cl_ord_id,
+        order_id: context.numbered.order_id,
+        code: Code::from(reason),
+        ref_template: template_of(&context.numbered.command),
+        batch_index: context.numbered.batch.index,
+        reserved: Reserved,
+    };
+    send(market, links, context.session, |seq| report.frame(seq));
+}
+
+fn replace(
+    context: &Context<'_>,
+    replaced: &Replaced,
+    market: &mut MarketReports,
+    links: &mut Links,
+) {
+    let order = &replaced.order;
+    let report = wire::Replaced {
+        market: context.market,
+        account: order.account,
+        transact_time: context.transact_time,
+        client_seq: context.numbered.client_seq,
+        cl_ord_id: order.cl_ord_id,
+        order_id: order.order_id,
+        orig_cl_ord_id: replaced.orig_cl_ord_id,
+        price: replaced.price,
+        leaves: order.leaves,
+        cum: order.cum,
+        side: order.side,
+        kept_priority: replaced.kept_priority,
+        batch_index: context.numbered.batch.index,
+        reserved: Reserved,
+    };
+    send(market, links, order.session, |seq| report.frame(seq));
+}
+
+fn trade_report(
+    context: &Context<'_>,
+    trade: &Trade,
+    order: &OrderView,
+    liquidity: Liquidity,
+) -> wire::Trade {
+    let taker = liquidity == Liquidity::Taker;
+    wire::Trade {
+        market: context.market,
+        account: order.account,
+        transact_time: context.transact_time,
+        client_seq: if taker {
+            context.numbered.client_seq
+        } else {
+            0
+        },
+        cl_ord_id: order.cl_ord_id,
+        order_id: order.order_id,
+        match_id: trade.match_id,
+        price: trade.price,
+        qty: trade.qty,
+        leaves: order.leaves,
+        cum: order.cum,
+        side: order.side,
+        liquidity,
+        batch_index: if taker {
+            context.numbered.batch.index
+        } else {
+            0
+        },
+        reserved: Reserved,
+    }
+}
+
+fn prevented_report(
+    context: &Context<'_>,
+    prevented: &SelfTradePrevented,
+    order: &OrderView,
+    liquidity: Liquidity,
+) -> wire::SelfTradePrevented {
+    let taker = liquidity == Liquidity::Taker;
+    wire::SelfTradePrevented {
+        market: context.market,
+        account: order.account,
+        transact_time: context.transact_time,
+        client_seq: if taker {
+            context.numbered.client_seq
+        } else {
+            0
+        },
+        cl_ord_id: order.cl_ord_id,
+        order_id: order.order_id,
+        qty: prevented.qty,
+        leaves: order.leaves,
+        cum: order.cum,
+        side: order.side,
+        liquidity,
+        batch_index: if taker {
+            context.numbered.batch.index
+        } else {
+            0
+        },
+        reserved: Reserved,
+    }
+}
+
+/// The account a command acts for; 0 for an operator's.
+const fn account_of(command: &Command) -> AccountId {
+    match command {
+        Command::New(order) => order.account,
+        Command::Cancel(cancel) => cancel.account,
+        Command::Replace(replace) => replace.account,
+        Command::MassCancel(mass) => mass.account,
+        Command::Status(status) => status.account,
+        Command::SetState(_) => AccountId(0),
+    }
+}
+
+/// The template a command came in, or that its batch entry names.
+const fn template_of(command: &Command) -> u16 {
+    match command {
+        Command::New(_) => wire::NewOrder::TEMPLATE,
+        Command::Cancel(_) => wire::CancelOrder::TEMPLATE,
+        Command::Replace(_) => wire::ReplaceOrder::TEMPLATE,
+        Command::MassCancel(_) => wire::MassCancel::TEMPLATE,
+        Command::Status(_) => wire::OrderStatusRequest::TEMPLATE,
+        Command::SetState(_) => 0,
+    }
+}
