@@ -28,6 +28,8 @@ mod orders;
 mod replace;
 mod side_book;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod touched_levels;
 mod window;
 
