@@ -45,7 +45,12 @@ fn main() {
 fn workload(name: &str, arguments: &Arguments) -> Workload {
     let mut size = Size::full(name);
     size.commands = arguments.commands.unwrap_or(size.commands);
-    Workload::new(name, arguments.seed, size).expect("names of streams are checked when parsed")
+    let workload = Workload::new(name, arguments.seed, size);
+    let workload = workload.expect("names of streams are checked when parsed");
+    if arguments.commands.is_none() {
+        small::check_whole(&workload, arguments.seed);
+    }
+    workload
 }
 
 fn print_machine() {

@@ -35,7 +35,7 @@ const FULL: Extent = Extent {
 };
 
 const SMALL: Extent = Extent {
-    orders: &[1000, 4000],
+    orders: &[1000, 100_000],
     rounds: 2,
     commands: 2000,
     markets: 100,
@@ -44,7 +44,11 @@ const SMALL: Extent = Extent {
 fn main() {
     let measure = std::env::args().any(|argument| argument == "--bench");
     let extent = if measure { FULL } else { SMALL };
-    memory::of_orders(&extent);
-    memory::of_markets(&extent);
-    time::of_commands(&extent);
+    let mut report = memory::of_orders(&extent) + &memory::of_markets(&extent);
+    report += &time::of_commands(&extent);
+    if measure {
+        print!("{report}");
+    } else {
+        println!("scaling: small books, all totals reached, bytes within the goals");
+    }
 }

@@ -21,10 +21,11 @@ struct Book {
     allocations: usize,
 }
 
-/// Prints the time of a command for books of every size: with ten thousand levels, and with a
+/// Measures the time of a command for books of every size: with ten thousand levels, and with a
 /// hundred orders on every level; for pairs of a cancel and a new order, and for a mix with
 /// aggressors.
-pub fn of_commands(extent: &Extent) {
+pub fn of_commands(extent: &Extent) -> String {
+    let mut report = String::new();
     for (title, levels) in [
         ("10,000 levels", None),
         ("100 orders on a level", Some(200)),
@@ -33,7 +34,7 @@ pub fn of_commands(extent: &Extent) {
             ("pairs of cancel and new", false),
             ("50 % new, 10 % IOC, 40 % cancel", true),
         ] {
-            println!("\n## ns of processor time per command: {kind}, {title}");
+            report += &format!("\n## ns of processor time per command: {kind}, {title}\n");
             let shape = |orders| BookShape {
                 orders,
                 levels: levels.map_or(5000, |per_pair| (orders / per_pair) as u32),
@@ -42,9 +43,10 @@ pub fn of_commands(extent: &Extent) {
                 .orders
                 .iter()
                 .map(|&orders| Book::new(shape(orders), mix, extent));
-            measure(books.collect(), extent);
+            report += &measure(books.collect(), extent);
         }
     }
+    report
 }
 
 impl Book {
@@ -94,39 +96,41 @@ impl Book {
     }
 }
 
-fn measure(mut books: Vec<Book>, extent: &Extent) {
+fn measure(mut books: Vec<Book>, extent: &Extent) -> String {
     for round in 0..=extent.rounds {
         for book in &mut books {
             book.run_round(round, extent);
         }
     }
-    println!("| resting orders | median (min..max) | with prefetch | allocations |");
-    println!("|---|---|---|---|");
+    let mut report = String::from(
+        "| resting orders | median (min..max) | with prefetch | allocations |\n|---|---|---|---|\n",
+    );
     for book in &books {
         assert_eq!(
             book.client.totals(),
             book.workload.expected,
             "a stream has one right result"
         );
-        println!(
-            "| {} | {} | {} | {} |",
-            book.orders,
-            spread(&book.plain),
-            spread(&book.prefetched),
-            book.allocations
-        );
+        let Book {
+            orders,
+            allocations,
+            ..
+        } = book;
+        let (plain, prefetched) = (spread(&book.plain), spread(&book.prefetched));
+        report += &format!("| {orders} | {plain} | {prefetched} | {allocations} |\n");
     }
-    let (Some(smallest), Some(largest)) = (books.first(), books.last()) else {
-        return;
+    let [smallest, .., largest] = books.as_slice() else {
+        return report;
     };
     let ratio = median(&largest.plain) / median(&smallest.plain);
     let prefetched = median(&largest.prefetched) / median(&smallest.prefetched);
-    println!(
-        "{} orders to {}: {ratio:.2} times the time, {prefetched:.2} with prefetch; goal {RATIO_GOAL}: {}",
+    report += &format!(
+        "{} orders to {}: {ratio:.2} times the time, {prefetched:.2} with prefetch; goal {RATIO_GOAL}: {}\n",
         smallest.orders,
         largest.orders,
         verdict(prefetched <= RATIO_GOAL)
     );
+    report
 }
 
 fn median(nanos: &[f64]) -> f64 {

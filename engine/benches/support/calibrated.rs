@@ -7,7 +7,8 @@
 //! 1,300 levels all the time.
 
 use super::random::Random;
-use super::workload::{Op, Size, Stream, ahead, behind};
+use super::stream::{Stream, ahead, behind};
+use super::workload::{Op, Size};
 
 /// Of a thousand commands, those that enter an order that may rest. One in 22 of them
 /// crosses.

@@ -3,7 +3,9 @@
 
 pub mod calibrated;
 pub mod clock;
+pub mod made_up;
 pub mod random;
 pub mod reference;
 pub mod souk;
+pub mod stream;
 pub mod workload;
