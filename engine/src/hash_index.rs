@@ -65,6 +65,15 @@ impl HashIndex {
         }
     }
 
+    /// The place where the search for this tag begins.
+    #[inline]
+    pub(crate) fn home_of(&self, tag: u32) -> Option<&u64> {
+        if self.table.is_empty() {
+            return None;
+        }
+        self.table.get(self.home(entry(tag, 0)))
+    }
+
     /// Adds a number that is not in the index.
     #[inline]
     pub(crate) fn insert(&mut self, tag: u32, number: u32) {
