@@ -54,7 +54,7 @@ impl Market {
             state: MarketState::Continuous,
             open_orders: 0,
             last_match_id: MatchId(0),
-            sides: [SideBook::new(Side::Buy), SideBook::new(Side::Sell)],
+            sides: [Side::Buy, Side::Sell].map(|side| SideBook::new(side, key)),
             orders: Orders::new(),
             accounts: Accounts::new(key),
             clients: HashIndex::new(key),

@@ -4,6 +4,7 @@
 //! all the difference there is.
 
 use crate::far_levels::FarLevels;
+use crate::hash::IndexKey;
 use crate::level::{Level, Rank};
 use crate::orders::{Order, Orders, Slot};
 use crate::window::{BLOCK, Window};
@@ -32,7 +33,7 @@ const SLIDE_MAX: u64 = 4 * BLOCK;
 const RING_PLACES_PER_LEVEL: u64 = 16;
 
 impl SideBook {
-    pub(crate) const fn new(side: Side) -> Self {
+    pub(crate) const fn new(side: Side, key: IndexKey) -> Self {
         Self {
             mirror: match side {
                 Side::Buy => i64::MAX.cast_unsigned(),
@@ -41,7 +42,7 @@ impl SideBook {
             best: Rank::NONE,
             qty: Qty(0),
             window: Window::new(),
-            far: FarLevels::new(),
+            far: FarLevels::new(key),
         }
     }
 
