@@ -111,7 +111,6 @@ impl Accounts {
         let order = &mut orders[slot];
         order.account = account;
         order.account_prev = last;
-        order.account_next = Slot::NONE;
     }
 
     /// Takes the order in `slot` out of its account's list.
@@ -127,12 +126,10 @@ impl Accounts {
         }
         if entry.first == slot {
             entry.first = next;
-        } else {
-            orders[prev].account_next = next;
-        }
-        if entry.last == slot {
+        } else if entry.last == slot {
             entry.last = prev;
         } else {
+            orders[prev].account_next = next;
             orders[next].account_prev = prev;
         }
     }

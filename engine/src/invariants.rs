@@ -1,8 +1,8 @@
 //! What must always be true of a market, checked in full.
 
 use crate::accounts::AccountSlot;
+use crate::level::Rank;
 use crate::market::{Market, index};
-use crate::side_book::Rank;
 use souk_protocol::{Qty, Side};
 
 impl Market {

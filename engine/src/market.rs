@@ -5,8 +5,9 @@
 use crate::accounts::{AccountSlot, Accounts};
 use crate::hash::IndexKey;
 use crate::hash_index::HashIndex;
+use crate::level::{Level, Rank};
 use crate::orders::{Orders, Slot};
-use crate::side_book::{Level, Rank, SideBook};
+use crate::side_book::SideBook;
 use crate::touched_levels::TouchedLevels;
 use crate::{
     Command, Event, EventSink, LevelUpdate, MarketSpec, OrderRef, OrderStatus, OrderView,
@@ -165,9 +166,8 @@ impl Market {
     /// The levels of a side with their ranks, from the best.
     pub(crate) fn ranked_levels(&self, side: Side) -> impl Iterator<Item = (Rank, Level)> + '_ {
         let book = &self.sides[index(side)];
-        let some = |rank: Rank| (rank != Rank::NONE).then_some(rank);
-        core::iter::successors(some(book.best()), move |&rank| some(book.next_after(rank)))
-            .map(|rank| (rank, book.level(rank)))
+        let after = |&rank: &Rank| book.first_from(Rank(rank.0 + 1)).some();
+        core::iter::successors(book.best().some(), after).map(|rank| (rank, book.level(rank)))
     }
 
     /// The slots of a side's open orders in the order in which they would trade.

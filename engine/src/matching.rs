@@ -3,9 +3,9 @@
 //! Must never: look at which side the taker is on; ranks have no sides.
 
 use crate::accounts::AccountSlot;
+use crate::level::Rank;
 use crate::market::{Market, index};
 use crate::orders::{Order, Slot};
-use crate::side_book::Rank;
 use crate::{Canceled, Event, EventSink, OrderView, SelfTradePrevented, Trade};
 use souk_protocol::{
     AccountId, Amount, CancelReason, ClOrdId, OrderId, Price, Qty, SessionId, Side, StpGroup,

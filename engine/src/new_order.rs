@@ -1,10 +1,10 @@
 //! A new order: the checks, the match, and what becomes of the rest.
 
 use crate::accounts::AccountSlot;
+use crate::level::Rank;
 use crate::market::{Market, index};
 use crate::matching::Taker;
 use crate::orders::Flags;
-use crate::side_book::Rank;
 use crate::{Accepted, Canceled, Event, EventSink, MarketSpec, NewOrder};
 use souk_protocol::{
     CancelReason, MarketState, OrderType, PostOnly, Price, Qty, RejectReason, Side, TimeInForce,

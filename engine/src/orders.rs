@@ -34,7 +34,8 @@ impl Slot {
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Order {
-    /// The next order of the level; in a free slot the free slot below it on the stack.
+    /// The next order of the level, without meaning in the last one; in a free slot the free slot
+    /// below it on the stack.
     pub next: Slot,
     /// The order before it in the level. Without meaning in the first order of a level.
     pub prev: Slot,
@@ -45,7 +46,7 @@ pub(crate) struct Order {
     pub cum: Qty,
     pub cl_ord_id: ClOrdId,
     pub price: Price,
-    /// The order of the same account that came to rest next.
+    /// The order of the same account that came to rest next. Without meaning in the last one.
     pub account_next: Slot,
     /// The order of the same account that came to rest before. Without meaning in the first one.
     pub account_prev: Slot,

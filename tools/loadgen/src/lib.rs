@@ -1,1 +1,26 @@
 //! The honest load generator for Souk.
+//!
+//! Must never: depend on the server, the engine or the client library. What it measures and
+//! verifies, it knows from the wire alone.
+
+pub mod connection;
+pub mod driver;
+pub mod echo;
+pub mod key;
+pub mod lane;
+pub mod load;
+pub mod model;
+pub mod orders;
+pub mod profile;
+pub mod replay;
+pub mod report;
+mod reports;
+pub mod rng;
+pub mod schedule;
+pub mod session;
+pub mod stats;
+pub mod stream;
+#[cfg(test)]
+mod testing;
+pub mod venue;
+pub mod verify;

@@ -1,0 +1,3 @@
+//! `souk-loadgen`: the honest load generator for Souk.
+
+fn main() {}
