@@ -323,7 +323,7 @@ fn a_flood_ends_its_session_and_no_other() {
 
 #[test]
 fn a_consumer_that_does_not_read_is_cut_off_and_others_go_on() {
-    let server = start("[server]\noutbox_bytes_max = 131072");
+    let server = start("[limits]\norder_rate = 100000000\n[server]\noutbox_bytes_max = 131072");
     let slow = Wire::logged_on(server.address(), 2);
     let mut stream = &slow.stream;
     std::io::Write::write_all(

@@ -5,8 +5,9 @@
 
 use crate::far_levels::FarLevels;
 use crate::level::{Level, Rank};
-use crate::orders::{Orders, Slot};
+use crate::orders::{Order, Orders, Slot};
 use crate::window::{BLOCK, RING_MAX, Window};
+use core::hint::select_unpredictable;
 use souk_protocol::{Price, Qty, Side};
 
 /// All levels of one side.
@@ -78,6 +79,15 @@ impl SideBook {
         self.far.get(rank).copied().unwrap_or(Level::EMPTY)
     }
 
+    /// The first order at `rank`, where orders rest.
+    #[inline]
+    pub(crate) fn first(&self, rank: Rank) -> Slot {
+        if self.window.covers(rank) {
+            return self.window.level(rank).first;
+        }
+        self.level(rank).first
+    }
+
     /// The best level that is not better than `rank`, or [`Rank::NONE`].
     #[inline]
     pub(crate) fn first_from(&self, rank: Rank) -> Rank {
@@ -102,54 +112,61 @@ impl SideBook {
         self.far.get_mut(rank).expect("an order's level is there")
     }
 
-    /// Puts the order in `slot` at the end of the queue of its price.
+    /// Puts the order in `slot` with its leaves at the end of the queue at `rank`.
     #[inline]
-    pub(crate) fn link(&mut self, orders: &mut Orders, slot: Slot) {
-        let order = &mut orders[slot];
-        let rank = self.rank(order.price);
-        self.qty.0 += order.leaves.0;
+    pub(crate) fn link(&mut self, orders: &mut Orders, slot: Slot, rank: Rank, leaves: Qty) {
+        self.qty.0 += leaves.0;
+        self.best = self.best.min(rank);
         if !self.window.covers(rank) {
             self.make_room(rank);
         }
+        let near = self.window.covers(rank);
         let level = self.level_mut(rank);
-        level.qty.0 += order.leaves.0;
+        let was_empty = level.orders == 0;
+        // Whether others rest at this price is as good as random. In place of a branch, an order
+        // without an earlier one is linked to itself, which has no meaning.
+        let last = select_unpredictable(was_empty, slot, level.last);
+        level.qty.0 += leaves.0;
         level.orders += 1;
-        let last = level.last;
+        level.first = select_unpredictable(was_empty, slot, level.first);
         level.last = slot;
-        order.prev = last;
-        if level.orders > 1 {
-            orders[last].next = slot;
-            return;
+        if near {
+            self.window.occupy(rank, was_empty);
         }
-        level.first = slot;
-        if self.window.covers(rank) {
-            self.window.occupy(rank);
-        }
-        self.best = self.best.min(rank);
+        orders[last].next = slot;
+        orders[slot].prev = last;
     }
 
-    /// Takes the order in `slot`, with the leaves it has, out of its queue.
+    /// Takes `order`, which is the one in `slot`, with the leaves it has out of its queue.
     #[inline]
-    pub(crate) fn unlink(&mut self, orders: &mut Orders, slot: Slot) {
-        let order = &orders[slot];
-        let (prev, next, leaves) = (order.prev, order.next, order.leaves);
+    pub(crate) fn unlink(&mut self, orders: &mut Orders, slot: Slot, order: &Order) {
+        let (prev, next) = (order.prev, order.next);
         let rank = self.rank(order.price);
-        self.qty.0 -= leaves.0;
+        self.qty.0 -= order.leaves.0;
         let level = self.level_mut(rank);
-        level.qty.0 -= leaves.0;
+        let (is_first, is_last) = (level.first == slot, level.last == slot);
+        level.qty.0 -= order.leaves.0;
         level.orders -= 1;
-        if level.orders == 0 {
-            self.remove(rank);
-            return;
-        }
-        if level.first == slot {
-            level.first = next;
-        } else if level.last == slot {
-            level.last = prev;
-        } else {
-            orders[prev].next = next;
-            orders[next].prev = prev;
-        }
+        level.first = select_unpredictable(is_first, next, level.first);
+        level.last = select_unpredictable(is_last, prev, level.last);
+        let is_empty = level.orders == 0;
+        // As in `link`: what has no neighbour writes into itself.
+        orders[select_unpredictable(is_first, slot, prev)].next = next;
+        orders[select_unpredictable(is_last, slot, next)].prev = prev;
+        self.vacate(rank, is_empty);
+    }
+
+    /// Takes the first order, of which `qty` was left, out of the queue at `rank`. `next` is the
+    /// order behind it, if there is one.
+    #[inline]
+    pub(crate) fn unlink_first(&mut self, rank: Rank, qty: Qty, next: Slot) {
+        self.qty.0 -= qty.0;
+        let level = self.level_mut(rank);
+        level.qty.0 -= qty.0;
+        level.orders -= 1;
+        level.first = next;
+        let is_empty = level.orders == 0;
+        self.vacate(rank, is_empty);
     }
 
     /// Takes `qty` off the level at `rank`, because an order of it lost as much of its leaves.
@@ -159,19 +176,19 @@ impl SideBook {
         self.level_mut(rank).qty.0 -= qty.0;
     }
 
-    /// The level at `rank` lost its last order.
+    /// The level at `rank` lost an order; `is_empty` says whether that was its last.
     #[inline]
-    fn remove(&mut self, rank: Rank) {
+    fn vacate(&mut self, rank: Rank, is_empty: bool) {
         if self.window.covers(rank) {
-            self.window.vacate(rank);
-        } else {
+            self.window.vacate(rank, is_empty);
+        } else if is_empty {
             self.far.remove(rank);
         }
-        if rank == self.best {
+        if is_empty & (rank == self.best) {
             self.best = self.first_from(rank);
-        }
-        if self.window.count() == 0 && self.best != Rank::NONE {
-            self.follow();
+            if self.window.count() == 0 && self.best != Rank::NONE {
+                self.follow();
+            }
         }
     }
 

@@ -97,26 +97,25 @@ impl Window {
         &mut self.levels[place]
     }
 
-    /// The level of a covered rank got its first order.
+    /// The level of a covered rank got an order; `was_empty` says whether that is its first.
     #[inline]
-    pub(crate) fn occupy(&mut self, rank: Rank) {
+    pub(crate) fn occupy(&mut self, rank: Rank, was_empty: bool) {
         let place = self.place(rank);
         let word = place / 64;
         self.occupied[word] |= 1 << (place % 64);
         self.summary[word / 64] |= 1 << (word % 64);
-        self.count += 1;
+        self.count += u32::from(was_empty);
     }
 
-    /// The level of a covered rank lost its last order.
+    /// The level of a covered rank lost an order; `is_empty` says whether that was its last.
     #[inline]
-    pub(crate) fn vacate(&mut self, rank: Rank) {
+    pub(crate) fn vacate(&mut self, rank: Rank, is_empty: bool) {
         let place = self.place(rank);
         let word = place / 64;
-        self.occupied[word] &= !(1 << (place % 64));
-        if self.occupied[word] == 0 {
-            self.summary[word / 64] &= !(1 << (word % 64));
-        }
-        self.count -= 1;
+        let bits = &mut self.occupied[word];
+        *bits &= !(u64::from(is_empty) << (place % 64));
+        self.summary[word / 64] &= !(u64::from(*bits == 0) << (word % 64));
+        self.count -= u32::from(is_empty);
     }
 
     /// The best level with orders that is not better than `rank`, or [`Rank::NONE`].
@@ -204,7 +203,7 @@ impl Window {
             }
             moved(rank, *self.level(rank));
             *self.level_mut(rank) = Level::EMPTY;
-            self.vacate(rank);
+            self.vacate(rank, true);
         }
         self.hi -= BLOCK;
     }
@@ -213,7 +212,7 @@ impl Window {
     pub(crate) fn put(&mut self, rank: Rank, level: Level) {
         debug_assert!(self.covers(rank));
         *self.level_mut(rank) = level;
-        self.occupy(rank);
+        self.occupy(rank, true);
     }
 
     /// Doubles the ring.

@@ -6,11 +6,14 @@
 pub mod connection;
 pub mod driver;
 pub mod echo;
+pub mod facts;
 pub mod key;
 pub mod lane;
+pub mod limit;
 pub mod load;
 pub mod model;
 pub mod orders;
+pub mod output;
 pub mod profile;
 pub mod replay;
 pub mod report;
