@@ -55,12 +55,14 @@ impl Market {
         reason: CancelReason,
         sink: &mut S,
     ) {
+        let order = self.orders[slot];
+        let account = self.accounts[order.account].id;
         sink.on(Event::Canceled(Canceled {
-            order: self.view(slot),
+            order: order.view(slot, account),
             reason,
         }));
-        self.dequeue(slot);
-        self.close(slot);
+        self.dequeue(slot, &order);
+        self.close(slot, &order, account);
     }
 
     #[inline]

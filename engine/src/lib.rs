@@ -16,9 +16,11 @@ mod cancel;
 mod chunks;
 mod command;
 mod event;
+mod far_levels;
 mod hash;
 mod hash_index;
 mod invariants;
+mod level;
 mod market;
 mod matching;
 mod new_order;
@@ -26,7 +28,10 @@ mod orders;
 mod replace;
 mod side_book;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod touched_levels;
+mod window;
 
 pub use command::*;
 pub use event::*;

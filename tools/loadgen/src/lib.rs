@@ -4,5 +4,26 @@
 //! verifies, it knows from the wire alone.
 
 pub mod connection;
+pub mod driver;
+pub mod echo;
+pub mod facts;
 pub mod key;
+pub mod lane;
+pub mod limit;
+pub mod load;
+pub mod model;
+pub mod orders;
+pub mod output;
+pub mod profile;
 pub mod replay;
+pub mod report;
+mod reports;
+pub mod rng;
+pub mod schedule;
+pub mod session;
+pub mod stats;
+pub mod stream;
+#[cfg(test)]
+mod testing;
+pub mod venue;
+pub mod verify;

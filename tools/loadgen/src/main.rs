@@ -1,3 +1,40 @@
 //! `souk-loadgen`: the honest load generator for Souk.
 
-fn main() {}
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The honest load generator for Souk.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Load a server, measure it, and verify everything it said.
+    Run(commands::run::Run),
+    /// Compare a server with an echo of the same frames on the same machine, in turns.
+    Limit(commands::limit::Limit),
+    /// List the workloads.
+    Profiles,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(run) => run.execute(),
+        Command::Limit(limit) => limit.execute(),
+        Command::Profiles => Ok(commands::profiles()),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("souk-loadgen: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

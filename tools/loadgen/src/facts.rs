@@ -1,0 +1,104 @@
+//! The machine a figure was made on, and what a process used of it. Read from /proc; elsewhere
+//! the facts are unknown and said to be.
+
+use std::fs;
+
+/// What a reader of a figure must know of the machine.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Machine {
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// Their list, as the kernel writes it.
+    pub cores_allowed: String,
+    /// The processor.
+    pub processor: String,
+    /// The kernel.
+    pub kernel: String,
+    /// Load average of the last minute, at the start: what else was running.
+    pub load_average: String,
+}
+
+impl Machine {
+    /// The facts of this machine now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self {
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            cores_allowed: cores_of("self").unwrap_or_else(unknown),
+            processor: line_of("/proc/cpuinfo", "model name").unwrap_or_else(unknown),
+            kernel: read_trimmed("/proc/sys/kernel/osrelease").unwrap_or_else(unknown),
+            load_average: read_trimmed("/proc/loadavg")
+                .and_then(|text| text.split(' ').next().map(str::to_owned))
+                .unwrap_or_else(unknown),
+        }
+    }
+}
+
+/// The cores that a process may use; `None` when it cannot be known.
+#[must_use]
+pub fn cores_of(pid: &str) -> Option<String> {
+    line_of(&format!("/proc/{pid}/status"), "Cpus_allowed_list")
+}
+
+/// Processor time that a process used so far, in nanoseconds, all threads together, user and
+/// system. Counted by the kernel in hundredths of a second.
+#[must_use]
+pub fn processor_time_ns(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may contain anything; fields are counted after it.
+    let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(ticks * (1_000_000_000 / rustix::param::clock_ticks_per_second()))
+}
+
+/// Ticks that the hypervisor took from this machine so far, and all ticks.
+#[must_use]
+pub fn steal() -> Option<(u64, u64)> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let ticks: Vec<u64> = stat
+        .lines()
+        .next()?
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    Some((*ticks.get(7)?, ticks.iter().take(8).sum()))
+}
+
+fn line_of(path: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn read_trimmed(path: &str) -> Option<String> {
+    Some(fs::read_to_string(path).ok()?.trim().to_owned())
+}
+
+fn unknown() -> String {
+    "unknown".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_machine_has_cores() {
+        assert!(Machine::now().cores > 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn work_uses_processor_time() {
+        let pid = std::process::id();
+        let before = processor_time_ns(pid).unwrap();
+        let mut sum = 0u64;
+        while processor_time_ns(pid).unwrap() < before + 30_000_000 {
+            for step in 0..100_000u64 {
+                sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(step));
+            }
+        }
+    }
+}
