@@ -124,10 +124,26 @@ impl Driver {
         }
         self.publish();
         self.common.latency.close();
-        for lane in &mut self.lanes {
-            lane.note_unanswered(&mut self.common);
-        }
         self
+    }
+
+    /// Takes the reports that are still on their way: those of executions whose takers, of
+    /// another thread or connection, had their answers already. Called when no thread sends any
+    /// more.
+    pub fn settle(&mut self) {
+        let clock = self.control.clock;
+        let deadline = clock.now() + DRAIN_TIMEOUT.as_nanos() as u64;
+        for lane in &mut self.lanes {
+            lane.ask_standing();
+        }
+        while clock.now() < deadline && !self.lanes.iter().all(Lane::is_settled) {
+            if !self.turn(clock, true) {
+                self.sleep(clock, true, u64::MAX);
+            }
+        }
+        for lane in &self.lanes {
+            lane.note_loose_ends(&mut self.common.faults);
+        }
     }
 
     /// One turn of work on every connection. Gives whether there was any.

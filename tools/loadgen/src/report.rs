@@ -98,7 +98,7 @@ impl LoadReport {
 pub(crate) fn finish(
     config: LoadConfig,
     plan: Plan,
-    drivers: Vec<Driver>,
+    mut drivers: Vec<Driver>,
     measured: Duration,
     stop_at: u64,
 ) -> Result<LoadReport, LoadError> {
@@ -109,6 +109,9 @@ pub(crate) fn finish(
     let mut matches: BTreeMap<usize, Matches> = BTreeMap::new();
     let mut streams = Vec::new();
     let mut sockets = Vec::new();
+    if config.target == Target::Souk {
+        drivers.iter_mut().for_each(Driver::settle);
+    }
     for driver in drivers {
         tally.merge(&driver.common.tally);
         latency.merge(&driver.common.latency);

@@ -111,6 +111,17 @@ pub struct Stream {
     rewind_to: Option<u64>,
     /// Not before this time, because a refusal asked for patience.
     not_before: u64,
+    /// What the market said last when it was asked where the session stands.
+    standing: Option<Standing>,
+}
+
+/// Where a session stands with a market: the last numbers both ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The last client_seq that was applied.
+    pub client_seq: u64,
+    /// The last report_seq.
+    pub report_seq: u64,
 }
 
 /// What a stream begins with.
@@ -166,6 +177,7 @@ impl Stream {
             waiting: 0,
             rewind_to: None,
             not_before: 0,
+            standing: None,
         }
     }
 
@@ -536,8 +548,31 @@ impl Stream {
         }
     }
 
-    /// The messages that were never answered, as faults.
-    pub fn note_unanswered(&self, faults: &mut Faults) {
+    /// The market said where the session stands.
+    pub fn stand(&mut self, standing: Standing) {
+        self.standing = Some(standing);
+    }
+
+    /// Whether the market said where the session stands, and all reports up to there came.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.standing
+            .is_some_and(|standing| self.last_report_seq >= standing.report_seq)
+    }
+
+    /// What does not fit at the end: the messages that were never answered, and numbers that
+    /// are not what the market says they are.
+    pub fn note_loose_ends(&self, faults: &mut Faults) {
+        let own = Standing {
+            client_seq: self.next_seq - 1,
+            report_seq: self.last_report_seq,
+        };
+        if self.standing != Some(own) {
+            faults.note(
+                Fault::StandingDiffers,
+                format_args!("market {}: {:?}, own {own:?}", self.market, self.standing),
+            );
+        }
         for sent in self.sent.iter().filter(|sent| sent.waiting) {
             faults.note(
                 Fault::Unanswered,
