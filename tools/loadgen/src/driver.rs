@@ -95,6 +95,8 @@ pub struct Driver {
     pub control: Arc<Control>,
     /// What it shows.
     pub published: Arc<Published>,
+    /// Processor time that its thread used, in nanoseconds, once it has ended.
+    pub used_ns: u64,
 }
 
 impl Driver {
@@ -124,6 +126,8 @@ impl Driver {
         }
         self.publish();
         self.common.latency.close();
+        let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        self.used_ns = used.tv_sec as u64 * 1_000_000_000 + used.tv_nsec as u64;
         self
     }
 
