@@ -7,7 +7,7 @@ use souk_protocol::{
     AccountId, Code, Liquidity, MarketId, OrderState, Qty, RejectReason, Reserved, SessionId,
 };
 
-use super::{Links, MarketReports};
+use super::{Links, MarketReports, ReportingIndex};
 use crate::handoff::Numbered;
 
 /// What the reports of one command have in common.
@@ -15,6 +15,8 @@ pub(super) struct Context<'a> {
     pub market: MarketId,
     /// Who sent the command.
     pub session: SessionId,
+    /// Where its reports stand.
+    pub own: ReportingIndex,
     pub numbered: &'a Numbered,
     pub transact_time: u64,
 }
@@ -43,7 +45,9 @@ pub(super) fn report(
                 (&trade.maker, Liquidity::Maker),
             ] {
                 let frame = trade_report(context, trade, order, liquidity);
-                send(market, links, order.session, |seq| frame.frame(seq));
+                send(context, market, links, order.session, |seq| {
+                    frame.frame(seq)
+                });
             }
         }
         Event::Canceled(canceled) => {
@@ -62,7 +66,9 @@ pub(super) fn report(
                 batch_index: context.numbered.batch.index,
                 reserved: Reserved,
             };
-            send(market, links, order.session, |seq| report.frame(seq));
+            send(context, market, links, order.session, |seq| {
+                report.frame(seq)
+            });
         }
         Event::Replaced(replaced) => replace(context, replaced, market, links),
         Event::SelfTradePrevented(prevented) => {
@@ -71,7 +77,9 @@ pub(super) fn report(
                 (&prevented.maker, Liquidity::Maker),
             ] {
                 let frame = prevented_report(context, prevented, order, liquidity);
-                send(market, links, order.session, |seq| frame.frame(seq));
+                send(context, market, links, order.session, |seq| {
+                    frame.frame(seq)
+                });
             }
         }
         Event::MassCanceled { count } => {
@@ -83,7 +91,9 @@ pub(super) fn report(
                 count: *count,
                 reserved: Reserved,
             };
-            send(market, links, context.session, |seq| report.frame(seq));
+            send(context, market, links, context.session, |seq| {
+                report.frame(seq)
+            });
         }
         Event::Status(status) => {
             let order = &status.order;
@@ -105,7 +115,9 @@ pub(super) fn report(
                 },
                 reserved: Reserved,
             };
-            send(market, links, context.session, |seq| report.frame(seq));
+            send(context, market, links, context.session, |seq| {
+                report.frame(seq)
+            });
         }
         Event::StateChanged(_) | Event::Level(_) => {}
     }
@@ -115,20 +127,28 @@ pub(super) fn report(
 /// market on its present connection.
 #[inline]
 fn send<const N: usize>(
+    context: &Context<'_>,
     market: &mut MarketReports,
     links: &mut Links,
     session: SessionId,
     frame: impl FnOnce(u64) -> [u8; N],
 ) {
-    // Every order was entered through a session that had joined.
-    if let Some(reporting) = market.sessions.get_mut(&session) {
-        reporting.report_seq += 1;
-        links.send_to(
-            reporting.place,
-            reporting.connection,
-            &frame(reporting.report_seq),
-        );
-    }
+    let index = if session == context.session {
+        context.own
+    } else {
+        match market.sessions.get(&session) {
+            Some(index) => *index,
+            // Every order was entered through a session that had joined.
+            None => return,
+        }
+    };
+    let reporting = &mut market.reporting[index.0 as usize];
+    reporting.report_seq += 1;
+    links.send_to(
+        reporting.place,
+        reporting.connection,
+        &frame(reporting.report_seq),
+    );
 }
 
 fn accept(
@@ -156,7 +176,9 @@ fn accept(
         batch_index: context.numbered.batch.index,
         reserved: Reserved,
     };
-    send(market, links, context.session, |seq| report.frame(seq));
+    send(context, market, links, context.session, |seq| {
+        report.frame(seq)
+    });
 }
 
 fn reject(
@@ -177,7 +199,9 @@ fn reject(
         batch_index: context.numbered.batch.index,
         reserved: Reserved,
     };
-    send(market, links, context.session, |seq| report.frame(seq));
+    send(context, market, links, context.session, |seq| {
+        report.frame(seq)
+    });
 }
 
 fn replace(
@@ -203,7 +227,9 @@ fn replace(
         batch_index: context.numbered.batch.index,
         reserved: Reserved,
     };
-    send(market, links, order.session, |seq| report.frame(seq));
+    send(context, market, links, order.session, |seq| {
+        report.frame(seq)
+    });
 }
 
 fn trade_report(
