@@ -75,7 +75,7 @@ impl Client {
         let (ended_sender, ended) = watch::channel(None);
         let events_max = options.events_max.max(1);
         let driver = Driver {
-            session: Session::new(options.retry.clone(), connection.info.max_inflight),
+            session: Session::new(options.retry.clone(), &connection.info),
             address,
             key,
             options,

@@ -148,8 +148,7 @@ impl Driver {
             let incarnation = unix_time_ns().max(before + 1);
             match Connection::open(&self.address, &self.key, &self.options, incarnation).await {
                 Ok(connection) => {
-                    let max_inflight = connection.info.max_inflight;
-                    self.session.on_reconnect(incarnation, max_inflight);
+                    self.session.on_reconnect(&connection.info);
                     self.info.send_replace(connection.info.clone());
                     return Ok(connection);
                 }

@@ -71,6 +71,7 @@ impl Session {
     }
 
     fn on_joined(&mut self, news: &MarketJoined) {
+        self.rejoin.remove(&news.market);
         self.tell_event(Event::Joined(*news));
         let resumed = self
             .lanes

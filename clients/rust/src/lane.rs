@@ -19,6 +19,7 @@ use crate::event::Resumed;
 use crate::options::RetryPolicy;
 use crate::order::{Complete, Message};
 use crate::outcome::{Answer, Doubt, Refusal};
+use crate::pace::Paces;
 use crate::report::Report;
 
 /// Offset of the flags in a frame's header.
@@ -130,6 +131,9 @@ pub(crate) struct Lane {
     free_from: Option<u64>,
     /// Nothing is sent before this.
     hold_until: Option<Instant>,
+    /// Messages that may be in flight: half of what there was when the server had no room, and
+    /// one more for each that it takes.
+    window: usize,
 }
 
 impl Lane {
@@ -146,12 +150,18 @@ impl Lane {
             unanswered: 0,
             free_from: None,
             hold_until: None,
+            window: usize::MAX,
         }
     }
 
     /// Messages that are not sent yet.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Whether the market has let the session in, on this connection.
+    pub(crate) const fn is_joined(&self) -> bool {
+        self.joined
     }
 
     /// Messages in flight without an answer.
@@ -168,28 +178,49 @@ impl Lane {
         self.waiting.push_back(item);
     }
 
-    /// Sends what may be sent: at most `credits` messages. Gives how many were sent.
-    pub(crate) fn pump(&mut self, now: Instant, credits: usize, out: &mut BytesMut) -> usize {
+    /// Sends what may be sent: at most `credits` messages, at the session's rates. Gives how many
+    /// were sent.
+    pub(crate) fn pump(
+        &mut self,
+        now: Instant,
+        credits: usize,
+        paces: &mut Paces,
+        out: &mut BytesMut,
+    ) -> usize {
         if !self.joined || self.free_from.is_some() || self.hold_until.is_some_and(|at| now < at) {
             return 0;
         }
         self.hold_until = None;
-        let count = credits.min(self.waiting.len());
-        for mut item in self.waiting.drain(..count) {
-            let frame = &mut item.message.frame;
-            frame[SEQ_AT..SEQ_AT + 8].copy_from_slice(&self.next_seq.to_le_bytes());
-            frame[FLAGS_AT] = if item.poss_resend {
-                FLAG_POSS_RESEND
-            } else {
-                0
+        let room = credits.min(self.window.saturating_sub(self.unanswered));
+        for sent in 0..room {
+            let Some(next) = self.waiting.front() else {
+                return sent;
             };
-            out.extend_from_slice(frame);
-            item.state = State::Unanswered;
-            self.next_seq += 1;
-            self.unanswered += 1;
-            self.inflight.push_back(item);
+            if let Err(at) = paces.take(next.message.load, now) {
+                self.hold_until = Some(at);
+                return sent;
+            }
+            self.send_next(out);
         }
-        count
+        room
+    }
+
+    fn send_next(&mut self, out: &mut BytesMut) {
+        let Some(mut item) = self.waiting.pop_front() else {
+            return;
+        };
+        let frame = &mut item.message.frame;
+        frame[SEQ_AT..SEQ_AT + 8].copy_from_slice(&self.next_seq.to_le_bytes());
+        frame[FLAGS_AT] = if item.poss_resend {
+            FLAG_POSS_RESEND
+        } else {
+            0
+        };
+        out.extend_from_slice(frame);
+        item.state = State::Unanswered;
+        self.next_seq += 1;
+        self.unanswered += 1;
+        self.inflight.push_back(item);
     }
 
     /// Takes a report. Gives the number that should have come when there is a gap before it.
@@ -209,6 +240,7 @@ impl Lane {
                 let first = item.state == State::Unanswered;
                 item.report(report);
                 self.unanswered -= usize::from(first);
+                self.window = self.window.saturating_add(usize::from(first));
             }
             self.forget_done();
             self.settle(policy, now);
@@ -283,13 +315,17 @@ impl Lane {
         if self.inflight.iter().any(open) {
             return;
         }
+        let sent = self.inflight.len();
         let mut wait = Duration::ZERO;
-        for mut item in self.inflight.drain(..).rev() {
+        let mut first_refused = true;
+        let mut again = Vec::new();
+        for mut item in self.inflight.drain(..) {
             let State::Refused(refused) = item.state else {
                 continue;
             };
-            let retry = policy.enabled && (refused.is_gap() || item.attempts < policy.attempts_max);
-            if !retry {
+            // What is behind a refused message is refused with it, whatever its own code says.
+            let counts = std::mem::take(&mut first_refused) && !refused.is_gap();
+            if !policy.enabled || (counts && item.attempts >= policy.attempts_max) {
                 item.resolve(Answer::NotApplied(Refusal::ByServer {
                     code: refused.code,
                     field_offset: 0,
@@ -297,10 +333,14 @@ impl Lane {
                 }));
                 continue;
             }
-            if !refused.is_gap() {
-                wait = wait.max(refused.retry_after.max(policy.pause(item.attempts)));
+            if counts {
+                wait = refused.retry_after.max(policy.pause(item.attempts));
                 item.attempts += 1;
+                self.window = (sent / 2).max(1);
             }
+            again.push(item);
+        }
+        for item in again.into_iter().rev() {
             self.waiting.push_front(item);
         }
         self.next_seq = free_from;

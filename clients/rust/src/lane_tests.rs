@@ -8,6 +8,7 @@ use souk_protocol::{
 };
 
 use crate::order::{Instruction, Order, OrderRef};
+use crate::pace::Rates;
 
 const MARKET: MarketId = MarketId(7);
 const ACCOUNT: AccountId = AccountId(1);
@@ -16,6 +17,7 @@ const ACCOUNT: AccountId = AccountId(1);
 struct Bench {
     lane: Lane,
     policy: RetryPolicy,
+    paces: Paces,
     now: Instant,
     answers: Vec<oneshot::Receiver<Answer>>,
     reports: u64,
@@ -26,6 +28,10 @@ impl Bench {
         Self {
             lane: Lane::new(MARKET),
             policy: RetryPolicy::default(),
+            paces: Paces::new(Rates {
+                orders: (1_000_000, 1_000_000),
+                cancels: (1_000_000, 1_000_000),
+            }),
             now: Instant::now(),
             answers: Vec::new(),
             reports: 0,
@@ -67,7 +73,7 @@ impl Bench {
     /// What goes out now: (client_seq, name of the order, flags).
     fn sent(&mut self) -> Vec<(u64, u64, u8)> {
         let mut out = BytesMut::new();
-        self.lane.pump(self.now, 1_000, &mut out);
+        self.lane.pump(self.now, 1_000, &mut self.paces, &mut out);
         let mut sent = Vec::new();
         let mut bytes = &out[..];
         while let Some((frame, len)) = split_frame(bytes, 4_096).unwrap() {
@@ -191,8 +197,25 @@ fn credits_bound_what_is_in_flight() {
     let mut bench = Bench::joined();
     bench.submit(1..=5);
     let mut out = BytesMut::new();
-    assert_eq!(bench.lane.pump(bench.now, 3, &mut out), 3);
+    let sent = bench.lane.pump(bench.now, 3, &mut bench.paces, &mut out);
+    assert_eq!(sent, 3);
     assert_eq!((bench.lane.unanswered(), bench.lane.waiting()), (3, 2));
+}
+
+#[test]
+fn the_rate_bounds_what_is_sent_and_the_lane_says_when_it_goes_on() {
+    let mut bench = Bench::joined();
+    bench.paces = Paces::new(Rates {
+        orders: (100, 2),
+        cancels: (100, 2),
+    });
+    bench.submit(1..=4);
+    assert_eq!(bench.sent().len(), 2);
+    let wake = bench.lane.wake_at().unwrap();
+    assert_eq!(wake, bench.now + Duration::from_millis(10));
+    assert_eq!(bench.sent(), []);
+    bench.now = wake;
+    assert_eq!(bench.sent(), [(3, 3, 0)]);
 }
 
 #[test]
@@ -211,9 +234,16 @@ fn a_refusal_and_what_was_behind_it_is_sent_again_in_order_after_the_pause() {
         Some(bench.now + Duration::from_millis(5))
     );
     bench.now += Duration::from_millis(5);
-    let again = [(2, 2, 0), (3, 3, 0), (4, 4, 0), (5, 5, 0)];
-    assert_eq!(bench.sent(), again);
-    (2..=5).for_each(|seq| bench.accepted(seq));
+    assert_eq!(bench.sent(), [(2, 2, 0)], "half of what was in flight");
+    bench.accepted(2);
+    assert_eq!(
+        bench.sent(),
+        [(3, 3, 0), (4, 4, 0)],
+        "and one more for each answer"
+    );
+    (3..=4).for_each(|seq| bench.accepted(seq));
+    assert_eq!(bench.sent(), [(5, 5, 0)]);
+    bench.accepted(5);
     assert!((0..5).all(|index| bench.outcome(index) == "applied"));
 }
 
@@ -246,12 +276,14 @@ fn attempts_are_bounded() {
     let mut bench = Bench::joined();
     bench.policy.attempts_max = 2;
     bench.submit(1..=2);
-    for _ in 0..3 {
+    assert_eq!(bench.sent().len(), 2);
+    bench.not_applied(2, 1, RejectReason::MarketBusy, 10);
+    bench.not_applied(1, 1, RejectReason::MarketBusy, 10);
+    for _ in 0..2 {
         assert_eq!(bench.outcome(0), "open");
-        assert_eq!(bench.sent().len(), 2);
-        bench.not_applied(1, 1, RejectReason::MarketBusy, 10);
-        bench.not_applied(2, 1, RejectReason::SequenceGap, 0);
         bench.now += Duration::from_secs(2);
+        assert_eq!(bench.sent(), [(1, 1, 0)]);
+        bench.not_applied(1, 1, RejectReason::MarketBusy, 10);
     }
     assert_eq!(bench.outcome(0), "not applied");
     assert_eq!(bench.sent(), [(1, 2, 0)], "the one behind it goes on");

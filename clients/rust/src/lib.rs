@@ -37,6 +37,7 @@ mod market;
 mod options;
 mod order;
 mod outcome;
+mod pace;
 mod report;
 mod session;
 mod wire;

@@ -9,6 +9,8 @@ use souk_protocol::{
     Reserved, Side, StpMode, StpScope, TimeInForce, frame_len_with_group, write_frame_with_group,
 };
 
+use crate::pace::Load;
+
 /// A new order. Made by [`Order::limit`] or [`Order::market`] and refined by its methods; the
 /// fields are public because there is no combination that the server does not check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +228,7 @@ pub(crate) struct Message {
     pub(crate) market: MarketId,
     pub(crate) frame: Box<[u8]>,
     pub(crate) complete: Complete,
+    pub(crate) load: Load,
 }
 
 impl Message {
@@ -234,6 +237,7 @@ impl Message {
             market,
             frame: frame.into(),
             complete: Complete::First,
+            load: Load::Orders(1),
         }
     }
 
@@ -263,7 +267,10 @@ impl Message {
             market,
             account,
         };
-        Self::plain(market, &message.frame(0))
+        Self {
+            load: Load::Cancels(1),
+            ..Self::plain(market, &message.frame(0))
+        }
     }
 
     pub(crate) fn replace(
@@ -293,6 +300,7 @@ impl Message {
         };
         Self {
             complete: Complete::MassCanceled,
+            load: Load::Cancels(1),
             ..Self::plain(market, &message.frame(0))
         }
     }
@@ -324,10 +332,18 @@ impl Message {
         };
         let mut frame = vec![0; frame_len_with_group::<Batch, BatchEntry>(entries.len())];
         write_frame_with_group(&root, &entries, 0, 0, &mut frame)?;
+        let count = entries.len() as u32;
+        let cancels = |entry: &Instruction| matches!(entry, Instruction::Cancel(..));
+        let load = if instructions.iter().all(cancels) {
+            Load::Cancels(count)
+        } else {
+            Load::Orders(count)
+        };
         Some(Self {
             market,
             frame: frame.into(),
             complete: Complete::Entry(entries.len()),
+            load,
         })
     }
 }

@@ -21,6 +21,8 @@ use crate::lane::{Item, Lane};
 use crate::options::RetryPolicy;
 use crate::order::Message;
 use crate::outcome::{Answer, Refusal};
+use crate::pace::Paces;
+use crate::wire::SessionInfo;
 
 /// The one who waits for a request that is not to a market.
 pub(crate) type Waiter<T> = oneshot::Sender<Result<T, ClientError>>;
@@ -40,7 +42,7 @@ pub(crate) enum Command {
 }
 
 /// The state of one session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) lanes: BTreeMap<MarketId, Lane>,
     pub(crate) joining: BTreeMap<MarketId, Vec<Waiter<MarketJoined>>>,
@@ -56,9 +58,21 @@ pub(crate) struct Session {
     pub(crate) backlog: VecDeque<Event>,
     /// Bytes to send.
     pub(crate) out: BytesMut,
-    pub(crate) max_inflight: usize,
+    max_inflight: usize,
+    paces: Paces,
     pub(crate) retry: RetryPolicy,
     pub(crate) logout: Logout,
+    /// Joins that were refused for lack of room, until they are answered.
+    pub(crate) rejoin: BTreeMap<MarketId, Rejoin>,
+}
+
+/// A join that was refused for lack of room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rejoin {
+    /// When it is sent again; `None` when it was.
+    at: Option<Instant>,
+    /// How often it was refused.
+    attempts: u32,
 }
 
 /// How far logging out is.
@@ -74,11 +88,24 @@ pub(crate) enum Logout {
 }
 
 impl Session {
-    pub(crate) fn new(retry: RetryPolicy, max_inflight: u32) -> Self {
+    pub(crate) fn new(retry: RetryPolicy, info: &SessionInfo) -> Self {
         Self {
+            lanes: BTreeMap::new(),
+            joining: BTreeMap::new(),
+            rejoin: BTreeMap::new(),
+            listing: VecDeque::new(),
+            listed: Vec::new(),
+            subscriptions: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            pings: HashMap::new(),
+            pings_sent: 0,
+            listener: None,
+            backlog: VecDeque::new(),
+            out: BytesMut::new(),
+            max_inflight: info.max_inflight as usize,
+            paces: Paces::new(info.rates()),
             retry,
-            max_inflight: max_inflight as usize,
-            ..Self::default()
+            logout: Logout::No,
         }
     }
 
@@ -89,7 +116,9 @@ impl Session {
 
     /// When something must be sent that is held back now.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
-        self.lanes.values().filter_map(Lane::wake_at).min()
+        let rejoin = self.rejoin.values().filter_map(|rejoin| rejoin.at).min();
+        let lanes = self.lanes.values().filter_map(Lane::wake_at).min();
+        lanes.into_iter().chain(rejoin).min()
     }
 
     /// Takes a request of the handle.
@@ -156,10 +185,11 @@ impl Session {
 
     /// Sends what credits and lanes allow, and the logout once nothing is left to do before it.
     pub(crate) fn pump(&mut self, now: Instant) {
+        self.join_again(now);
         let unanswered: usize = self.lanes.values().map(Lane::unanswered).sum();
         let mut credits = self.max_inflight.saturating_sub(unanswered);
         for lane in self.lanes.values_mut() {
-            credits -= lane.pump(now, credits, &mut self.out);
+            credits -= lane.pump(now, credits, &mut self.paces, &mut self.out);
         }
         if matches!(self.logout, Logout::Asked(_)) && self.is_idle() {
             let Logout::Asked(waiter) = std::mem::take(&mut self.logout) else {
@@ -242,13 +272,19 @@ impl Session {
             code: news.code,
         };
         match news.ref_template {
+            JoinMarket::TEMPLATE if self.may_rejoin(news, now) => {}
             JoinMarket::TEMPLATE => {
                 let refusal = Refusal::ByServer {
                     code: news.code,
                     field_offset: news.field_offset,
                     retry_after: Duration::from_micros(u64::from(news.retry_after_us)),
                 };
-                if let Some(mut lane) = self.lanes.remove(&market) {
+                // A lane that is joined stays: only the question where it stands was refused.
+                let shut_out = self
+                    .lanes
+                    .get(&market)
+                    .is_some_and(|lane| !lane.is_joined());
+                if shut_out && let Some(mut lane) = self.lanes.remove(&market) {
                     lane.on_join_refused(refusal);
                 }
                 for waiter in self.joining.remove(&market).unwrap_or_default() {
@@ -276,9 +312,37 @@ impl Session {
         self.tell_event(Event::SessionRejected(*news));
     }
 
+    /// Notes a join that was refused for lack of room, to be sent again. Gives whether it is.
+    fn may_rejoin(&mut self, news: &SessionReject, now: Instant) -> bool {
+        let before = self.rejoin.remove(&news.market);
+        let attempts = before.map_or(0, |rejoin| rejoin.attempts);
+        let retryable = news.code.reason().is_some_and(RejectReason::retryable);
+        if !retryable || !self.retry.enabled || attempts >= self.retry.attempts_max {
+            return false;
+        }
+        let retry_after = Duration::from_micros(u64::from(news.retry_after_us));
+        let rejoin = Rejoin {
+            at: Some(now + retry_after.max(self.retry.pause(attempts))),
+            attempts: attempts + 1,
+        };
+        self.rejoin.insert(news.market, rejoin);
+        true
+    }
+
+    fn join_again(&mut self, now: Instant) {
+        let mut due = Vec::new();
+        for (market, rejoin) in &mut self.rejoin {
+            if rejoin.at.take_if(|at| *at <= now).is_some() {
+                due.push(*market);
+            }
+        }
+        due.into_iter().for_each(|market| self.send_join(market));
+    }
+
     /// The connection is gone; what was asked for and is not to a market must be asked again.
     pub(crate) fn on_disconnect(&mut self, reason: &str) {
         self.out.clear();
+        self.rejoin.clear();
         self.lanes.values_mut().for_each(Lane::on_disconnect);
         self.fail_requests(reason);
         let reason = reason.to_owned();
@@ -286,8 +350,10 @@ impl Session {
     }
 
     /// The session logged on again: markets and subscriptions are asked for anew.
-    pub(crate) fn on_reconnect(&mut self, incarnation: u64, max_inflight: u32) {
-        self.max_inflight = max_inflight as usize;
+    pub(crate) fn on_reconnect(&mut self, info: &SessionInfo) {
+        self.max_inflight = info.max_inflight as usize;
+        self.paces = Paces::new(info.rates());
+        let incarnation = info.incarnation;
         let markets: Vec<MarketId> = self.lanes.keys().copied().collect();
         markets
             .into_iter()

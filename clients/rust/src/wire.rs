@@ -13,6 +13,7 @@ use crate::clock::unix_time_ns;
 use crate::error::ClientError;
 use crate::key::SigningKey;
 use crate::options::ClientOptions;
+use crate::pace::Rates;
 
 /// What the server said at logon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,15 @@ pub struct SessionInfo {
     pub durability: Durability,
     /// The accounts the session may use.
     pub accounts: Vec<AccountId>,
+}
+
+impl SessionInfo {
+    pub(crate) const fn rates(&self) -> Rates {
+        Rates {
+            orders: (self.order_rate, self.order_burst),
+            cancels: (self.cancel_rate, self.cancel_burst),
+        }
+    }
 }
 
 /// A connection that is logged on.

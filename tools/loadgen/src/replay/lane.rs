@@ -3,12 +3,13 @@
 //! Everything is sent without waiting for answers. When the server has no room for a message it
 //! refuses that one and all behind it; then nothing is sent until all are answered, and the plan
 //! goes on from the refused one (go-back-N). A look at the book that was asked for behind it
-//! counts for nothing and is asked for again.
+//! counts for nothing and is asked for again. While the server answers a look nothing is sent to
+//! that market, because a look that is refused can be repeated only if the book has not moved on.
 
 use std::time::{Duration, Instant};
 
 use souk_protocol::message::{
-    DepthSnapshot, LevelEntry, NotApplied, SUBSCRIBE_SNAPSHOT_ONLY, Subscribe,
+    DepthSnapshot, LevelEntry, NotApplied, SUBSCRIBE_SNAPSHOT_ONLY, SessionReject, Subscribe,
 };
 use souk_protocol::{
     FLAG_MORE_FOLLOWS, Group, Header, RejectReason, Reserved, ServerMessage, Side,
@@ -20,7 +21,7 @@ use super::plan::{Plan, SIDES, Step};
 use super::recorder::Recorder;
 use super::set::{BookRow, GOLDEN_LEVELS, LevelRow, SideRow};
 
-/// Refusals in a row without an answer in between, before the replay gives up.
+/// How often in a row a lane goes back without an answer in between, before the replay gives up.
 const REFUSALS_IN_A_ROW_MAX: u32 = 1_000;
 
 /// The depth that the server is telling.
@@ -91,14 +92,11 @@ impl Lane {
 
     /// The next step, if it may be done now.
     pub(crate) fn next_step(&self, now: Instant) -> Option<&Step> {
-        if self.refused.is_some() || self.hold_until.is_some_and(|at| now < at) {
+        let looking = self.open_depth.is_some();
+        if looking || self.refused.is_some() || self.hold_until.is_some_and(|at| now < at) {
             return None;
         }
-        let step = self.plan.steps.get(self.cursor)?;
-        match step {
-            Step::Check(_) if self.open_depth.is_some() => None,
-            _ => Some(step),
-        }
+        self.plan.steps.get(self.cursor)
     }
 
     /// Where in the set the next step is: markets take turns so that the set's order is kept.
@@ -140,13 +138,7 @@ impl Lane {
     ) -> Result<(), ReplayError> {
         match message {
             ServerMessage::NotApplied(news) => self.on_not_applied(news, now)?,
-            ServerMessage::SessionReject(reject) => {
-                return Err(ReplayError::Refused {
-                    input_seq: self.plan.input_of(reject.ref_seq).unwrap_or_default(),
-                    template: reject.ref_template,
-                    code: reject.code,
-                });
-            }
+            ServerMessage::SessionReject(reject) => self.on_session_reject(reject, now)?,
             ServerMessage::DepthSnapshot(root, group) => {
                 self.on_depth(root, group, header.flags & FLAG_MORE_FOLLOWS != 0);
             }
@@ -162,11 +154,33 @@ impl Lane {
         Ok(())
     }
 
+    /// A look that is refused for lack of room is asked for again; anything else is the end.
+    fn on_session_reject(
+        &mut self,
+        reject: &SessionReject,
+        now: Instant,
+    ) -> Result<(), ReplayError> {
+        let retryable = reject.code.reason().is_some_and(RejectReason::retryable);
+        let is_look = reject.ref_template == Subscribe::TEMPLATE && self.open_depth.is_some();
+        self.refusals_in_a_row += 1;
+        if !retryable || !is_look || self.refusals_in_a_row > REFUSALS_IN_A_ROW_MAX {
+            return Err(ReplayError::Refused {
+                input_seq: self.plan.input_of(reject.ref_seq).unwrap_or_default(),
+                template: reject.ref_template,
+                code: reject.code,
+            });
+        }
+        self.open_depth = None;
+        // Nothing was sent since, so the look is the step before.
+        self.cursor -= 1;
+        self.hold_until = Some(now + Duration::from_micros(u64::from(reject.retry_after_us)));
+        Ok(())
+    }
+
     fn on_not_applied(&mut self, news: &NotApplied, now: Instant) -> Result<(), ReplayError> {
         let input_seq = self.plan.input_of(news.from_client_seq).unwrap_or_default();
-        let gap = news.code == RejectReason::SequenceGap.into();
         let retryable = news.code.reason().is_some_and(RejectReason::retryable);
-        if !gap {
+        if self.refused.is_none() {
             self.refusals_in_a_row += 1;
         }
         if !retryable || self.refusals_in_a_row > REFUSALS_IN_A_ROW_MAX {

@@ -31,7 +31,11 @@ pub(crate) struct Player {
     tenant: TenantId,
     lanes: Vec<Lane>,
     by_market: BTreeMap<MarketId, usize>,
+    /// Messages that may be in flight: halves when the server has no room, and grows again.
     window: u64,
+    window_max: u64,
+    /// Messages refused so far.
+    refused: u64,
     orders: Pace,
     cancels: Pace,
     out: Vec<u8>,
@@ -77,13 +81,16 @@ impl Player {
 
     fn new(connection: Connection, ack: &LogonAck, lanes: Vec<Lane>) -> Self {
         let now = Instant::now();
+        let window_max = u64::from(ack.max_inflight).clamp(1, WINDOW_MAX);
         let by_market = lanes.iter().enumerate();
         Self {
             connection,
             tenant: ack.tenant,
             by_market: by_market.map(|(at, lane)| (lane.plan.market, at)).collect(),
             lanes,
-            window: u64::from(ack.max_inflight).clamp(1, WINDOW_MAX),
+            window: window_max,
+            window_max,
+            refused: 0,
             orders: Pace::new(ack.order_rate, ack.order_burst, now),
             cancels: Pace::new(ack.cancel_rate, ack.cancel_burst, now),
             out: Vec::new(),
@@ -103,10 +110,21 @@ impl Player {
         if !self.send_some()? {
             self.take_answers()?;
         }
+        self.fit_window();
         if self.lanes.iter().all(Lane::is_complete) {
             self.ended = Some(Instant::now());
         }
         Ok(())
+    }
+
+    fn fit_window(&mut self) {
+        let refused = self.lanes.iter().map(|lane| lane.resent).sum();
+        self.window = if refused > self.refused {
+            (self.window / 2).max(1)
+        } else {
+            (self.window + 1).min(self.window_max)
+        };
+        self.refused = refused;
     }
 
     /// Sends up to a turn's steps. Gives whether there was anything to send.
