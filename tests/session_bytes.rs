@@ -34,6 +34,17 @@ fn every_input_of_the_corpus_is_answered() {
     assert!(frames > 100, "{frames} frames from the server");
 }
 
+/// Found by the harness: the canceled order's session was told, the one that asked was not.
+#[test]
+fn who_cancels_or_replaces_an_order_of_another_session_is_answered() {
+    let path = "protocol/fuzz/corpus/session/other-sessions-order";
+    let input = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let mut harness = Harness::new();
+    harness.run(&input);
+    // 2 x (challenge, logon acknowledgement), and 12 reports.
+    assert_eq!(harness.frames(), 4 + 12);
+}
+
 #[test]
 fn changed_inputs_are_answered_or_refused() {
     const ROUNDS: u64 = 15_000;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use souk::publisher::Publisher;
 use souk_protocol::message::Challenge;
 use souk_protocol::{
     ClientMessage, Credentials, Durability, FRAME_FROM_CLIENT_MAX, FRAME_FROM_SERVER_MAX,
-    HEADER_LEN, KeyId, MarketId, ServerMessage, hello, logon, split_frame,
+    HEADER_LEN, KeyId, MarketId, ServerMessage, Value, hello, logon, split_frame,
 };
 
 /// Where the clock of a run begins.
@@ -89,6 +90,8 @@ struct Client {
     report_seq: HashMap<MarketId, u64>,
     client_seq: HashMap<MarketId, u64>,
     frames: u64,
+    /// The numbers that the last frames were answers to.
+    answers: Vec<RangeInclusive<u64>>,
 }
 
 impl Harness {
@@ -131,6 +134,7 @@ impl Harness {
             report_seq: HashMap::new(),
             client_seq: HashMap::new(),
             frames: 0,
+            answers: Vec::new(),
         };
         Self {
             clients: [client(1), client(2)],
@@ -164,10 +168,21 @@ impl Harness {
             };
             let mut chunk = bytes[..len].to_vec();
             rest = &bytes[len..];
-            if piece & 2 != 0 {
-                self.number(client, &mut chunk);
-            }
+            let number = if piece & 2 != 0 {
+                self.number(client, &mut chunk)
+            } else {
+                None
+            };
+            let aligned = self.clients[client].waiting.is_empty() && chunk.len() == whole;
             self.send(client, &chunk, signatures_fit);
+            let client = &self.clients[client];
+            if let (Some(number), true, false) = (number, aligned, client.ended) {
+                let answered = client
+                    .answers
+                    .iter()
+                    .any(|answers| answers.contains(&number));
+                assert!(answered, "number {number} is answered: {chunk:02x?}");
+            }
         }
         self.finish();
     }
@@ -210,13 +225,13 @@ impl Harness {
         }
     }
 
-    /// Gives the frame the next number of its market.
-    fn number(&mut self, client: usize, chunk: &mut [u8]) {
-        let Some(market) = market_of(chunk) else {
-            return;
-        };
-        let next = self.clients[client].client_seq.entry(market).or_insert(0);
-        chunk[16..24].copy_from_slice(&(*next + 1).to_le_bytes());
+    /// Gives the frame the next number of its market, if it must have one.
+    fn number(&mut self, client: usize, chunk: &mut [u8]) -> Option<u64> {
+        let market = market_of(chunk)?;
+        let client = &mut self.clients[client];
+        let number = *client.client_seq.entry(market).or_insert(0) + 1;
+        chunk[16..24].copy_from_slice(&number.to_le_bytes());
+        client.session.established().is_some().then_some(number)
     }
 
     fn send(&mut self, client: usize, bytes: &[u8], signatures_fit: bool) {
@@ -281,6 +296,7 @@ impl Client {
             bytes.extend(frames);
         }
         let mut rest = &bytes[..];
+        self.answers.clear();
         while !rest.is_empty() {
             let split = split_frame(rest, FRAME_FROM_SERVER_MAX).expect("the server's frames");
             let (frame, len) = split.expect("a whole frame");
@@ -289,9 +305,16 @@ impl Client {
             let message = ServerMessage::decode(&frame).expect("a message of the server");
             let (mut market, mut client_seq) = (MarketId(0), 0);
             message.visit(&mut |field, value| match (field.name, value) {
-                ("market", souk_protocol::Value::Unsigned(id)) => market = MarketId(id as u32),
-                ("client_seq", souk_protocol::Value::Unsigned(seq)) => client_seq = seq,
+                ("market", Value::Unsigned(id)) => market = MarketId(id as u32),
+                ("client_seq", Value::Unsigned(seq)) => client_seq = seq,
                 _ => {}
+            });
+            self.answers.push(match &message {
+                ServerMessage::NotApplied(told) => {
+                    told.from_client_seq..=told.from_client_seq + u64::from(told.count) - 1
+                }
+                ServerMessage::SessionReject(reject) => reject.ref_seq..=reject.ref_seq,
+                _ => client_seq..=client_seq,
             });
             if (96..128).contains(&frame.header.template_id) {
                 let last = self.report_seq.entry(market).or_insert(0);
