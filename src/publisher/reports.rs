@@ -4,7 +4,8 @@
 use souk_engine::{Accepted, Command, Event, OrderView, Replaced, SelfTradePrevented, Trade};
 use souk_protocol::message as wire;
 use souk_protocol::{
-    AccountId, Code, Liquidity, MarketId, OrderState, Qty, RejectReason, Reserved, SessionId,
+    AccountId, CancelReason, Code, Liquidity, MarketId, OrderState, Qty, RejectReason, Reserved,
+    SessionId,
 };
 
 use super::{Links, MarketReports, ReportingIndex};
@@ -52,23 +53,40 @@ pub(super) fn report(
         }
         Event::Canceled(canceled) => {
             let order = &canceled.order;
+            let client_seq = context.client_seq_for(order.session, order.account);
+            let batch_index = context.numbered.batch.index;
             let report = wire::Canceled {
                 market: context.market,
                 account: order.account,
                 transact_time: context.transact_time,
-                client_seq: context.client_seq_for(order.session, order.account),
+                client_seq,
                 cl_ord_id: order.cl_ord_id,
                 order_id: order.order_id,
                 qty: order.leaves,
                 cum: order.cum,
                 reason: canceled.reason,
                 side: order.side,
-                batch_index: context.numbered.batch.index,
+                batch_index: if client_seq == 0 { 0 } else { batch_index },
                 reserved: Reserved,
             };
             send(context, market, links, order.session, |seq| {
                 report.frame(seq)
             });
+            // Who asked for it is answered too, when the order came from another session.
+            let asked = matches!(
+                canceled.reason,
+                CancelReason::ByRequest | CancelReason::ReplacedBelowExecuted
+            );
+            if asked && order.session != context.session {
+                let answer = wire::Canceled {
+                    client_seq: context.numbered.client_seq,
+                    batch_index,
+                    ..report
+                };
+                send(context, market, links, context.session, |seq| {
+                    answer.frame(seq)
+                });
+            }
         }
         Event::Replaced(replaced) => replace(context, replaced, market, links),
         Event::SelfTradePrevented(prevented) => {
