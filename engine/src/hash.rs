@@ -32,10 +32,17 @@ impl IndexKey {
         (mixed ^ (mixed >> 32)) as u32
     }
 
-    /// Where a tag goes in a table.
+    /// Hash of a tag: every bit of it depends on every bit of the tag and on the key.
     #[inline]
-    pub(crate) const fn spread(self, tag: u32) -> usize {
-        ((tag as u64 ^ self.offset).wrapping_mul(self.multiplier) >> 32) as usize
+    pub(crate) const fn spread(self, tag: u32) -> u64 {
+        let word = (tag as u64 ^ self.offset).wrapping_mul(self.multiplier);
+        let word = (word ^ (word >> 32)).wrapping_mul(self.multiplier);
+        word ^ (word >> 32)
+    }
+
+    /// A number drawn from a rank, for the balance of a tree.
+    pub(crate) const fn weight(self, rank: u64) -> u32 {
+        (finish(rank ^ self.offset) >> 32) as u32
     }
 }
 

@@ -25,6 +25,7 @@ mod market;
 mod matching;
 mod new_order;
 mod orders;
+mod prefetch;
 mod replace;
 mod side_book;
 mod spec;

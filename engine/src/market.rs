@@ -54,7 +54,7 @@ impl Market {
             state: MarketState::Continuous,
             open_orders: 0,
             last_match_id: MatchId(0),
-            sides: [SideBook::new(Side::Buy), SideBook::new(Side::Sell)],
+            sides: [Side::Buy, Side::Sell].map(|side| SideBook::new(side, key)),
             orders: Orders::new(),
             accounts: Accounts::new(key),
             clients: HashIndex::new(key),
@@ -85,15 +85,6 @@ impl Market {
             self.tell_levels(sink);
         }
     }
-
-    /// A hint that `command` comes soon: fetches what it will need into the cache. Changes
-    /// nothing, and may be left out.
-    #[inline]
-    pub fn prefetch(&self, _command: &Command) {}
-
-    /// The hint of [`Market::prefetch`], given earlier: fetches what `prefetch` will read.
-    #[inline]
-    pub fn prefetch_far(&self, _command: &Command) {}
 
     fn status<S: EventSink>(&self, status: &OrderStatus, sink: &mut S) -> Result<(), RejectReason> {
         let slot = self.find(status.account, status.order)?;
@@ -191,7 +182,7 @@ impl Market {
     }
 
     /// The open order of `account` that `reference` names.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(
         &self,
         account: AccountId,
@@ -240,7 +231,7 @@ impl Market {
     }
 
     /// Puts the order in `slot` with its price and leaves at the end of its price's queue.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enqueue(&mut self, slot: Slot, side: Side, price: Price, leaves: Qty) {
         let rank = self.sides[index(side)].rank(price);
         self.touch(side, rank);
@@ -248,7 +239,7 @@ impl Market {
     }
 
     /// Takes `order`, which is the one in `slot`, out of its price's queue.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn dequeue(&mut self, slot: Slot, order: &Order) {
         let side = order.flags.side();
         if self.touched.wanted() {
@@ -259,7 +250,7 @@ impl Market {
 
     /// Ends `order`, which is the one in `slot` and in no queue any more: its client order id and
     /// its slot are free.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn close(&mut self, slot: Slot, order: &Order, account: AccountId) {
         if order.cl_ord_id.0 != 0 {
             let tag = self.key.client_id(account, order.cl_ord_id);

@@ -24,7 +24,7 @@ struct Admitted {
 }
 
 impl Market {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new_order<S: EventSink>(
         &mut self,
         new: &NewOrder,
@@ -85,7 +85,7 @@ impl Market {
     }
 
     /// Makes what is left of a new order a resting one.
-    #[inline]
+    #[inline(always)]
     fn rest(&mut self, new: &NewOrder, admitted: Admitted, slot: Slot, leaves: Qty, cum: Qty) {
         let account = if admitted.account == AccountSlot::NONE {
             self.accounts.add(new.account)
@@ -110,7 +110,7 @@ impl Market {
     }
 
     /// The checks of a new order, in their order.
-    #[inline]
+    #[inline(always)]
     fn admit(&self, new: &NewOrder) -> Result<Admitted, RejectReason> {
         self.accepts_orders()?;
         check_terms(new)?;

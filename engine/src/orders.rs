@@ -221,7 +221,13 @@ impl Orders {
         let slot = Slot(id.0 as u32);
         let order = self.slots.get(slot.0)?;
         let open = order.account != AccountSlot::NONE;
-        (open && u64::from(order.generation) == id.0 >> 32).then_some(slot)
+        (open && order.generation == (id.0 >> 32) as u32).then_some(slot)
+    }
+
+    /// What is in `slot`, if it was ever used.
+    #[inline]
+    pub(crate) fn get(&self, slot: Slot) -> Option<&Order> {
+        self.slots.get(slot.0)
     }
 
     /// The generation of every slot, from slot 0.

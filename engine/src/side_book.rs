@@ -4,10 +4,10 @@
 //! all the difference there is.
 
 use crate::far_levels::FarLevels;
+use crate::hash::IndexKey;
 use crate::level::{Level, Rank};
 use crate::orders::{Order, Orders, Slot};
-use crate::window::{BLOCK, RING_MAX, Window};
-use core::hint::select_unpredictable;
+use crate::window::{BLOCK, Window};
 use souk_protocol::{Price, Qty, Side};
 
 /// All levels of one side.
@@ -33,7 +33,7 @@ const SLIDE_MAX: u64 = 4 * BLOCK;
 const RING_PLACES_PER_LEVEL: u64 = 16;
 
 impl SideBook {
-    pub(crate) const fn new(side: Side) -> Self {
+    pub(crate) const fn new(side: Side, key: IndexKey) -> Self {
         Self {
             mirror: match side {
                 Side::Buy => i64::MAX.cast_unsigned(),
@@ -42,7 +42,7 @@ impl SideBook {
             best: Rank::NONE,
             qty: Qty(0),
             window: Window::new(),
-            far: FarLevels::new(),
+            far: FarLevels::new(key),
         }
     }
 
@@ -79,6 +79,12 @@ impl SideBook {
         self.far.get(rank).copied().unwrap_or(Level::EMPTY)
     }
 
+    /// The level at `rank` if the window covers it.
+    #[inline]
+    pub(crate) fn near_level(&self, rank: Rank) -> Option<&Level> {
+        self.window.covers(rank).then(|| self.window.level(rank))
+    }
+
     /// The first order at `rank`, where orders rest.
     #[inline]
     pub(crate) fn first(&self, rank: Rank) -> Slot {
@@ -113,58 +119,51 @@ impl SideBook {
     }
 
     /// Puts the order in `slot` with its leaves at the end of the queue at `rank`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn link(&mut self, orders: &mut Orders, slot: Slot, rank: Rank, leaves: Qty) {
-        self.qty.0 += leaves.0;
+        // No overflow: the caller keeps the sum within BOOK_QTY_MAX.
+        self.qty.0 = self.qty.0.wrapping_add(leaves.0);
         self.best = self.best.min(rank);
-        if !self.window.covers(rank) {
-            self.make_room(rank);
+        let before = if self.window.covers(rank) {
+            self.window.occupy(rank);
+            self.window.level_mut(rank).push(slot, leaves)
+        } else {
+            self.push_outside(rank, slot, leaves)
+        };
+        orders[before].next = slot;
+        orders[slot].prev = before;
+    }
+
+    /// Adds an order to a level that the window does not cover yet, or never will.
+    #[cold]
+    fn push_outside(&mut self, rank: Rank, slot: Slot, leaves: Qty) -> Slot {
+        self.make_room(rank);
+        if self.window.covers(rank) {
+            self.window.occupy(rank);
         }
-        let near = self.window.covers(rank);
-        let level = self.level_mut(rank);
-        let was_empty = level.orders == 0;
-        // Whether others rest at this price is as good as random. In place of a branch, an order
-        // without an earlier one is linked to itself, which has no meaning.
-        let last = select_unpredictable(was_empty, slot, level.last);
-        level.qty.0 += leaves.0;
-        level.orders += 1;
-        level.first = select_unpredictable(was_empty, slot, level.first);
-        level.last = slot;
-        if near {
-            self.window.occupy(rank, was_empty);
-        }
-        orders[last].next = slot;
-        orders[slot].prev = last;
+        self.level_mut(rank).push(slot, leaves)
     }
 
     /// Takes `order`, which is the one in `slot`, with the leaves it has out of its queue.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unlink(&mut self, orders: &mut Orders, slot: Slot, order: &Order) {
-        let (prev, next) = (order.prev, order.next);
         let rank = self.rank(order.price);
         self.qty.0 -= order.leaves.0;
         let level = self.level_mut(rank);
-        let (is_first, is_last) = (level.first == slot, level.last == slot);
-        level.qty.0 -= order.leaves.0;
-        level.orders -= 1;
-        level.first = select_unpredictable(is_first, next, level.first);
-        level.last = select_unpredictable(is_last, prev, level.last);
+        let (prev, next) = level.take(slot, order.leaves, order.prev, order.next);
         let is_empty = level.orders == 0;
-        // As in `link`: what has no neighbour writes into itself.
-        orders[select_unpredictable(is_first, slot, prev)].next = next;
-        orders[select_unpredictable(is_last, slot, next)].prev = prev;
+        orders[prev].next = order.next;
+        orders[next].prev = order.prev;
         self.vacate(rank, is_empty);
     }
 
     /// Takes the first order, of which `qty` was left, out of the queue at `rank`. `next` is the
     /// order behind it, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unlink_first(&mut self, rank: Rank, qty: Qty, next: Slot) {
         self.qty.0 -= qty.0;
         let level = self.level_mut(rank);
-        level.qty.0 -= qty.0;
-        level.orders -= 1;
-        level.first = next;
+        level.take_first(qty, next);
         let is_empty = level.orders == 0;
         self.vacate(rank, is_empty);
     }
@@ -177,10 +176,10 @@ impl SideBook {
     }
 
     /// The level at `rank` lost an order; `is_empty` says whether that was its last.
-    #[inline]
+    #[inline(always)]
     fn vacate(&mut self, rank: Rank, is_empty: bool) {
         if self.window.covers(rank) {
-            self.window.vacate(rank, is_empty);
+            self.window.vacate(rank);
         } else if is_empty {
             self.far.remove(rank);
         }
@@ -253,7 +252,7 @@ impl SideBook {
     fn grow(&mut self) -> bool {
         let places = self.window.ring_len();
         let dense = u64::from(self.window.count()) * RING_PLACES_PER_LEVEL >= places;
-        if !dense || places >= RING_MAX {
+        if !dense || !self.window.can_grow() {
             return false;
         }
         self.window.grow();

@@ -10,29 +10,42 @@ use alloc::vec::Vec;
 /// The unit in which the range slides: the ranks of one bitmap word.
 pub(crate) const BLOCK: u64 = 64;
 
-/// The smallest ring.
-const RING_MIN: u64 = 2 * BLOCK;
+/// Blocks of the smallest ring.
+const RING_BLOCKS_MIN: u64 = 2;
 
-/// The largest ring: 1.5 MiB, about what a core's second-level cache holds.
-pub(crate) const RING_MAX: u64 = 1 << 16;
+/// Blocks of the largest ring: 65,536 levels in 1.5 MiB, about what a core's second-level cache
+/// holds.
+const RING_BLOCKS_MAX: u64 = 1 << 10;
 
-const SUMMARY_WORDS: usize = (RING_MAX / BLOCK / 64) as usize;
+const SUMMARY_WORDS: usize = RING_BLOCKS_MAX as usize / 64;
+
+/// The levels of as many ranks as a bitmap word has bits.
+///
+/// Invariant: a bit of `occupied` is set exactly when the level at its place has orders.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    levels: [Level; BLOCK as usize],
+    occupied: u64,
+}
+
+const EMPTY: Block = Block {
+    levels: [Level::EMPTY; BLOCK as usize],
+    occupied: 0,
+};
 
 /// The levels of the ranks `lo..hi`.
 ///
 /// Invariants: `lo` and `hi` are multiples of [`BLOCK`]; the range is not longer than the ring; a
-/// bit of `occupied` is set exactly when the level at its place has orders; a bit of `summary` is
-/// set exactly when the word of `occupied` at its place is not 0.
+/// bit of `summary` is set exactly when the block at its place has levels with orders.
 #[derive(Debug)]
 pub(crate) struct Window {
     lo: u64,
     hi: u64,
-    /// The ring's length - 1, or 0 without a ring.
+    /// The number of blocks - 1, or 0 without a ring.
     mask: u64,
     /// Number of levels with orders.
     count: u32,
-    levels: Vec<Level>,
-    occupied: Vec<u64>,
+    blocks: Vec<Block>,
     summary: [u64; SUMMARY_WORDS],
 }
 
@@ -43,8 +56,7 @@ impl Window {
             hi: 0,
             mask: 0,
             count: 0,
-            levels: Vec::new(),
-            occupied: Vec::new(),
+            blocks: Vec::new(),
             summary: [0; SUMMARY_WORDS],
         }
     }
@@ -69,24 +81,30 @@ impl Window {
     }
 
     /// Places of the ring.
-    pub(crate) fn ring_len(&self) -> u64 {
-        self.levels.len() as u64
+    pub(crate) const fn ring_len(&self) -> u64 {
+        self.blocks.len() as u64 * BLOCK
     }
 
     /// Whether the range is as long as the ring.
-    pub(crate) fn is_full(&self) -> bool {
+    pub(crate) const fn is_full(&self) -> bool {
         self.hi - self.lo == self.ring_len()
     }
 
+    /// Whether the ring can double.
+    pub(crate) const fn can_grow(&self) -> bool {
+        (self.blocks.len() as u64) < RING_BLOCKS_MAX
+    }
+
+    /// Where the block of a rank is in the ring.
     #[inline]
     const fn place(&self, rank: Rank) -> usize {
-        (rank.0 & self.mask) as usize
+        ((rank.0 / BLOCK) & self.mask) as usize
     }
 
     /// The level of a covered rank.
     #[inline]
     pub(crate) fn level(&self, rank: Rank) -> &Level {
-        &self.levels[self.place(rank)]
+        &self.blocks[self.place(rank)].levels[(rank.0 % BLOCK) as usize]
     }
 
     /// The level of a covered rank. Whoever changes whether it has orders says so with
@@ -94,27 +112,31 @@ impl Window {
     #[inline]
     pub(crate) fn level_mut(&mut self, rank: Rank) -> &mut Level {
         let place = self.place(rank);
-        &mut self.levels[place]
+        &mut self.blocks[place].levels[(rank.0 % BLOCK) as usize]
     }
 
-    /// The level of a covered rank got an order; `was_empty` says whether that is its first.
+    /// The level of a covered rank got an order.
     #[inline]
-    pub(crate) fn occupy(&mut self, rank: Rank, was_empty: bool) {
+    pub(crate) fn occupy(&mut self, rank: Rank) {
         let place = self.place(rank);
-        let word = place / 64;
-        self.occupied[word] |= 1 << (place % 64);
-        self.summary[word / 64] |= 1 << (word % 64);
-        self.count += u32::from(was_empty);
+        let block = &mut self.blocks[place];
+        let bit = 1 << (rank.0 % BLOCK);
+        // No overflow: there are at most as many levels as places.
+        let is_new = u32::from(block.occupied & bit == 0);
+        self.count = self.count.wrapping_add(is_new);
+        block.occupied |= bit;
+        self.summary[place / 64 % SUMMARY_WORDS] |= 1 << (place % 64);
     }
 
-    /// The level of a covered rank lost an order; `is_empty` says whether that was its last.
+    /// The level of a covered rank lost an order, perhaps its last.
     #[inline]
-    pub(crate) fn vacate(&mut self, rank: Rank, is_empty: bool) {
+    pub(crate) fn vacate(&mut self, rank: Rank) {
         let place = self.place(rank);
-        let word = place / 64;
-        let bits = &mut self.occupied[word];
-        *bits &= !(u64::from(is_empty) << (place % 64));
-        self.summary[word / 64] &= !(u64::from(*bits == 0) << (word % 64));
+        let block = &mut self.blocks[place];
+        let is_empty = block.levels[(rank.0 % BLOCK) as usize].orders == 0;
+        block.occupied &= !(u64::from(is_empty) << (rank.0 % BLOCK));
+        let block_is_empty = u64::from(block.occupied == 0);
+        self.summary[place / 64 % SUMMARY_WORDS] &= !(block_is_empty << (place % 64));
         self.count -= u32::from(is_empty);
     }
 
@@ -126,49 +148,48 @@ impl Window {
             return Rank::NONE;
         }
         let place = self.place(rank);
-        let word = place / 64;
-        let here = self.occupied[word] >> (place % 64);
+        let here = self.blocks[place].occupied >> (rank.0 % BLOCK);
         if here != 0 {
             return Rank(rank.0 + u64::from(here.trailing_zeros()));
         }
-        self.first_in_block_after(rank, word)
+        self.first_after_block(rank, place)
     }
 
-    #[inline]
-    fn first_in_block_after(&self, rank: Rank, word: usize) -> Rank {
-        let words = self.occupied.len();
-        let Some(found) = self.word_from((word + 1) & (words - 1)) else {
+    fn first_after_block(&self, rank: Rank, place: usize) -> Rank {
+        let mask = self.mask as usize;
+        let Some(found) = self.block_from((place + 1) & mask) else {
             return Rank::NONE;
         };
-        let blocks = found.wrapping_sub(word) & (words - 1);
-        // A word behind the turn of the ring is that of a better rank; it would end beyond `hi`.
-        let block = (rank.0 & !(BLOCK - 1)) + blocks as u64 * BLOCK;
-        if blocks == 0 || block >= self.hi {
+        // A block behind the turn of the ring has better ranks; as a worse one it would be at
+        // `hi` or beyond.
+        let blocks = found.wrapping_sub(place) & mask;
+        let lo = (rank.0 & !(BLOCK - 1)) + blocks as u64 * BLOCK;
+        if blocks == 0 || lo >= self.hi {
             return Rank::NONE;
         }
-        Rank(block + u64::from(self.occupied[found].trailing_zeros()))
+        Rank(lo + u64::from(self.blocks[found].occupied.trailing_zeros()))
     }
 
-    /// The first word with a bit, at `word` or after it, going round.
+    /// The first block with levels, at `place` or after it, going round.
     #[inline]
-    fn word_from(&self, word: usize) -> Option<usize> {
-        let mut at = word / 64;
-        let mut bits = self.summary[at] & (u64::MAX << (word % 64));
-        let summaries = self.occupied.len().div_ceil(64);
-        for _ in 0..summaries {
+    fn block_from(&self, place: usize) -> Option<usize> {
+        let words = self.blocks.len().div_ceil(64);
+        let mut word = place / 64;
+        let mut bits = self.summary[word] & (u64::MAX << (place % 64));
+        for _ in 0..words {
             if bits != 0 {
                 break;
             }
-            at = if at + 1 == summaries { 0 } else { at + 1 };
-            bits = self.summary[at];
+            word = if word + 1 == words { 0 } else { word + 1 };
+            bits = self.summary[word];
         }
-        (bits != 0).then(|| at * 64 + bits.trailing_zeros() as usize)
+        (bits != 0).then(|| word * 64 + bits.trailing_zeros() as usize)
     }
 
     /// Starts anew, without a level, at the block of `rank`.
     pub(crate) fn anchor(&mut self, rank: Rank) {
         assert_eq!(self.count, 0, "only an empty window jumps");
-        if self.levels.is_empty() {
+        if self.blocks.is_empty() {
             self.grow();
         }
         self.lo = rank.0 & !(BLOCK - 1);
@@ -203,7 +224,7 @@ impl Window {
             }
             moved(rank, *self.level(rank));
             *self.level_mut(rank) = Level::EMPTY;
-            self.vacate(rank, true);
+            self.vacate(rank);
         }
         self.hi -= BLOCK;
     }
@@ -212,20 +233,19 @@ impl Window {
     pub(crate) fn put(&mut self, rank: Rank, level: Level) {
         debug_assert!(self.covers(rank));
         *self.level_mut(rank) = level;
-        self.occupy(rank, true);
+        self.occupy(rank);
     }
 
     /// Doubles the ring.
     #[cold]
     pub(crate) fn grow(&mut self) {
-        let len = (self.ring_len() * 2).max(RING_MIN);
-        assert!(len <= RING_MAX, "the ring is bounded");
+        assert!(self.can_grow(), "the ring is bounded");
+        let blocks = (self.blocks.len() as u64 * 2).max(RING_BLOCKS_MIN);
         let old = core::mem::replace(self, Self::new());
         self.lo = old.lo;
         self.hi = old.hi;
-        self.mask = len - 1;
-        self.levels = vec![Level::EMPTY; len as usize];
-        self.occupied = vec![0; (len / BLOCK) as usize];
+        self.mask = blocks - 1;
+        self.blocks = vec![EMPTY; blocks as usize];
         let mut rank = old.first_from(Rank(old.lo));
         while rank != Rank::NONE {
             self.put(rank, *old.level(rank));
@@ -241,28 +261,27 @@ impl Window {
             "the range fits the ring"
         );
         let mut count = 0;
-        for (place, level) in self.levels.iter().enumerate() {
-            let bit = self.occupied[place / 64] >> (place % 64) & 1;
+        for (place, block) in self.blocks.iter().enumerate() {
+            for (level, shown) in block.levels.iter().enumerate() {
+                let bit = block.occupied >> level & 1;
+                assert_eq!(
+                    bit == 1,
+                    shown.orders > 0,
+                    "the bitmap shows levels with orders"
+                );
+            }
+            let bit = self.summary[place / 64] >> (place % 64) & 1;
             assert_eq!(
                 bit == 1,
-                level.orders > 0,
-                "the bitmap shows the levels with orders"
+                block.occupied != 0,
+                "the summary shows blocks with levels"
             );
-            count += u32::from(level.orders > 0);
+            count += block.occupied.count_ones();
         }
         assert_eq!(self.count, count, "the window counts its levels");
-        for (word, bits) in self.occupied.iter().enumerate() {
-            let bit = self.summary[word / 64] >> (word % 64) & 1;
-            assert_eq!(
-                bit == 1,
-                *bits != 0,
-                "the summary shows the words with bits"
-            );
-        }
-        let first = self.lo & !(BLOCK - 1);
         let mut covered = 0;
-        for block in (first..self.hi).step_by(BLOCK as usize) {
-            covered += self.occupied[self.place(Rank(block)) / 64].count_ones();
+        for rank in (self.lo..self.hi).step_by(BLOCK as usize) {
+            covered += self.blocks[self.place(Rank(rank))].occupied.count_ones();
         }
         assert_eq!(
             covered, count,
@@ -271,6 +290,6 @@ impl Window {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.levels.capacity() * size_of::<Level>() + self.occupied.capacity() * size_of::<u64>()
+        self.blocks.capacity() * size_of::<Block>()
     }
 }

@@ -13,6 +13,10 @@ use crate::support::workload::Workload;
 const SLOW_COMMANDS: usize = 200_000;
 const SLOW_ROUNDS: usize = 3;
 
+/// Where the row that is judged and those of the peers are in [`Engine::ALL`].
+const SOUK: usize = 2;
+const PEERS: std::ops::Range<usize> = 4..6;
+
 /// What Souk must reach on a stream.
 struct Goal {
     nanos: f64,
@@ -27,14 +31,14 @@ struct Sample {
 
 impl Sample {
     fn median(&self) -> f64 {
-        let mut sorted = self.rounds.clone();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        if sorted.len() % 2 == 1 {
-            sorted[middle]
-        } else {
-            (sorted[middle - 1] + sorted[middle]) / 2.0
-        }
+        median(self.rounds.clone())
+    }
+
+    /// How many times the time of `other` it took: the median over the rounds of both, so that
+    /// what slows a whole round down is left out.
+    fn ratio(&self, other: &Self) -> f64 {
+        let pairs = self.rounds.iter().zip(&other.rounds);
+        median(pairs.map(|(own, others)| own / others).collect())
     }
 
     fn min(&self) -> f64 {
@@ -150,24 +154,19 @@ fn print(workload: &Workload, start: &Workload, samples: &[Sample], arguments: &
         "| engine | ns of processor time per command: median (min..max) | times the time of souk-prefetch |"
     );
     println!("|---|---|---|");
-    let of = |engine| samples.iter().find(|sample| sample.engine == engine);
-    let souk = of(Engine::SoukPrefetch).map_or(f64::NAN, Sample::median);
+    let souk = &samples[SOUK];
     for sample in samples {
-        let (name, median) = (sample.engine.name(), sample.median());
-        let (min, max, ratio) = (sample.min(), sample.max(), median / souk);
+        let (name, median, ratio) = (sample.engine.name(), sample.median(), sample.ratio(souk));
+        let (min, max) = (sample.min(), sample.max());
         let note = match sample.engine {
             Engine::OrderbookRs => format!(" (the first {} commands only)", start.timed()),
             _ => String::new(),
         };
         println!("| {name}{note} | {median:.1} ({min:.1}..{max:.1}) | {ratio:.2} |");
     }
-    let peers = [Engine::Matchcore, Engine::OrderbookRs];
-    let faster = peers
-        .into_iter()
-        .filter_map(of)
-        .map(Sample::median)
-        .fold(f64::INFINITY, f64::min);
-    let ratio = faster / souk;
+    let ratios = samples[PEERS].iter().map(|peer| peer.ratio(souk));
+    let ratio = ratios.fold(f64::INFINITY, f64::min);
+    let souk = souk.median();
     match goal(workload.name) {
         None => println!("no goal; {ratio:.2} times as fast as the faster peer"),
         Some(goal) => println!(
@@ -177,6 +176,16 @@ fn print(workload: &Workload, start: &Workload, samples: &[Sample], arguments: &
             goal.ratio,
             verdict(ratio >= goal.ratio)
         ),
+    }
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_unstable_by(f64::total_cmp);
+    let middle = numbers.len() / 2;
+    if numbers.len() % 2 == 1 {
+        numbers[middle]
+    } else {
+        (numbers[middle - 1] + numbers[middle]) / 2.0
     }
 }
 

@@ -95,6 +95,8 @@ pub struct Driver {
     pub control: Arc<Control>,
     /// What it shows.
     pub published: Arc<Published>,
+    /// Processor time that its thread used, in nanoseconds, once it has ended.
+    pub used_ns: u64,
 }
 
 impl Driver {
@@ -124,10 +126,28 @@ impl Driver {
         }
         self.publish();
         self.common.latency.close();
-        for lane in &mut self.lanes {
-            lane.note_unanswered(&mut self.common);
-        }
+        let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        self.used_ns = used.tv_sec as u64 * 1_000_000_000 + used.tv_nsec as u64;
         self
+    }
+
+    /// Takes the reports that are still on their way: those of executions whose takers, of
+    /// another thread or connection, had their answers already. Called when no thread sends any
+    /// more.
+    pub fn settle(&mut self) {
+        let clock = self.control.clock;
+        let deadline = clock.now() + DRAIN_TIMEOUT.as_nanos() as u64;
+        for lane in &mut self.lanes {
+            lane.ask_standing();
+        }
+        while clock.now() < deadline && !self.lanes.iter().all(Lane::is_settled) {
+            if !self.turn(clock, true) {
+                self.sleep(clock, true, u64::MAX);
+            }
+        }
+        for lane in &self.lanes {
+            lane.note_loose_ends(&mut self.common.faults);
+        }
     }
 
     /// One turn of work on every connection. Gives whether there was any.

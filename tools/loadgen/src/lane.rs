@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use souk_protocol::message::{
-    Accepted, NotApplied, OrderStatus, Ping, Pong, SessionReject, Terminate,
+    Accepted, JoinMarket, MarketJoined, NotApplied, OrderStatus, Ping, Pong, SessionReject,
+    Terminate,
 };
 use souk_protocol::{
-    Block, FRAME_FROM_SERVER_MAX, FieldError, Frame, HEADER_LEN, MarketId, RejectReason,
+    Block, FRAME_FROM_SERVER_MAX, FieldError, Frame, HEADER_LEN, MarketId, RejectReason, Reserved,
     ServerMessage, split_frame,
 };
 
@@ -16,8 +17,8 @@ use crate::connection::{heartbeat, unix_time_ns};
 use crate::model::Zipf;
 use crate::rng::Rng;
 use crate::schedule::Schedule;
-use crate::stream::{Common, MarketView, Stream, Times};
-use crate::verify::Fault;
+use crate::stream::{Common, MarketView, Standing, Stream, Times};
+use crate::verify::{Fault, Faults};
 
 /// Bytes read at one time. Several thousand reports.
 const INBOX_BYTES: usize = 512 * 1024;
@@ -162,12 +163,28 @@ impl Lane {
         }
     }
 
-    /// Notes the messages that were never answered.
-    pub fn note_unanswered(&self, common: &mut Common) {
-        if common.strict {
-            for stream in &self.streams {
-                stream.note_unanswered(&mut common.faults);
-            }
+    /// Asks every market where the session stands. The answers come behind all reports of what
+    /// the markets did before.
+    pub fn ask_standing(&mut self) {
+        for stream in &self.streams {
+            let join = JoinMarket {
+                market: stream.market,
+                reserved: Reserved,
+            };
+            self.outbox.extend_from_slice(&join.frame(0));
+        }
+    }
+
+    /// Whether all streams are settled, or never will be.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.ended || self.streams.iter().all(Stream::is_settled)
+    }
+
+    /// Notes what does not fit at the end.
+    pub fn note_loose_ends(&self, faults: &mut Faults) {
+        for stream in &self.streams {
+            stream.note_loose_ends(faults);
         }
     }
 
@@ -428,6 +445,17 @@ fn session_message(
                 Some(stream) => stream.session_rejected(common, reject.ref_seq),
                 None if reject.market.0 != 0 => foreign(common, reject.market),
                 None => {}
+            }
+        }
+        MarketJoined::TEMPLATE => {
+            let joined = MarketJoined::read(frame.body, HEADER_LEN)?;
+            let standing = Standing {
+                client_seq: joined.last_client_seq,
+                report_seq: joined.last_report_seq,
+            };
+            match lookup.find(joined.market) {
+                Some(stream) => stream.stand(standing),
+                None => foreign(common, joined.market),
             }
         }
         Ping::TEMPLATE => {

@@ -3,6 +3,8 @@
 //! Must never: depend on the server, the engine or the client library. What it measures and
 //! verifies, it knows from the wire alone.
 
+#[cfg(test)]
+mod broken_streams;
 pub mod connection;
 pub mod driver;
 pub mod echo;
@@ -20,6 +22,7 @@ pub mod report;
 mod reports;
 pub mod rng;
 pub mod schedule;
+mod sending;
 pub mod session;
 pub mod stats;
 pub mod stream;

@@ -97,6 +97,8 @@ pub struct Figures {
     pub rate: f64,
     /// Processor time for each message at the other end, in nanoseconds; 0 when not known.
     pub server_ns: f64,
+    /// Processor time of the driver for each message, in nanoseconds.
+    pub driver_ns: f64,
 }
 
 /// Several values of one figure.
@@ -296,6 +298,7 @@ impl Comparison {
             server_ns: run
                 .server_ns
                 .map_or(0.0, |ns| ns as f64 / report.tally.answered.max(1) as f64),
+            driver_ns: report.driver_ns_per_message() as f64,
         };
         let mut remark = |text: String| {
             let name = self.shape.name;
@@ -335,6 +338,7 @@ mod tests {
             },
             rate,
             server_ns: 0.0,
+            driver_ns: 0.0,
         }
     }
 

@@ -294,6 +294,7 @@ fn new_driver(common: Common, wait: Wait, control: Arc<Control>) -> Making {
             wait,
             control,
             published: Arc::new(Published::default()),
+            used_ns: 0,
         },
         views: Vec::new(),
         seen: Vec::new(),

@@ -29,6 +29,8 @@ pub struct LoadReport {
     /// Messages that were due and never sent, because the time was over: more than a handful
     /// means that the rate was not kept.
     pub never_sent: u64,
+    /// Processor time that the driver threads used, in nanoseconds.
+    pub driver_ns: u64,
     /// What was verified, and what was found.
     pub verified: Verified,
 }
@@ -66,6 +68,12 @@ impl Verified {
 const LATENESS_MAX_NS: u64 = 1_000_000;
 
 impl LoadReport {
+    /// Processor time of this program for each message, in nanoseconds.
+    #[must_use]
+    pub fn driver_ns_per_message(&self) -> u64 {
+        self.driver_ns / self.tally.answered.max(1)
+    }
+
     /// Answered messages per second of the measured time.
     #[must_use]
     pub fn achieved_rate(&self) -> f64 {
@@ -98,18 +106,22 @@ impl LoadReport {
 pub(crate) fn finish(
     config: LoadConfig,
     plan: Plan,
-    drivers: Vec<Driver>,
+    mut drivers: Vec<Driver>,
     measured: Duration,
     stop_at: u64,
 ) -> Result<LoadReport, LoadError> {
     let mut tally = Tally::default();
     let mut latency = Latency::default();
-    let mut never_sent = 0;
+    let (mut never_sent, mut driver_ns) = (0, 0);
     let mut verified = Verified::default();
     let mut matches: BTreeMap<usize, Matches> = BTreeMap::new();
     let mut streams = Vec::new();
     let mut sockets = Vec::new();
+    if config.target == Target::Souk {
+        drivers.iter_mut().for_each(Driver::settle);
+    }
     for driver in drivers {
+        driver_ns += driver.used_ns;
         tally.merge(&driver.common.tally);
         latency.merge(&driver.common.latency);
         verified.faults.merge(&driver.common.faults);
@@ -152,6 +164,7 @@ pub(crate) fn finish(
         latency,
         measured,
         never_sent,
+        driver_ns,
         verified,
     })
 }

@@ -3,15 +3,11 @@
 //! Messages are numbered without a gap, every answer is put to its message, and every report is
 //! checked against the order it is about. No allocation after warm-up, no clock, no socket.
 
-use souk_protocol::message::{CancelOrder, NewOrder, NotApplied, ReplaceOrder};
-use souk_protocol::{
-    AccountId, Amount, ClOrdId, MarketId, OrderId, OrderType, PostOnly, Price, Qty, Reserved,
-    StpMode, StpScope, TimeInForce,
-};
+use souk_protocol::message::NotApplied;
+use souk_protocol::{AccountId, ClOrdId, MarketId, OrderId, Price, Qty, StpMode};
 
-use crate::model::{Model, Op, Zipf};
-use crate::orders::{NewTerms, Orders};
-use crate::rng::Rng;
+use crate::model::{Model, Zipf};
+use crate::orders::Orders;
 use crate::stats::{Latency, Tally};
 use crate::venue::Venue;
 use crate::verify::{Fault, Faults, Matches};
@@ -74,6 +70,17 @@ pub(crate) struct Sent {
     waiting: bool,
 }
 
+impl Sent {
+    /// A message about an order; [`Stream::note_sent`] fills in the rest.
+    pub(crate) const fn about(slot: u32, kind: Kind) -> Self {
+        Self {
+            slot,
+            kind,
+            ..NOTHING_SENT
+        }
+    }
+}
+
 const NOTHING_SENT: Sent = Sent {
     planned: 0,
     sent: 0,
@@ -98,11 +105,11 @@ pub struct Stream {
     /// Its orders.
     pub orders: Orders,
     /// The accounts it trades for, and how often it picks each.
-    accounts: Vec<AccountId>,
-    account_choice: Zipf,
+    pub(crate) accounts: Vec<AccountId>,
+    pub(crate) account_choice: Zipf,
     /// New orders of the market to one of this stream.
-    orders_shared: u32,
-    next_seq: u64,
+    pub(crate) orders_shared: u32,
+    pub(crate) next_seq: u64,
     last_report_seq: u64,
     sent: Box<[Sent]>,
     /// Messages without an answer.
@@ -111,6 +118,17 @@ pub struct Stream {
     rewind_to: Option<u64>,
     /// Not before this time, because a refusal asked for patience.
     not_before: u64,
+    /// What the market said last when it was asked where the session stands.
+    standing: Option<Standing>,
+}
+
+/// Where a session stands with a market: the last numbers both ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The last client_seq that was applied.
+    pub client_seq: u64,
+    /// The last report_seq.
+    pub report_seq: u64,
 }
 
 /// What a stream begins with.
@@ -166,6 +184,7 @@ impl Stream {
             waiting: 0,
             rewind_to: None,
             not_before: 0,
+            standing: None,
         }
     }
 
@@ -195,187 +214,7 @@ impl Stream {
         seq as usize & (self.sent.len() - 1)
     }
 
-    /// Writes the next command of the workload to `out`.
-    #[inline]
-    pub fn send_next(
-        &mut self,
-        common: &mut Common,
-        view: &mut MarketView,
-        rng: &mut Rng,
-        times: Times,
-        out: &mut Vec<u8>,
-    ) {
-        let model = &common.model;
-        let resting = view.venue.resting();
-        let target = model.resting();
-        // Commands are drawn by the table; the book is kept near the size that the table tells.
-        let op = match model.op(rng) {
-            Op::New if resting > target + target / 4 => Op::Cancel,
-            Op::Cancel if resting < target / 2 => Op::New,
-            op => op,
-        };
-        let changed = match op {
-            Op::New | Op::Ioc => None,
-            Op::Cancel | Op::Reduce | Op::Replace => {
-                let age = model.age(rng) / self.orders_shared;
-                self.orders.pick(age, rng)
-            }
-        };
-        match (op, changed) {
-            (Op::Ioc, _) if resting > 0 => self.send_new(common, view, rng, times, true, out),
-            (Op::Cancel, Some(slot)) => self.send_cancel(common, slot, times, out),
-            (Op::Reduce, Some(slot)) => self.send_reduce(common, view, slot, times, out),
-            (Op::Replace, Some(slot)) => self.send_replace(common, view, rng, slot, times, out),
-            _ => self.send_new(common, view, rng, times, false, out),
-        }
-    }
-
-    fn send_new(
-        &mut self,
-        common: &mut Common,
-        view: &mut MarketView,
-        rng: &mut Rng,
-        times: Times,
-        immediate: bool,
-        out: &mut Vec<u8>,
-    ) {
-        let (side, price) = if immediate {
-            view.venue.aggressive(&common.model, rng)
-        } else {
-            view.venue.passive(&common.model, rng)
-        };
-        let terms = NewTerms {
-            account: self.account_choice.draw(rng) as u32,
-            side,
-            price,
-            qty: view.venue.qty(&common.model, rng),
-            immediate,
-        };
-        let Some(slot) = self.orders.enter(&terms) else {
-            // A million open orders of one session: make room.
-            if let Some(slot) = self.orders.pick(u32::MAX, rng) {
-                self.send_cancel(common, slot, times, out);
-            }
-            return;
-        };
-        let message = NewOrder {
-            cl_ord_id: self.orders.cl_ord_id(slot),
-            price,
-            qty: terms.qty,
-            budget: Amount(0),
-            market: self.market,
-            account: self.accounts[terms.account as usize],
-            side,
-            order_type: OrderType::Limit,
-            time_in_force: if immediate {
-                TimeInForce::Ioc
-            } else {
-                TimeInForce::Gtc
-            },
-            post_only: PostOnly::No,
-            stp_mode: common.stp_mode,
-            stp_scope: StpScope::Account,
-            reserved: Reserved,
-        };
-        common.tally.new_sent += 1;
-        common.tally.ioc_sent += u64::from(immediate);
-        out.extend_from_slice(&message.frame(self.next_seq));
-        self.note_sent(
-            common,
-            times,
-            Sent {
-                slot,
-                kind: Kind::New,
-                ..NOTHING_SENT
-            },
-        );
-    }
-
-    fn send_cancel(&mut self, common: &mut Common, slot: u32, times: Times, out: &mut Vec<u8>) {
-        let order = self.orders.at_mut(slot);
-        order.busy = true;
-        let message = CancelOrder {
-            orig_cl_ord_id: ClOrdId(0),
-            order_id: order.order_id,
-            market: self.market,
-            account: self.accounts[order.account as usize],
-        };
-        common.tally.cancel_sent += 1;
-        out.extend_from_slice(&message.frame(self.next_seq));
-        self.note_sent(
-            common,
-            times,
-            Sent {
-                slot,
-                kind: Kind::Cancel,
-                ..NOTHING_SENT
-            },
-        );
-    }
-
-    fn send_reduce(
-        &mut self,
-        common: &mut Common,
-        view: &MarketView,
-        slot: u32,
-        times: Times,
-        out: &mut Vec<u8>,
-    ) {
-        let order = self.orders.at(slot);
-        let total = (order.cum.0 + order.leaves.0.div_ceil(2)).max(view.venue.qty_min());
-        let price = order.price;
-        self.send_change(common, slot, price, Qty(total), times, out);
-    }
-
-    fn send_replace(
-        &mut self,
-        common: &mut Common,
-        view: &mut MarketView,
-        rng: &mut Rng,
-        slot: u32,
-        times: Times,
-        out: &mut Vec<u8>,
-    ) {
-        let order = *self.orders.at(slot);
-        let price = view.venue.passive_on(order.side, &common.model, rng);
-        let total = Qty(order.cum.0 + view.venue.qty(&common.model, rng).0);
-        let total = Qty(total.0.min(view.venue.qty_max()));
-        self.send_change(common, slot, price, total, times, out);
-    }
-
-    fn send_change(
-        &mut self,
-        common: &mut Common,
-        slot: u32,
-        price: Price,
-        total_qty: Qty,
-        times: Times,
-        out: &mut Vec<u8>,
-    ) {
-        let order = self.orders.at_mut(slot);
-        order.busy = true;
-        let message = ReplaceOrder {
-            cl_ord_id: ClOrdId(0),
-            orig_cl_ord_id: ClOrdId(0),
-            order_id: order.order_id,
-            price,
-            total_qty,
-            market: self.market,
-            account: self.accounts[order.account as usize],
-        };
-        common.tally.replace_sent += 1;
-        out.extend_from_slice(&message.frame(self.next_seq));
-        let sent = Sent {
-            slot,
-            kind: Kind::Replace,
-            total_qty,
-            price,
-            ..NOTHING_SENT
-        };
-        self.note_sent(common, times, sent);
-    }
-
-    fn note_sent(&mut self, common: &mut Common, times: Times, sent: Sent) {
+    pub(crate) fn note_sent(&mut self, common: &mut Common, times: Times, sent: Sent) {
         let seq = self.next_seq;
         let at = self.at(seq);
         self.sent[at] = Sent {
@@ -536,8 +375,31 @@ impl Stream {
         }
     }
 
-    /// The messages that were never answered, as faults.
-    pub fn note_unanswered(&self, faults: &mut Faults) {
+    /// The market said where the session stands.
+    pub fn stand(&mut self, standing: Standing) {
+        self.standing = Some(standing);
+    }
+
+    /// Whether the market said where the session stands, and all reports up to there came.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.standing
+            .is_some_and(|standing| self.last_report_seq >= standing.report_seq)
+    }
+
+    /// What does not fit at the end: the messages that were never answered, and numbers that
+    /// are not what the market says they are.
+    pub fn note_loose_ends(&self, faults: &mut Faults) {
+        let own = Standing {
+            client_seq: self.next_seq - 1,
+            report_seq: self.last_report_seq,
+        };
+        if self.standing != Some(own) {
+            faults.note(
+                Fault::StandingDiffers,
+                format_args!("market {}: {:?}, own {own:?}", self.market, self.standing),
+            );
+        }
         for sent in self.sent.iter().filter(|sent| sent.waiting) {
             faults.note(
                 Fault::Unanswered,

@@ -131,7 +131,7 @@ fn head(config: &LimitConfig, environment: &Environment) -> String {
 
 fn table(comparisons: &[Comparison]) -> String {
     let mut out = format!(
-        "{:<10} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7} {:>10} {:>10} {:>6} {:>8}\n",
+        "{:<10} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7} {:>10} {:>10} {:>6} {:>8} {:>8}\n",
         "shape",
         "echo p50",
         "souk p50",
@@ -142,7 +142,8 @@ fn table(comparisons: &[Comparison]) -> String {
         "echo/s",
         "souk/s",
         "ratio",
-        "souk CPU"
+        "souk CPU",
+        "driver"
     );
     for comparison in comparisons {
         let p50 = |f: &Figures| f.latency.p50 as f64;
@@ -154,7 +155,7 @@ fn table(comparisons: &[Comparison]) -> String {
         let (echo_rate, souk_rate) = comparison.medians(rate);
         let cpu = comparison.medians(|f| f.server_ns).1.median;
         out += &format!(
-            "{:<10} {:>9} {:>9} {:>7.2} {:>9} {:>9} {:>7.2} {:>10.0} {:>10.0} {:>6.2} {:>8}\n",
+            "{:<10} {:>9} {:>9} {:>7.2} {:>9} {:>9} {:>7.2} {:>10.0} {:>10.0} {:>6.2} {:>8} {:>8}\n",
             comparison.shape.name,
             time(echo50),
             time(souk50),
@@ -170,6 +171,7 @@ fn table(comparisons: &[Comparison]) -> String {
             } else {
                 "-".to_owned()
             },
+            format!("{:.0}ns", comparison.medians(|f| f.driver_ns).1.median),
         );
         let spread = |s: Spread| format!("{:.2}-{:.2}", s.min, s.max);
         out += &format!(

@@ -43,6 +43,7 @@ pub fn summary(report: &LoadReport, environment: &Environment) -> Value {
         "never_sent": report.never_sent,
         "messages": messages(&report.tally),
         "server_ns_per_message": per_message,
+        "driver_ns_per_message": report.driver_ns_per_message(),
         "response_ns": Percentiles::of(&latency.response),
         "service_ns": Percentiles::of(&latency.service),
         "sender_lateness_ns": Percentiles::of(&latency.lateness),

@@ -203,13 +203,15 @@ pub fn verdict(report: &LoadReport, environment: &Environment) -> String {
         tally.reports,
         tally.trades
     );
-    if let Some(ns) = environment.server_ns {
-        let _ = writeln!(
-            out,
-            "server used {} ns of processor time a message",
-            ns / tally.answered.max(1)
-        );
-    }
+    let _ = write!(
+        out,
+        "processor time a message: driver {} ns",
+        report.driver_ns_per_message()
+    );
+    let _ = match environment.server_ns {
+        Some(ns) => writeln!(out, ", server {} ns", ns / tally.answered.max(1)),
+        None => writeln!(out),
+    };
     if let Some(percent) = environment.steal_percent.filter(|percent| *percent >= 0.5) {
         let _ = writeln!(
             out,

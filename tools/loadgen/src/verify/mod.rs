@@ -21,6 +21,8 @@ pub enum Fault {
     AnswerForNothing,
     /// A report number was left out or came twice.
     ReportGap,
+    /// At the end the market tells other last numbers than the session has.
+    StandingDiffers,
     /// A report names an order that is not open, or not of this session.
     UnknownOrder,
     /// An order was called unknown although it is open.
@@ -47,11 +49,12 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unanswered,
         Self::AnsweredTwice,
         Self::AnswerForNothing,
         Self::ReportGap,
+        Self::StandingDiffers,
         Self::UnknownOrder,
         Self::OpenOrderCalledUnknown,
         Self::QtyDoesNotAddUp,
@@ -73,6 +76,7 @@ impl Fault {
             Self::AnsweredTwice => "every message is answered once",
             Self::AnswerForNothing => "every answer belongs to a message and fits it",
             Self::ReportGap => "report_seq has no gap and no repetition",
+            Self::StandingDiffers => "no report is missing at the end, and no message is lost",
             Self::UnknownOrder => "every report is about an open order of the session",
             Self::OpenOrderCalledUnknown => "an open order is not unknown",
             Self::QtyDoesNotAddUp => "executed + open + canceled = quantity",
