@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod directory;
 pub mod gateway;
 pub mod handoff;

@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use souk::config::{Config, Layout, Overrides, Wait};
+use souk::demo::DemoOptions;
 use souk::server::Server;
 use souk::{keys, storage};
 
@@ -22,6 +26,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Two tenants with the same pair, live traffic, and the proof that they never meet.
+    Demo(Demo),
     /// Run a node until it is asked to stop (SIGTERM or ctrl-c drains it).
     Serve(Serve),
     /// Check a configuration and print what it comes to.
@@ -44,6 +50,16 @@ enum Key {
         /// The private key file.
         file: PathBuf,
     },
+}
+
+#[derive(Args)]
+struct Demo {
+    /// How long it runs, such as 30s or 2m; without it, until ctrl-c.
+    #[arg(long = "for", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
+    /// Orders, cancels and replaces per second.
+    #[arg(long, default_value_t = 2_000.0)]
+    rate: f64,
 }
 
 #[derive(Args)]
@@ -110,6 +126,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Demo(demo) => run_demo(&demo),
         Command::Serve(serve) => run_server(&serve),
         Command::Check(file) => check(&file.config),
         Command::Key(Key::New { out }) => {
@@ -184,6 +201,31 @@ fn run_server(serve: &Serve) -> anyhow::Result<()> {
     server.drain();
     tracing::info!("stopped");
     Ok(())
+}
+
+fn run_demo(demo: &Demo) -> anyhow::Result<()> {
+    let rates = 1.0..=1_000_000.0;
+    anyhow::ensure!(
+        rates.contains(&demo.rate),
+        "--rate {}: must be {} to {} messages per second",
+        demo.rate,
+        rates.start(),
+        rates.end()
+    );
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            if wait_for_signal().is_ok() {
+                stopped.store(true, Ordering::Relaxed);
+            }
+        })?;
+    let options = DemoOptions {
+        duration: demo.duration,
+        rate: demo.rate,
+    };
+    souk::demo::run(&options, &stop)
 }
 
 /// Waits for SIGTERM or ctrl-c.

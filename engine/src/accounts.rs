@@ -5,7 +5,8 @@
 use crate::chunks::Chunks;
 use crate::hash::IndexKey;
 use crate::hash_index::HashIndex;
-use crate::orders::{Orders, Slot};
+use crate::orders::{Order, Orders, Slot};
+use core::hint::select_unpredictable;
 use souk_protocol::AccountId;
 
 /// Where an account is kept while it has open orders.
@@ -20,12 +21,12 @@ impl AccountSlot {
 
 /// One account.
 ///
-/// Invariant: `open` is the length of the list from `first` to `last`. When it is 0 the entry is
-/// idle, and `first` and `last` are the entries after and before it in the list of idle ones.
+/// Invariant: `open` is the length of the list from `first` to `last`, which have a meaning only
+/// while it is not 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account {
     pub id: AccountId,
-    /// Number of its open orders.
+    /// Number of its open orders. An entry without any is idle: it may become another account's.
     pub open: u32,
     /// Its open order that came to rest first.
     pub first: Slot,
@@ -37,104 +38,107 @@ pub(crate) struct Account {
 #[derive(Debug)]
 pub(crate) struct Accounts {
     entries: Chunks<Account>,
+    /// Number of entries with open orders.
+    busy: u32,
+    /// Where the next search for an idle entry begins.
+    hand: u32,
+    /// Entries by account id.
     index: HashIndex,
-    key: IndexKey,
-    /// The entry that has been idle longest.
-    idle_first: u32,
-    idle_last: u32,
 }
-
-const NONE: u32 = u32::MAX;
 
 /// Below this number of entries idle ones are not reused: they cost less than finding them again.
 const ENTRIES_KEPT: u32 = 16;
+
+/// The entries that one search for an idle one looks at.
+const SEARCH_MAX: u32 = 64;
 
 impl Accounts {
     pub(crate) const fn new(key: IndexKey) -> Self {
         Self {
             entries: Chunks::new(),
-            index: HashIndex::new(),
-            key,
-            idle_first: NONE,
-            idle_last: NONE,
+            busy: 0,
+            hand: 0,
+            index: HashIndex::new(key),
         }
     }
 
     /// The entry of an account, if it has one. It stays the account's until the next
-    /// [`Accounts::entry`] at least.
+    /// [`Accounts::add`] at least.
     #[inline]
     pub(crate) fn find(&self, id: AccountId) -> AccountSlot {
-        self.index
-            .find(self.key.account(id), |slot| self.entries[slot].id == id)
-            .map_or(AccountSlot::NONE, AccountSlot)
+        let found = self.index.find(id.0, |_| true);
+        found.map_or(AccountSlot::NONE, AccountSlot)
     }
 
     /// Makes an entry for an account that has none.
     #[cold]
     pub(crate) fn add(&mut self, id: AccountId) -> AccountSlot {
-        let slot = self.entries.len();
-        let full = slot >= ENTRIES_KEPT && slot.is_power_of_two();
-        if full && self.idle_first != NONE {
-            let slot = self.idle_first;
-            self.index
-                .remove(self.key.account(self.entries[slot].id), slot);
-            self.entries[slot].id = id;
-            self.index.insert(self.key.account(id), slot);
-            return AccountSlot(slot);
-        }
-        self.entries.push(Account {
-            id,
-            open: 0,
-            first: Slot::NONE,
-            last: Slot::NONE,
+        let slot = self.reusable().unwrap_or_else(|| {
+            let first = Slot::NONE;
+            let (open, last) = (0, first);
+            self.entries.push(Account {
+                id,
+                open,
+                first,
+                last,
+            });
+            self.entries.len() - 1
         });
-        self.index.insert(self.key.account(id), slot);
-        self.make_idle(slot);
+        self.entries[slot].id = id;
+        self.index.insert(id.0, slot);
         AccountSlot(slot)
+    }
+
+    /// An idle entry, taken from its account, if at least half of the entries are idle. Looks at
+    /// a bounded number of entries, so that no command pays for all.
+    fn reusable(&mut self) -> Option<u32> {
+        let len = self.entries.len();
+        if len < ENTRIES_KEPT || self.busy > len / 2 {
+            return None;
+        }
+        for _ in 0..SEARCH_MAX {
+            let slot = self.hand;
+            self.hand = if slot + 1 == len { 0 } else { slot + 1 };
+            let entry = &self.entries[slot];
+            if entry.open == 0 {
+                self.index.remove(entry.id.0, slot);
+                return Some(slot);
+            }
+        }
+        None
     }
 
     /// Puts the order in `slot` at the end of the account's list.
     #[inline]
     pub(crate) fn link(&mut self, orders: &mut Orders, account: AccountSlot, slot: Slot) {
-        if self.entries[account.0].open == 0 {
-            self.make_busy(account.0);
-        }
         let entry = &mut self.entries[account.0];
-        let last = entry.last;
+        let was_idle = entry.open == 0;
+        // Whether an account has other orders is as good as random. In place of a branch, an
+        // order without an earlier one is linked to itself, which has no meaning.
+        let last = select_unpredictable(was_idle, slot, entry.last);
         entry.open += 1;
+        entry.first = select_unpredictable(was_idle, slot, entry.first);
         entry.last = slot;
-        if entry.open == 1 {
-            entry.first = slot;
-        } else {
-            orders[last].account_next = slot;
-        }
+        self.busy += u32::from(was_idle);
+        orders[last].account_next = slot;
         let order = &mut orders[slot];
         order.account = account;
         order.account_prev = last;
-        order.account_next = Slot::NONE;
     }
 
-    /// Takes the order in `slot` out of its account's list.
+    /// Takes `order`, which is the one in `slot`, out of its account's list.
     #[inline]
-    pub(crate) fn unlink(&mut self, orders: &mut Orders, slot: Slot) {
-        let order = &orders[slot];
-        let (account, prev, next) = (order.account, order.account_prev, order.account_next);
-        let entry = &mut self.entries[account.0];
+    pub(crate) fn unlink(&mut self, orders: &mut Orders, slot: Slot, order: &Order) {
+        let (prev, next) = (order.account_prev, order.account_next);
+        let entry = &mut self.entries[order.account.0];
+        let (is_first, is_last) = (entry.first == slot, entry.last == slot);
         entry.open -= 1;
-        if entry.open == 0 {
-            self.make_idle(account.0);
-            return;
-        }
-        if entry.first == slot {
-            entry.first = next;
-        } else {
-            orders[prev].account_next = next;
-        }
-        if entry.last == slot {
-            entry.last = prev;
-        } else {
-            orders[next].account_prev = prev;
-        }
+        entry.first = select_unpredictable(is_first, next, entry.first);
+        entry.last = select_unpredictable(is_last, prev, entry.last);
+        self.busy -= u32::from(entry.open == 0);
+        // As in `link`: what has no neighbour writes into itself.
+        orders[select_unpredictable(is_first, slot, prev)].account_next = next;
+        orders[select_unpredictable(is_last, slot, next)].account_prev = prev;
     }
 
     /// The order of the same account that came to rest before the one in `slot`.
@@ -143,60 +147,14 @@ impl Accounts {
         (self[order.account].first != slot).then_some(order.account_prev)
     }
 
-    #[inline]
-    fn make_idle(&mut self, slot: u32) {
-        let last = self.idle_last;
-        self.idle_last = slot;
-        let entry = &mut self.entries[slot];
-        entry.first = Slot::NONE;
-        entry.last = Slot(last);
-        if last == NONE {
-            self.idle_first = slot;
-        } else {
-            self.entries[last].first = Slot(slot);
-        }
-    }
-
-    #[inline]
-    fn make_busy(&mut self, slot: u32) {
-        let entry = &mut self.entries[slot];
-        let (next, prev) = (entry.first.0, entry.last.0);
-        entry.first = Slot::NONE;
-        entry.last = Slot::NONE;
-        if prev == NONE {
-            self.idle_first = next;
-        } else {
-            self.entries[prev].first = Slot(next);
-        }
-        if next == NONE {
-            self.idle_last = prev;
-        } else {
-            self.entries[next].last = Slot(prev);
-        }
-    }
-
     /// Every entry, idle ones too.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (AccountSlot, &Account)> + '_ {
         (0..self.entries.len()).map(|slot| (AccountSlot(slot), &self.entries[slot]))
     }
 
-    /// Checks that the idle list holds the idle entries.
-    pub(crate) fn check_idle(&self) {
-        let (mut slot, mut prev, mut count) = (self.idle_first, NONE, 0);
-        while slot != NONE {
-            let entry = &self.entries[slot];
-            assert_eq!(entry.open, 0, "an idle account has no open order");
-            assert_eq!(entry.last.0, prev, "the idle list is linked both ways");
-            prev = slot;
-            slot = entry.first.0;
-            count += 1;
-        }
-        assert_eq!(
-            self.idle_last, prev,
-            "the idle list ends with its last entry"
-        );
-        let idle = self.iter().filter(|(_, entry)| entry.open == 0).count();
-        assert_eq!(idle, count, "every idle account is in the idle list");
+    /// Number of entries with open orders.
+    pub(crate) const fn busy(&self) -> u32 {
+        self.busy
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {

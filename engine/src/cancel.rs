@@ -4,7 +4,7 @@ use crate::accounts::AccountSlot;
 use crate::market::Market;
 use crate::orders::Slot;
 use crate::{CancelOrder, Canceled, Event, EventSink, MassCancel};
-use souk_protocol::{CancelReason, MarketState, RejectReason};
+use souk_protocol::{AccountId, CancelReason, MarketState, RejectReason};
 
 impl Market {
     #[inline]
@@ -15,7 +15,7 @@ impl Market {
     ) -> Result<(), RejectReason> {
         self.accepts_cancels()?;
         let slot = self.find(cancel.account, cancel.order)?;
-        self.cancel_resting(slot, CancelReason::ByRequest, sink);
+        self.cancel_open(slot, cancel.account, CancelReason::ByRequest, sink);
         Ok(())
     }
 
@@ -48,19 +48,32 @@ impl Market {
     }
 
     /// Takes the resting order in `slot` out of the book and ends it.
-    #[inline]
     pub(crate) fn cancel_resting<S: EventSink>(
         &mut self,
         slot: Slot,
         reason: CancelReason,
         sink: &mut S,
     ) {
+        let account = self.accounts[self.orders[slot].account].id;
+        self.cancel_open(slot, account, reason, sink);
+    }
+
+    /// [`Market::cancel_resting`], for those who know whose order it is.
+    #[inline(always)]
+    fn cancel_open<S: EventSink>(
+        &mut self,
+        slot: Slot,
+        account: AccountId,
+        reason: CancelReason,
+        sink: &mut S,
+    ) {
+        let order = self.orders[slot];
         sink.on(Event::Canceled(Canceled {
-            order: self.view(slot),
+            order: order.view(slot, account),
             reason,
         }));
-        self.dequeue(slot);
-        self.close(slot);
+        self.dequeue(slot, &order);
+        self.close(slot, &order, account);
     }
 
     #[inline]

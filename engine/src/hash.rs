@@ -22,23 +22,27 @@ impl IndexKey {
         }
     }
 
-    /// Hash of a client order id within its account.
+    /// Tag of a client order id within its account.
     #[inline]
     pub(crate) const fn client_id(self, account: AccountId, cl_ord_id: ClOrdId) -> u32 {
         let account = (account.0 as u64).wrapping_mul(self.multiplier);
-        self.fold(cl_ord_id.0 ^ account.rotate_left(32))
-    }
-
-    #[inline]
-    pub(crate) const fn account(self, account: AccountId) -> u32 {
-        self.fold(account.0 as u64)
-    }
-
-    #[inline]
-    const fn fold(self, word: u64) -> u32 {
-        let wide = (word ^ self.offset) as u128 * self.multiplier as u128;
+        let word = cl_ord_id.0 ^ account.rotate_left(32) ^ self.offset;
+        let wide = word as u128 * self.multiplier as u128;
         let mixed = (wide as u64) ^ ((wide >> 64) as u64);
         (mixed ^ (mixed >> 32)) as u32
+    }
+
+    /// Hash of a tag: every bit of it depends on every bit of the tag and on the key.
+    #[inline]
+    pub(crate) const fn spread(self, tag: u32) -> u64 {
+        let word = (tag as u64 ^ self.offset).wrapping_mul(self.multiplier);
+        let word = (word ^ (word >> 32)).wrapping_mul(self.multiplier);
+        word ^ (word >> 32)
+    }
+
+    /// A number drawn from a rank, for the balance of a tree.
+    pub(crate) const fn weight(self, rank: u64) -> u32 {
+        (finish(rank ^ self.offset) >> 32) as u32
     }
 }
 

@@ -1,8 +1,8 @@
 //! What must always be true of a market, checked in full.
 
 use crate::accounts::AccountSlot;
+use crate::level::Rank;
 use crate::market::{Market, index};
-use crate::side_book::Rank;
 use souk_protocol::{Qty, Side};
 
 impl Market {
@@ -86,10 +86,11 @@ impl Market {
     }
 
     fn check_accounts(&self) {
-        let (mut open, mut named) = (0, 0);
+        let (mut open, mut busy, mut named) = (0, 0, 0);
         for (account, entry) in self.accounts.iter() {
             assert_eq!(self.accounts.find(entry.id), account, "an account is found");
             open += entry.open;
+            busy += u32::from(entry.open > 0);
             let (mut slot, mut prev) = (entry.first, None);
             for _ in 0..entry.open {
                 let order = &self.orders[slot];
@@ -127,6 +128,6 @@ impl Market {
             named,
             "only open orders have client order ids"
         );
-        self.accounts.check_idle();
+        assert_eq!(self.accounts.busy(), busy, "the busy accounts are counted");
     }
 }

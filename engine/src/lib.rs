@@ -16,17 +16,23 @@ mod cancel;
 mod chunks;
 mod command;
 mod event;
+mod far_levels;
 mod hash;
 mod hash_index;
 mod invariants;
+mod level;
 mod market;
 mod matching;
 mod new_order;
 mod orders;
+mod prefetch;
 mod replace;
 mod side_book;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod touched_levels;
+mod window;
 
 pub use command::*;
 pub use event::*;

@@ -5,15 +5,16 @@
 use crate::accounts::{AccountSlot, Accounts};
 use crate::hash::IndexKey;
 use crate::hash_index::HashIndex;
-use crate::orders::{Orders, Slot};
-use crate::side_book::{Level, Rank, SideBook};
+use crate::level::{Level, Rank};
+use crate::orders::{Order, Orders, Slot};
+use crate::side_book::SideBook;
 use crate::touched_levels::TouchedLevels;
 use crate::{
     Command, Event, EventSink, LevelUpdate, MarketSpec, OrderRef, OrderStatus, OrderView,
     SpecError, StatusReport,
 };
 use souk_protocol::{
-    AccountId, ClOrdId, MarketState, MatchId, PostOnly, Price, RejectReason, Side,
+    AccountId, ClOrdId, MarketState, MatchId, PostOnly, Price, Qty, RejectReason, Side,
 };
 
 /// One market: takes commands, gives events.
@@ -26,7 +27,7 @@ pub struct Market {
     pub(crate) sides: [SideBook; 2],
     pub(crate) orders: Orders,
     pub(crate) accounts: Accounts,
-    /// Open orders with a client order id, by account and client order id.
+    /// Slots of the open orders with a client order id, by [`IndexKey::client_id`].
     pub(crate) clients: HashIndex,
     pub(crate) key: IndexKey,
     pub(crate) touched: TouchedLevels,
@@ -53,10 +54,10 @@ impl Market {
             state: MarketState::Continuous,
             open_orders: 0,
             last_match_id: MatchId(0),
-            sides: [SideBook::new(Side::Buy), SideBook::new(Side::Sell)],
+            sides: [Side::Buy, Side::Sell].map(|side| SideBook::new(side, key)),
             orders: Orders::new(),
             accounts: Accounts::new(key),
-            clients: HashIndex::new(),
+            clients: HashIndex::new(key),
             key,
             touched: TouchedLevels::new(),
         })
@@ -84,15 +85,6 @@ impl Market {
             self.tell_levels(sink);
         }
     }
-
-    /// A hint that `command` comes soon: fetches what it will need into the cache. Changes
-    /// nothing, and may be left out.
-    #[inline]
-    pub fn prefetch(&self, _command: &Command) {}
-
-    /// The hint of [`Market::prefetch`], given earlier: fetches what `prefetch` will read.
-    #[inline]
-    pub fn prefetch_far(&self, _command: &Command) {}
 
     fn status<S: EventSink>(&self, status: &OrderStatus, sink: &mut S) -> Result<(), RejectReason> {
         let slot = self.find(status.account, status.order)?;
@@ -165,9 +157,8 @@ impl Market {
     /// The levels of a side with their ranks, from the best.
     pub(crate) fn ranked_levels(&self, side: Side) -> impl Iterator<Item = (Rank, Level)> + '_ {
         let book = &self.sides[index(side)];
-        let some = |rank: Rank| (rank != Rank::NONE).then_some(rank);
-        core::iter::successors(some(book.best()), move |&rank| some(book.next_after(rank)))
-            .map(|rank| (rank, book.level(rank)))
+        let after = |&rank: &Rank| book.first_from(Rank(rank.0 + 1)).some();
+        core::iter::successors(book.best().some(), after).map(|rank| (rank, book.level(rank)))
     }
 
     /// The slots of a side's open orders in the order in which they would trade.
@@ -187,19 +178,11 @@ impl Market {
     #[inline]
     pub(crate) fn view(&self, slot: Slot) -> OrderView {
         let order = &self.orders[slot];
-        OrderView {
-            order_id: self.orders.id(slot),
-            cl_ord_id: order.cl_ord_id,
-            account: self.accounts[order.account].id,
-            session: order.session,
-            side: order.flags.side(),
-            leaves: order.leaves,
-            cum: order.cum,
-        }
+        order.view(slot, self.accounts[order.account].id)
     }
 
     /// The open order of `account` that `reference` names.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(
         &self,
         account: AccountId,
@@ -225,12 +208,12 @@ impl Market {
     /// The open order of `account` with this client order id, which is not 0.
     #[inline]
     pub(crate) fn find_client(&self, account: AccountId, cl_ord_id: ClOrdId) -> Option<Slot> {
-        let hash = self.key.client_id(account, cl_ord_id);
+        let tag = self.key.client_id(account, cl_ord_id);
         let is = |slot| {
             let slot = Slot(slot);
             self.orders[slot].cl_ord_id == cl_ord_id && self.owner(slot) == account
         };
-        self.clients.find(hash, is).map(Slot)
+        self.clients.find(tag, is).map(Slot)
     }
 
     #[inline]
@@ -240,40 +223,40 @@ impl Market {
 
     /// Remembers what a level is before it changes, if anybody wants to know.
     #[inline]
-    pub(crate) fn touch(&mut self, side: Side, price: Price) {
+    pub(crate) fn touch(&mut self, side: Side, rank: Rank) {
         if self.touched.wanted() {
-            let book = &self.sides[index(side)];
-            let rank = book.rank(price);
-            self.touched.touch(side, rank, book.level(rank));
+            let level = self.sides[index(side)].level(rank);
+            self.touched.touch(side, rank, level);
         }
     }
 
-    /// Puts the order in `slot`, which has its price and leaves, at the end of its price's queue.
-    #[inline]
-    pub(crate) fn enqueue(&mut self, slot: Slot, side: Side, price: Price) {
-        self.touch(side, price);
-        self.sides[index(side)].link(&mut self.orders, slot);
+    /// Puts the order in `slot` with its price and leaves at the end of its price's queue.
+    #[inline(always)]
+    pub(crate) fn enqueue(&mut self, slot: Slot, side: Side, price: Price, leaves: Qty) {
+        let rank = self.sides[index(side)].rank(price);
+        self.touch(side, rank);
+        self.sides[index(side)].link(&mut self.orders, slot, rank, leaves);
     }
 
-    /// Takes the order in `slot` out of its price's queue.
-    #[inline]
-    pub(crate) fn dequeue(&mut self, slot: Slot) {
-        let order = &self.orders[slot];
-        let (side, price) = (order.flags.side(), order.price);
-        self.touch(side, price);
-        self.sides[index(side)].unlink(&mut self.orders, slot);
+    /// Takes `order`, which is the one in `slot`, out of its price's queue.
+    #[inline(always)]
+    pub(crate) fn dequeue(&mut self, slot: Slot, order: &Order) {
+        let side = order.flags.side();
+        if self.touched.wanted() {
+            self.touch(side, self.sides[index(side)].rank(order.price));
+        }
+        self.sides[index(side)].unlink(&mut self.orders, slot, order);
     }
 
-    /// Ends an open order that is in no queue any more: its client order id and its slot are free.
-    #[inline]
-    pub(crate) fn close(&mut self, slot: Slot) {
-        let order = &self.orders[slot];
+    /// Ends `order`, which is the one in `slot` and in no queue any more: its client order id and
+    /// its slot are free.
+    #[inline(always)]
+    pub(crate) fn close(&mut self, slot: Slot, order: &Order, account: AccountId) {
         if order.cl_ord_id.0 != 0 {
-            let account = self.accounts[order.account].id;
-            let hash = self.key.client_id(account, order.cl_ord_id);
-            self.clients.remove(hash, slot.0);
+            let tag = self.key.client_id(account, order.cl_ord_id);
+            self.clients.remove(tag, slot.0);
         }
-        self.accounts.unlink(&mut self.orders, slot);
+        self.accounts.unlink(&mut self.orders, slot, order);
         self.orders.free(slot);
         self.open_orders -= 1;
     }

@@ -3,10 +3,10 @@
 //! Must never: look at which side the taker is on; ranks have no sides.
 
 use crate::accounts::AccountSlot;
+use crate::level::Rank;
 use crate::market::{Market, index};
 use crate::orders::{Order, Slot};
-use crate::side_book::Rank;
-use crate::{Canceled, Event, EventSink, OrderView, SelfTradePrevented, Trade};
+use crate::{Event, EventSink, OrderView, SelfTradePrevented, Trade};
 use souk_protocol::{
     AccountId, Amount, CancelReason, ClOrdId, OrderId, Price, Qty, SessionId, Side, StpGroup,
     StpMode, StpScope,
@@ -78,7 +78,6 @@ impl Taker {
 impl Market {
     /// Matches `taker` until it has no leaves, nothing within its limit is left, or a rule stops
     /// it; then the reason for which what is left is to be canceled.
-    #[inline]
     pub(crate) fn match_taker<S: EventSink>(
         &mut self,
         taker: &mut Taker,
@@ -91,22 +90,47 @@ impl Market {
             if rank > taker.limit {
                 break;
             }
-            let price = book.price(rank);
-            let slot = book.level(rank).first;
-            let cost = self.cost(price);
-            let want = taker.leaves.min(taker.affordable(cost));
-            if want.0 == 0 {
-                return Some(CancelReason::BudgetSpent);
-            }
-            self.touch(opposite, price);
-            let qty = want.min(self.orders[slot].leaves);
-            if !taker.meets_own(&self.orders[slot]) {
-                taker.spend(qty, cost);
+            let slot = book.first(rank);
+            self.touch(opposite, rank);
+            let maker = &self.orders[slot];
+            if taker.budget.is_some() || taker.meets_own(maker) {
+                if let Some(reason) = self.match_with_care(taker, slot, sink) {
+                    return Some(reason);
+                }
+            } else {
+                let qty = taker.leaves.min(maker.leaves);
                 self.trade(taker, slot, qty, sink);
-            } else if taker.stp_mode == StpMode::DecrementAndCancel {
-                taker.spend(qty, cost);
-                self.decrement(taker, slot, qty, sink);
-            } else if self.prevent(taker.stp_mode, slot, sink) {
+            }
+        }
+        None
+    }
+
+    /// One step of a taker that has a budget, or that meets an order of its owner.
+    #[cold]
+    fn match_with_care<S: EventSink>(
+        &mut self,
+        taker: &mut Taker,
+        slot: Slot,
+        sink: &mut S,
+    ) -> Option<CancelReason> {
+        let maker = self.orders[slot];
+        let cost = self.cost(maker.price);
+        let want = taker.leaves.min(taker.affordable(cost));
+        if want.0 == 0 {
+            return Some(CancelReason::BudgetSpent);
+        }
+        let qty = want.min(maker.leaves);
+        if !taker.meets_own(&maker) {
+            taker.spend(qty, cost);
+            self.trade(taker, slot, qty, sink);
+        } else if taker.stp_mode == StpMode::DecrementAndCancel {
+            taker.spend(qty, cost);
+            self.decrement(taker, slot, qty, sink);
+        } else {
+            if taker.stp_mode != StpMode::CancelNewest {
+                self.cancel_resting(slot, CancelReason::SelfTrade, sink);
+            }
+            if taker.stp_mode != StpMode::CancelOldest {
                 return Some(CancelReason::SelfTrade);
             }
         }
@@ -125,66 +149,58 @@ impl Market {
         self.last_match_id.0 += 1;
         taker.leaves.0 -= qty.0;
         taker.cum.0 += qty.0;
-        self.orders[slot].cum.0 += qty.0;
-        self.take_from_maker(taker.side.opposite(), slot, qty);
-        let maker = self.view(slot);
-        sink.on(Event::Trade(Trade {
-            match_id: self.last_match_id,
-            price: self.orders[slot].price,
-            qty,
-            maker,
-            taker: taker.view(),
-        }));
-        if maker.leaves.0 == 0 {
-            self.dequeue(slot);
-            self.close(slot);
-        }
-    }
-
-    #[cold]
-    fn decrement<S: EventSink>(&mut self, taker: &mut Taker, slot: Slot, qty: Qty, sink: &mut S) {
-        taker.leaves.0 -= qty.0;
-        self.take_from_maker(taker.side.opposite(), slot, qty);
-        let maker = self.view(slot);
-        sink.on(Event::SelfTradePrevented(SelfTradePrevented {
-            qty,
-            maker,
-            taker: taker.view(),
-        }));
-        if maker.leaves.0 == 0 {
-            self.dequeue(slot);
-            self.close(slot);
-        }
-    }
-
-    #[inline]
-    fn take_from_maker(&mut self, side: Side, slot: Slot, qty: Qty) {
         let maker = &mut self.orders[slot];
         maker.leaves.0 -= qty.0;
-        let book = &mut self.sides[index(side)];
-        book.reduce(book.rank(maker.price), qty);
+        maker.cum.0 += qty.0;
+        let maker = *maker;
+        let account = self.accounts[maker.account].id;
+        sink.on(Event::Trade(Trade {
+            match_id: self.last_match_id,
+            price: maker.price,
+            qty,
+            maker: maker.view(slot, account),
+            taker: taker.view(),
+        }));
+        self.take_from_first(taker.side.opposite(), slot, qty, &maker, account);
     }
 
-    /// Deals with a maker of the taker's owner in the modes that cancel one of them, or both.
-    /// Says whether what is left of the taker is canceled.
-    #[cold]
-    fn prevent<S: EventSink>(&mut self, mode: StpMode, slot: Slot, sink: &mut S) -> bool {
-        if mode == StpMode::CancelNewest {
-            return true;
-        }
-        sink.on(Event::Canceled(Canceled {
-            order: self.view(slot),
-            reason: CancelReason::SelfTrade,
+    fn decrement<S: EventSink>(&mut self, taker: &mut Taker, slot: Slot, qty: Qty, sink: &mut S) {
+        taker.leaves.0 -= qty.0;
+        let maker = &mut self.orders[slot];
+        maker.leaves.0 -= qty.0;
+        let maker = *maker;
+        let account = self.accounts[maker.account].id;
+        sink.on(Event::SelfTradePrevented(SelfTradePrevented {
+            qty,
+            maker: maker.view(slot, account),
+            taker: taker.view(),
         }));
-        self.dequeue(slot);
-        self.close(slot);
-        mode == StpMode::CancelBoth
+        self.take_from_first(taker.side.opposite(), slot, qty, &maker, account);
+    }
+
+    /// The first order of the best level lost `qty` and is now `maker`.
+    #[inline]
+    fn take_from_first(
+        &mut self,
+        side: Side,
+        slot: Slot,
+        qty: Qty,
+        maker: &Order,
+        account: AccountId,
+    ) {
+        let book = &mut self.sides[index(side)];
+        let rank = book.rank(maker.price);
+        if maker.leaves.0 == 0 {
+            book.unlink_first(rank, qty, maker.next);
+            self.close(slot, maker, account);
+        } else {
+            book.reduce(rank, qty);
+        }
     }
 
     /// Whether a fill-or-kill order can be filled in full at once.
     #[cold]
-    pub(crate) fn fillable(&self, taker: &Taker) -> bool {
-        let mut taker = *taker;
+    pub(crate) fn fillable(&self, mut taker: Taker) -> bool {
         let opposite = taker.side.opposite();
         for (rank, level) in self.ranked_levels(opposite) {
             if rank > taker.limit {

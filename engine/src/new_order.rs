@@ -1,82 +1,116 @@
 //! A new order: the checks, the match, and what becomes of the rest.
 
 use crate::accounts::AccountSlot;
+use crate::level::Rank;
 use crate::market::{Market, index};
 use crate::matching::Taker;
-use crate::orders::Flags;
-use crate::side_book::Rank;
+use crate::orders::{Flags, Slot};
 use crate::{Accepted, Canceled, Event, EventSink, MarketSpec, NewOrder};
 use souk_protocol::{
-    CancelReason, MarketState, OrderType, PostOnly, Price, Qty, RejectReason, Side, TimeInForce,
+    CancelReason, MarketState, OrderId, OrderType, PostOnly, Price, Qty, RejectReason, Side,
+    TimeInForce,
 };
 
 /// The most lots that may rest on one side: 2^63 - 1, so that sums of them cannot overflow.
 pub(crate) const BOOK_QTY_MAX: Qty = Qty(i64::MAX as u64);
 
 /// A new order that passed the checks.
+#[derive(Clone, Copy)]
 struct Admitted {
     /// After a slide the price it slid to.
     price: Price,
-    taker: Taker,
+    /// The account's entry, if it has one.
+    account: AccountSlot,
 }
 
 impl Market {
+    #[inline(always)]
     pub(crate) fn new_order<S: EventSink>(
         &mut self,
         new: &NewOrder,
         sink: &mut S,
     ) -> Result<(), RejectReason> {
-        let Admitted { price, mut taker } = self.admit(new)?;
-        let slot = self.orders.take();
-        taker.order_id = self.orders.id(slot);
+        let admitted = self.admit(new)?;
+        let (slot, order_id) = self.orders.take();
         sink.on(Event::Accepted(Accepted {
-            order_id: taker.order_id,
-            price,
+            order_id,
+            price: admitted.price,
         }));
-        let stopped = self.match_taker(&mut taker, sink);
-        if taker.leaves.0 == 0 {
-            self.orders.free(slot);
-            return Ok(());
+        if self.sides[index(new.side.opposite())].best() <= self.limit(new.side, admitted.price) {
+            self.take_and_rest(new, admitted, slot, order_id, sink);
+        } else if new.time_in_force == TimeInForce::Gtc {
+            self.rest(new, admitted, slot, new.qty, Qty(0));
+        } else {
+            let taker = taker_of(new, admitted, order_id, Rank::UNLIMITED);
+            self.cancel_rest(&taker, slot, CancelReason::ImmediateOrCancel, sink);
         }
-        if stopped.is_none() && new.time_in_force == TimeInForce::Gtc {
-            self.rest(new, price, &taker, slot);
-            return Ok(());
-        }
-        sink.on(Event::Canceled(Canceled {
-            order: taker.view(),
-            reason: stopped.unwrap_or(CancelReason::ImmediateOrCancel),
-        }));
-        self.orders.free(slot);
         Ok(())
     }
 
-    /// Makes what is left of a new order a resting one.
+    /// A new order meets something within its limit.
+    fn take_and_rest<S: EventSink>(
+        &mut self,
+        new: &NewOrder,
+        admitted: Admitted,
+        slot: Slot,
+        order_id: OrderId,
+        sink: &mut S,
+    ) {
+        let limit = self.limit(new.side, admitted.price);
+        let mut taker = taker_of(new, admitted, order_id, limit);
+        let stopped = self.match_taker(&mut taker, sink);
+        if taker.leaves.0 == 0 {
+            self.orders.free(slot);
+        } else if stopped.is_none() && new.time_in_force == TimeInForce::Gtc {
+            self.rest(new, admitted, slot, taker.leaves, taker.cum);
+        } else {
+            let reason = stopped.unwrap_or(CancelReason::ImmediateOrCancel);
+            self.cancel_rest(&taker, slot, reason, sink);
+        }
+    }
+
     #[inline]
-    fn rest(&mut self, new: &NewOrder, price: Price, taker: &Taker, slot: crate::orders::Slot) {
-        let account = if taker.account_slot == AccountSlot::NONE {
+    fn cancel_rest<S: EventSink>(
+        &mut self,
+        taker: &Taker,
+        slot: Slot,
+        reason: CancelReason,
+        sink: &mut S,
+    ) {
+        sink.on(Event::Canceled(Canceled {
+            order: taker.view(),
+            reason,
+        }));
+        self.orders.free(slot);
+    }
+
+    /// Makes what is left of a new order a resting one.
+    #[inline(always)]
+    fn rest(&mut self, new: &NewOrder, admitted: Admitted, slot: Slot, leaves: Qty, cum: Qty) {
+        let account = if admitted.account == AccountSlot::NONE {
             self.accounts.add(new.account)
         } else {
-            taker.account_slot
+            admitted.account
         };
         let order = &mut self.orders[slot];
-        order.leaves = taker.leaves;
-        order.cum = taker.cum;
+        order.leaves = leaves;
+        order.cum = cum;
         order.cl_ord_id = new.cl_ord_id;
-        order.price = price;
+        order.price = admitted.price;
         order.session = new.session;
         order.stp_group = new.stp_group;
         order.flags = Flags::new(new.side, new.post_only, new.stp_mode, new.stp_scope);
         self.accounts.link(&mut self.orders, account, slot);
-        self.enqueue(slot, new.side, price);
+        self.enqueue(slot, new.side, admitted.price, leaves);
         if new.cl_ord_id.0 != 0 {
-            let hash = self.key.client_id(new.account, new.cl_ord_id);
-            self.clients.insert(hash, slot.0);
+            let tag = self.key.client_id(new.account, new.cl_ord_id);
+            self.clients.insert(tag, slot.0);
         }
         self.open_orders += 1;
     }
 
     /// The checks of a new order, in their order.
-    #[inline]
+    #[inline(always)]
     fn admit(&self, new: &NewOrder) -> Result<Admitted, RejectReason> {
         self.accepts_orders()?;
         check_terms(new)?;
@@ -86,16 +120,26 @@ impl Market {
         if cl_ord_id.0 != 0 && self.find_client(new.account, cl_ord_id).is_some() {
             return Err(RejectReason::DuplicateClOrdId);
         }
-        let account_slot = self.accounts.find(new.account);
+        let account = self.accounts.find(new.account);
         if new.time_in_force == TimeInForce::Gtc {
-            self.check_room(new, account_slot)?;
+            self.check_room(new, account)?;
         }
         let price = self.post_only_price(new.side, new.post_only, new.price)?;
-        let taker = self.taker_of(new, price, account_slot);
-        if new.time_in_force == TimeInForce::Fok && !self.fillable(&taker) {
-            return Err(RejectReason::FokUnfillable);
+        let admitted = Admitted { price, account };
+        if new.time_in_force == TimeInForce::Fok {
+            self.check_fill(new, admitted)?;
         }
-        Ok(Admitted { price, taker })
+        Ok(admitted)
+    }
+
+    /// Check 9: a fill-or-kill order can be filled in full.
+    #[cold]
+    fn check_fill(&self, new: &NewOrder, admitted: Admitted) -> Result<(), RejectReason> {
+        let limit = self.limit(new.side, admitted.price);
+        let taker = taker_of(new, admitted, OrderId(0), limit);
+        self.fillable(taker)
+            .then_some(())
+            .ok_or(RejectReason::FokUnfillable)
     }
 
     /// Whether the market's state lets orders in.
@@ -122,29 +166,36 @@ impl Market {
         Ok(())
     }
 
+    /// The worst rank of the other side that an order at `price` takes.
     #[inline]
-    fn taker_of(&self, new: &NewOrder, price: Price, account_slot: AccountSlot) -> Taker {
-        let unlimited = price.0 == 0;
-        let limit = if unlimited {
-            Rank::UNLIMITED
-        } else {
-            self.sides[index(new.side.opposite())].rank(price)
-        };
-        Taker {
-            order_id: souk_protocol::OrderId(0),
-            cl_ord_id: new.cl_ord_id,
-            account: new.account,
-            account_slot,
-            session: new.session,
-            side: new.side,
-            leaves: new.qty,
-            cum: Qty(0),
-            limit,
-            budget: (new.budget.0 != 0).then_some(new.budget),
-            stp_mode: new.stp_mode,
-            stp_scope: new.stp_scope,
-            stp_group: new.stp_group,
+    fn limit(&self, side: Side, price: Price) -> Rank {
+        if price.0 == 0 {
+            return Rank::UNLIMITED;
         }
+        self.sides[index(side.opposite())].rank(price)
+    }
+}
+
+#[inline]
+const fn taker_of(new: &NewOrder, admitted: Admitted, order_id: OrderId, limit: Rank) -> Taker {
+    Taker {
+        order_id,
+        cl_ord_id: new.cl_ord_id,
+        account: new.account,
+        account_slot: admitted.account,
+        session: new.session,
+        side: new.side,
+        leaves: new.qty,
+        cum: Qty(0),
+        limit,
+        budget: if new.budget.0 == 0 {
+            None
+        } else {
+            Some(new.budget)
+        },
+        stp_mode: new.stp_mode,
+        stp_scope: new.stp_scope,
+        stp_group: new.stp_group,
     }
 }
 

@@ -3,10 +3,11 @@
 //! Must never: move an order (its slot is part of its id), or give out a slot again without a new
 //! generation.
 
+use crate::OrderView;
 use crate::accounts::AccountSlot;
 use crate::chunks::Chunks;
 use souk_protocol::{
-    ClOrdId, OrderId, PostOnly, Price, Qty, SessionId, Side, StpGroup, StpMode, StpScope,
+    AccountId, ClOrdId, OrderId, PostOnly, Price, Qty, SessionId, Side, StpGroup, StpMode, StpScope,
 };
 
 /// Where an order is kept; the lower half of its id.
@@ -34,7 +35,8 @@ impl Slot {
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Order {
-    /// The next order of the level; in a free slot the free slot below it on the stack.
+    /// The next order of the level, without meaning in the last one; in a free slot the free slot
+    /// below it on the stack.
     pub next: Slot,
     /// The order before it in the level. Without meaning in the first order of a level.
     pub prev: Slot,
@@ -45,7 +47,7 @@ pub(crate) struct Order {
     pub cum: Qty,
     pub cl_ord_id: ClOrdId,
     pub price: Price,
-    /// The order of the same account that came to rest next.
+    /// The order of the same account that came to rest next. Without meaning in the last one.
     pub account_next: Slot,
     /// The order of the same account that came to rest before. Without meaning in the first one.
     pub account_prev: Slot,
@@ -55,6 +57,28 @@ pub(crate) struct Order {
 }
 
 const _: () = assert!(size_of::<Order>() == 64, "an order is one cache line");
+
+impl Order {
+    /// The order as its owner sees it. `slot` is where it is, `account` whose it is.
+    #[inline]
+    pub(crate) const fn view(&self, slot: Slot, account: AccountId) -> OrderView {
+        OrderView {
+            order_id: self.id(slot),
+            cl_ord_id: self.cl_ord_id,
+            account,
+            session: self.session,
+            side: self.flags.side(),
+            leaves: self.leaves,
+            cum: self.cum,
+        }
+    }
+
+    /// The id of the order that is in `slot`.
+    #[inline]
+    pub(crate) const fn id(&self, slot: Slot) -> OrderId {
+        OrderId((self.generation as u64) << 32 | slot.0 as u64)
+    }
+}
 
 /// The small properties of an order, packed so that it fits a cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,23 +173,26 @@ impl Orders {
         }
     }
 
-    /// The slot freed last, or one never used. It stays "no open order" until it gets an account.
+    /// The slot freed last, or one never used, and the id of the order that is to be in it. It
+    /// stays "no open order" until it gets an account.
     #[inline]
-    pub(crate) fn take(&mut self) -> Slot {
+    pub(crate) fn take(&mut self) -> (Slot, OrderId) {
         let slot = self.free;
         if slot == Slot::NONE {
             return self.take_fresh();
         }
-        self.free = self[slot].next;
-        slot
+        let order = &self[slot];
+        let (below, id) = (order.next, order.id(slot));
+        self.free = below;
+        (slot, id)
     }
 
     #[cold]
-    fn take_fresh(&mut self) -> Slot {
+    fn take_fresh(&mut self) -> (Slot, OrderId) {
         let slot = Slot(self.slots.len());
         assert!(slot != Slot::NONE, "a market has at most 2^32 - 1 slots");
         self.slots.push(FRESH);
-        slot
+        (slot, FRESH.id(slot))
     }
 
     /// Gives a slot back. Its id names nothing from now on.
@@ -185,7 +212,7 @@ impl Orders {
     /// The id of the order in `slot`.
     #[inline]
     pub(crate) fn id(&self, slot: Slot) -> OrderId {
-        OrderId(u64::from(self[slot].generation) << 32 | u64::from(slot.0))
+        self[slot].id(slot)
     }
 
     /// The slot of an open order with this id.
@@ -194,7 +221,13 @@ impl Orders {
         let slot = Slot(id.0 as u32);
         let order = self.slots.get(slot.0)?;
         let open = order.account != AccountSlot::NONE;
-        (open && u64::from(order.generation) == id.0 >> 32).then_some(slot)
+        (open && order.generation == (id.0 >> 32) as u32).then_some(slot)
+    }
+
+    /// What is in `slot`, if it was ever used.
+    #[inline]
+    pub(crate) fn get(&self, slot: Slot) -> Option<&Order> {
+        self.slots.get(slot.0)
     }
 
     /// The generation of every slot, from slot 0.
@@ -253,7 +286,7 @@ mod tests {
     use super::*;
 
     fn open(orders: &mut Orders) -> Slot {
-        let slot = orders.take();
+        let (slot, _) = orders.take();
         orders[slot].account = AccountSlot(0);
         slot
     }

@@ -78,12 +78,13 @@ impl Market {
         let order = &self.orders[slot];
         let (side, price) = (order.flags.side(), order.price);
         let less = Qty(order.leaves.0 - leaves.0);
-        self.touch(side, price);
-        let book = &mut self.sides[index(side)];
-        book.reduce(book.rank(price), less);
+        let rank = self.sides[index(side)].rank(price);
+        self.touch(side, rank);
+        self.sides[index(side)].reduce(rank, less);
         self.change(replace, slot, price, leaves, true, sink);
     }
 
+    #[inline]
     fn requeue<S: EventSink>(
         &mut self,
         replace: &ReplaceOrder,
@@ -92,8 +93,20 @@ impl Market {
         leaves: Qty,
         sink: &mut S,
     ) {
-        self.dequeue(slot);
+        let order = self.orders[slot];
+        let side = order.flags.side();
+        self.dequeue(slot, &order);
         self.change(replace, slot, price, leaves, false, sink);
+        let opposite = &self.sides[index(side.opposite())];
+        if opposite.best() <= opposite.rank(price) {
+            self.take_and_rest_again(slot, sink);
+        } else {
+            self.enqueue(slot, side, price, leaves);
+        }
+    }
+
+    /// An order that lost its priority and is in no queue meets something within its limit.
+    fn take_and_rest_again<S: EventSink>(&mut self, slot: Slot, sink: &mut S) {
         let mut taker = self.taker_of_resting(slot);
         let stopped = self.match_taker(&mut taker, sink);
         if let Some(reason) = stopped {
@@ -102,14 +115,16 @@ impl Market {
                 reason,
             }));
         }
-        if stopped.is_some() || taker.leaves.0 == 0 {
-            self.close(slot);
-            return;
-        }
+        // Its place in its account's list may have changed with the makers that are gone.
         let order = &mut self.orders[slot];
         order.leaves = taker.leaves;
         order.cum = taker.cum;
-        self.enqueue(slot, taker.side, price);
+        let order = *order;
+        if stopped.is_some() || taker.leaves.0 == 0 {
+            self.close(slot, &order, taker.account);
+        } else {
+            self.enqueue(slot, taker.side, order.price, taker.leaves);
+        }
     }
 
     /// Writes the new terms into the order and tells of them.
@@ -142,11 +157,11 @@ impl Market {
     #[inline]
     fn rename(&mut self, replace: &ReplaceOrder, slot: Slot, orig_cl_ord_id: ClOrdId) {
         if orig_cl_ord_id.0 != 0 {
-            let hash = self.key.client_id(replace.account, orig_cl_ord_id);
-            self.clients.remove(hash, slot.0);
+            let tag = self.key.client_id(replace.account, orig_cl_ord_id);
+            self.clients.remove(tag, slot.0);
         }
-        let hash = self.key.client_id(replace.account, replace.cl_ord_id);
-        self.clients.insert(hash, slot.0);
+        let tag = self.key.client_id(replace.account, replace.cl_ord_id);
+        self.clients.insert(tag, slot.0);
         self.orders[slot].cl_ord_id = replace.cl_ord_id;
     }
 

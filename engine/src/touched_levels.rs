@@ -3,7 +3,7 @@
 //! Must never: cost more than one branch when nobody watches the market.
 
 use crate::Market;
-use crate::side_book::{Level, Rank};
+use crate::level::{Level, Rank};
 use crate::{Event, EventSink, LevelUpdate};
 use alloc::vec::Vec;
 use souk_protocol::{Qty, Side};

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use souk_protocol::message::BATCH_ENTRIES_MAX;
 use souk_protocol::{AccountId, KEY_ID_MAX, KeyId, MarketState, StpGroup, TenantId};
 use toml::Spanned;
 
@@ -224,17 +225,20 @@ fn resolve_threads(
 }
 
 fn resolve_limits(source: &Source<'_>, raw: &RawLimits) -> Result<Limits, ConfigError> {
-    let number = |key, given: &Option<Spanned<u64>>, default: u64| {
+    let at_least = |least, key, given: &Option<Spanned<u64>>, default: u64| {
         source
-            .number(key, given.as_ref(), default, 1..=100_000_000)
+            .number(key, given.as_ref(), default, least..=100_000_000)
             .map(|value| value as u32)
     };
+    let number = |key, given, default| at_least(1, key, given, default);
+    // A batch is admitted as a whole, so a burst holds at least one.
+    let burst = |key, given, default| at_least(BATCH_ENTRIES_MAX as u64, key, given, default);
     Ok(Limits {
         max_inflight: number("max_inflight", &raw.max_inflight, 1_024)?,
         order_rate: number("order_rate", &raw.order_rate, 100_000)?,
-        order_burst: number("order_burst", &raw.order_burst, 10_000)?,
+        order_burst: burst("order_burst", &raw.order_burst, 10_000)?,
         cancel_rate: number("cancel_rate", &raw.cancel_rate, 200_000)?,
-        cancel_burst: number("cancel_burst", &raw.cancel_burst, 20_000)?,
+        cancel_burst: burst("cancel_burst", &raw.cancel_burst, 20_000)?,
         subscriptions_max: number("subscriptions_max", &raw.subscriptions_max, 1_000)? as usize,
     })
 }

@@ -19,6 +19,7 @@ pub mod model;
 pub mod orders;
 pub mod output;
 pub mod profile;
+pub mod replay;
 pub mod report;
 mod reports;
 pub mod rng;

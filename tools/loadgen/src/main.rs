@@ -20,6 +20,8 @@ enum Command {
     Run(commands::run::Run),
     /// Compare a server with an echo of the same frames on the same machine, in turns.
     Limit(commands::limit::Limit),
+    /// Replay recorded order flow in several tenants at once, and compare what comes back.
+    Replay(souk_loadgen::replay::Arguments),
     /// List the workloads.
     Profiles,
 }
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run.execute(),
         Command::Limit(limit) => limit.execute(),
+        Command::Replay(arguments) => replay(&arguments),
         Command::Profiles => Ok(commands::profiles()),
     };
     match done {
@@ -37,4 +40,10 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Exit code 1 says that something is not as a correct engine must make it.
+fn replay(arguments: &souk_loadgen::replay::Arguments) -> anyhow::Result<ExitCode> {
+    let as_expected = souk_loadgen::replay::run(arguments)?;
+    Ok(ExitCode::from(u8::from(!as_expected)))
 }

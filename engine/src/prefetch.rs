@@ -1,0 +1,116 @@
+//! Hints to the processor's cache about commands that come soon.
+//!
+//! In a book of a million orders nearly every line that a cancel needs is a cache miss: the order,
+//! its neighbours in the queue, its neighbours in the account's list. A caller with a batch at
+//! hand gives the hints some commands ahead, so that the misses overlap.
+//!
+//! Must never: change anything, or read what it has not checked to be there.
+
+#![allow(unsafe_code)]
+
+use crate::accounts::AccountSlot;
+use crate::market::{Market, index};
+use crate::orders::Slot;
+use crate::{Command, NewOrder, OrderRef};
+
+/// With fewer slots than this the market is in the second-level cache anyway, and a hint costs
+/// more than it brings.
+const SLOTS_MIN: u32 = 1 << 14;
+
+/// Asks for the cache line of `what`.
+#[inline(always)]
+fn fetch<T>(what: &T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing and cannot fault; the pointer comes from a reference.
+        // Workload `deep`: with the hints a command costs less than half of what it costs without.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(what).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = what;
+}
+
+impl Market {
+    /// A hint that `command` comes soon, after a few others: fetches the neighbours of what
+    /// [`Market::prefetch_far`] fetched. Changes nothing, and may be left out.
+    #[inline]
+    pub fn prefetch(&self, command: &Command) {
+        if self.orders.len() < SLOTS_MIN {
+            return;
+        }
+        match command {
+            Command::New(new) => self.prefetch_new(new),
+            Command::Cancel(cancel) => self.prefetch_neighbours(cancel.order),
+            Command::Replace(replace) => self.prefetch_neighbours(replace.order),
+            Command::Status(_) | Command::MassCancel(_) | Command::SetState(_) => {}
+        }
+    }
+
+    /// The hint of [`Market::prefetch`] given earlier, about twice as many commands ahead:
+    /// fetches the order itself.
+    #[inline]
+    pub fn prefetch_far(&self, command: &Command) {
+        if self.orders.len() < SLOTS_MIN {
+            return;
+        }
+        let (account, order) = match command {
+            Command::Cancel(cancel) => (cancel.account, cancel.order),
+            Command::Replace(replace) => (replace.account, replace.order),
+            Command::Status(status) => (status.account, status.order),
+            Command::New(new) => {
+                let order_id = souk_protocol::OrderId(0);
+                let cl_ord_id = new.cl_ord_id;
+                (
+                    new.account,
+                    OrderRef {
+                        order_id,
+                        cl_ord_id,
+                    },
+                )
+            }
+            Command::MassCancel(_) | Command::SetState(_) => return,
+        };
+        self.prefetch_order(Slot(order.order_id.0 as u32));
+        if order.cl_ord_id.0 != 0 {
+            let tag = self.key.client_id(account, order.cl_ord_id);
+            self.clients.home_of(tag).inspect(|&home| fetch(home));
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch_order(&self, slot: Slot) {
+        self.orders.get(slot).inspect(|&order| fetch(order));
+    }
+
+    /// What a new order is linked to: the last order of its level, the last of its account.
+    #[inline(always)]
+    fn prefetch_new(&self, new: &NewOrder) {
+        let account = self.accounts.find(new.account);
+        if account != AccountSlot::NONE {
+            self.prefetch_order(self.accounts[account].last);
+        }
+        let book = &self.sides[index(new.side)];
+        // An illegal price has some rank too.
+        if let Some(level) = book.near_level(book.rank(new.price)) {
+            self.prefetch_order(level.last);
+        }
+    }
+
+    /// What an order is linked to, and its level. An order that is known by its client order id
+    /// is left alone: looking it up costs more than the hint brings.
+    #[inline(always)]
+    fn prefetch_neighbours(&self, order: OrderRef) {
+        let Some(order) = self.orders.get(Slot(order.order_id.0 as u32)) else {
+            return;
+        };
+        self.prefetch_order(order.prev);
+        self.prefetch_order(order.next);
+        self.prefetch_order(order.account_prev);
+        self.prefetch_order(order.account_next);
+        let book = &self.sides[index(order.flags.side())];
+        if let Some(level) = book.near_level(book.rank(order.price)) {
+            fetch(level);
+        }
+    }
+}

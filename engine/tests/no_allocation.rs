@@ -1,0 +1,219 @@
+//! A market that has reached its size allocates nothing, whatever the commands.
+#![allow(clippy::unwrap_used)]
+
+mod counting;
+
+use counting::{Counting, allocations};
+use souk_engine::{
+    CancelOrder, Command, Event, EventSink, Market, MarketSpec, MassCancel, NewOrder, OrderRef,
+    OrderStatus, OrderView, ReplaceOrder,
+};
+use souk_protocol::{
+    AccountId, Amount, ClOrdId, OrderId, OrderType, PostOnly, Price, Qty, SessionId, Side,
+    StpGroup, StpMode, StpScope, TimeInForce,
+};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const ACCOUNTS: u64 = 500;
+const COMMANDS: u32 = 1_000_000;
+/// Client order ids in use while the market gets warm, and afterwards.
+const IDS_WARM: u64 = 24_000;
+const IDS: u64 = 16_000;
+
+/// Sends commands and keeps the books of one client who owns all accounts.
+struct Client {
+    /// By client order id, which belongs to one account for ever: the open order.
+    open: Vec<OrderId>,
+    random: u64,
+    mid: i64,
+    sent: ClOrdId,
+    trades: u32,
+    levels: u32,
+    rejected: u32,
+    canceled: u32,
+}
+
+impl EventSink for Client {
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::Accepted(accepted) => self.open[self.sent.0 as usize] = accepted.order_id,
+            Event::Trade(trade) => {
+                self.trades += 1;
+                self.seen(&trade.maker);
+                self.seen(&trade.taker);
+            }
+            Event::SelfTradePrevented(prevented) => {
+                self.seen(&prevented.maker);
+                self.seen(&prevented.taker);
+            }
+            Event::Canceled(canceled) => {
+                self.canceled += 1;
+                self.open[canceled.order.cl_ord_id.0 as usize] = OrderId(0);
+            }
+            Event::Level(_) => self.levels += 1,
+            Event::Rejected(_) => self.rejected += 1,
+            _ => {}
+        }
+    }
+
+    fn wants_levels(&self) -> bool {
+        self.random & 0x300 != 0
+    }
+}
+
+impl Client {
+    fn new() -> Self {
+        Self {
+            open: vec![OrderId(0); IDS_WARM as usize + 1],
+            random: 0x5eed,
+            mid: 1_000_000,
+            sent: ClOrdId(0),
+            trades: 0,
+            levels: 0,
+            rejected: 0,
+            canceled: 0,
+        }
+    }
+
+    fn seen(&mut self, order: &OrderView) {
+        if order.leaves == Qty(0) {
+            self.open[order.cl_ord_id.0 as usize] = OrderId(0);
+        }
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random >> 11) % bound
+    }
+
+    fn command(&mut self, ids: u64) -> Command {
+        self.sent = ClOrdId(1 + self.below(ids));
+        let account = AccountId(1 + (self.sent.0 % ACCOUNTS) as u32);
+        let order_id = self.open[self.sent.0 as usize];
+        let order = match self.below(2) {
+            0 => OrderRef {
+                order_id,
+                cl_ord_id: ClOrdId(0),
+            },
+            _ => OrderRef {
+                order_id: OrderId(0),
+                cl_ord_id: self.sent,
+            },
+        };
+        match self.below(1000) {
+            0 => Command::MassCancel(MassCancel {
+                account,
+                side: None,
+            }),
+            1..20 => Command::Status(OrderStatus { account, order }),
+            _ if order_id == OrderId(0) => Command::New(self.new_order(account)),
+            _ if self.below(2) == 0 => Command::Cancel(CancelOrder { account, order }),
+            _ => Command::Replace(ReplaceOrder {
+                account,
+                session: SessionId(1),
+                order,
+                cl_ord_id: ClOrdId(0),
+                price: self.price(Side::ALL[self.sent.0 as usize % 2]),
+                total_qty: Qty(1 + self.below(100)),
+            }),
+        }
+    }
+
+    /// Mostly near a slowly moving middle, at times across it, at times far away.
+    fn price(&mut self, side: Side) -> Price {
+        let distance = match self.below(20) {
+            0 => self.below(500_000),
+            1 => return Price(self.mid),
+            _ => self.below(2_000).min(self.below(2_000)),
+        };
+        let distance = distance.cast_signed() + 1;
+        self.mid += self.below(3).cast_signed() - 1;
+        self.mid = self.mid.clamp(999_000, 1_001_000);
+        match side {
+            Side::Buy => Price(self.mid - distance),
+            Side::Sell => Price(self.mid + distance),
+        }
+    }
+
+    fn new_order(&mut self, account: AccountId) -> NewOrder {
+        let time_in_force = [
+            TimeInForce::Gtc,
+            TimeInForce::Gtc,
+            TimeInForce::Gtc,
+            TimeInForce::Ioc,
+            TimeInForce::Fok,
+        ][self.below(5) as usize];
+        let side = Side::ALL[self.sent.0 as usize % 2];
+        let gtc = time_in_force == TimeInForce::Gtc;
+        NewOrder {
+            cl_ord_id: self.sent,
+            account,
+            session: SessionId(1),
+            side,
+            order_type: OrderType::Limit,
+            time_in_force,
+            post_only: PostOnly::ALL[if gtc { self.below(3) as usize } else { 0 }],
+            price: self.price(if gtc { side } else { side.opposite() }),
+            qty: Qty(1 + self.below(100)),
+            budget: Amount(0),
+            stp_mode: StpMode::ALL[self.below(5) as usize],
+            stp_scope: StpScope::ALL[self.below(2) as usize],
+            stp_group: StpGroup(self.below(9) as u16),
+        }
+    }
+}
+
+#[test]
+fn a_million_commands_allocate_nothing_once_the_market_has_its_size() {
+    let mut market = Market::new(MarketSpec::WIDE, 11).unwrap();
+    let mut client = Client::new();
+    for _ in 0..COMMANDS / 2 {
+        let command = client.command(IDS_WARM);
+        market.apply(&command, &mut client);
+    }
+    let warm = market.open_orders();
+    for _ in 0..COMMANDS / 4 {
+        let command = client.command(IDS);
+        market.apply(&command, &mut client);
+    }
+
+    (
+        client.trades,
+        client.levels,
+        client.rejected,
+        client.canceled,
+    ) = (0, 0, 0, 0);
+    let before = allocations();
+    for _ in 0..COMMANDS {
+        let command = client.command(IDS);
+        market.prefetch_far(&command);
+        market.prefetch(&command);
+        market.apply(&command, &mut client);
+    }
+    assert_eq!(allocations(), before);
+
+    market.check_invariants();
+    assert!(warm > 4_000, "the book was full: {warm}");
+    assert!(client.trades > 50_000, "orders met: {}", client.trades);
+    assert!(
+        client.canceled > 100_000,
+        "orders were canceled: {}",
+        client.canceled
+    );
+    assert!(
+        client.levels > 500_000,
+        "levels were told: {}",
+        client.levels
+    );
+    assert!(
+        client.rejected < COMMANDS / 4,
+        "commands were accepted: {}",
+        client.rejected
+    );
+    drop(Box::new(1));
+    assert_eq!(allocations(), before + 1, "the counter counts");
+}

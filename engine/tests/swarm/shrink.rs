@@ -1,0 +1,157 @@
+//! Makes a failing command list as short as it can.
+
+use super::text::rust_text;
+use super::{Failure, Make, Step, replay};
+use crate::oracle::Oracle;
+use souk_engine::{Command, Event, MarketSpec};
+use souk_protocol::OrderId;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::panic::{set_hook, take_hook};
+use std::sync::Once;
+
+/// Up to this length every step of a script compares the whole state, so that the difference is
+/// seen as early as it is there.
+const COMPARE_ALL_MAX: usize = 3_000;
+
+/// A step that knows which step of the same script entered the order that it names, so that it
+/// still names that order when steps before it are left out and ids change.
+#[derive(Clone, Copy)]
+struct Linked {
+    step: Step,
+    number: usize,
+    names: Option<usize>,
+}
+
+impl Failure {
+    /// Removes chunks of commands, half of the list first and single ones in the end, as long as
+    /// what is left still fails.
+    pub fn shrunk(self, make: Make<'_>) -> Self {
+        hush(true);
+        let mut failure = self;
+        let mut linked = link(failure.spec, &failure.script);
+        let mut chunk = linked.len() / 2;
+        while chunk > 0 {
+            let mut shorter = false;
+            let mut at = 0;
+            while at < linked.len() {
+                let end = (at + chunk).min(linked.len());
+                let mut without = [&linked[..at], &linked[end..]].concat();
+                match failure.of(&without, make) {
+                    Some(smaller) => {
+                        without.truncate(smaller.script.len());
+                        (failure, linked) = (smaller, without);
+                        shorter = true;
+                    }
+                    None => at = end,
+                }
+            }
+            if !shorter || chunk > 1 {
+                chunk /= 2;
+            }
+        }
+        hush(false);
+        failure
+    }
+
+    /// The failure of this script, cut off behind the step that fails.
+    fn of(&self, linked: &[Linked], make: Make<'_>) -> Option<Self> {
+        let mut script = unlink(self.spec, linked);
+        let (at, difference) = replay(self.spec, &script, make)?;
+        script.truncate(at + 1);
+        Some(Self {
+            spec: self.spec,
+            script,
+            difference,
+        })
+    }
+
+    /// The whole story, as text that is nearly a test.
+    pub fn story(&self) -> String {
+        let steps: Vec<String> = self.script.iter().map(rust_text).collect();
+        format!(
+            "{:?}\n[\n{}]\nthe last of these {} commands:\nexpected {}\ngot {}\n",
+            self.spec,
+            steps.concat(),
+            self.script.len(),
+            self.difference.expected,
+            self.difference.got,
+        )
+    }
+}
+
+thread_local! {
+    static HUSHED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The panics of a thread that shrinks are expected; their messages would bury the result.
+fn hush(hushed: bool) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !HUSHED.get() {
+                usual(panic);
+            }
+        }));
+    });
+    HUSHED.set(hushed);
+}
+
+fn link(spec: MarketSpec, script: &[Step]) -> Vec<Linked> {
+    let mut oracle = Oracle::new(spec);
+    let mut entered_by = BTreeMap::new();
+    let mut linked = Vec::new();
+    for (number, &step) in script.iter().enumerate() {
+        let mut command = step.command;
+        let names = order_id(&mut command).and_then(|id| entered_by.get(id).copied());
+        linked.push(Linked {
+            step,
+            number,
+            names,
+        });
+        if let Some(id) = accepted(&mut oracle, &step.command) {
+            entered_by.insert(id, number);
+        }
+    }
+    linked
+}
+
+/// The script with the ids that its orders get now.
+fn unlink(spec: MarketSpec, linked: &[Linked]) -> Vec<Step> {
+    let mut oracle = Oracle::new(spec);
+    let mut id_of = BTreeMap::new();
+    let mut script = Vec::new();
+    for &Linked {
+        mut step,
+        number,
+        names,
+    } in linked
+    {
+        if let (Some(id), Some(names)) = (order_id(&mut step.command), names) {
+            *id = id_of.get(&names).copied().unwrap_or(*id);
+        }
+        if let Some(id) = accepted(&mut oracle, &step.command) {
+            id_of.insert(number, id);
+        }
+        step.compare_state |= linked.len() <= COMPARE_ALL_MAX;
+        script.push(step);
+    }
+    script
+}
+
+fn accepted(oracle: &mut Oracle, command: &Command) -> Option<OrderId> {
+    match oracle.apply(command, false).first() {
+        Some(Event::Accepted(accepted)) => Some(accepted.order_id),
+        _ => None,
+    }
+}
+
+fn order_id(command: &mut Command) -> Option<&mut OrderId> {
+    match command {
+        Command::Cancel(cancel) => Some(&mut cancel.order.order_id),
+        Command::Replace(replace) => Some(&mut replace.order.order_id),
+        Command::Status(status) => Some(&mut status.order.order_id),
+        Command::New(_) | Command::MassCancel(_) | Command::SetState(_) => None,
+    }
+}

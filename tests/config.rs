@@ -1,0 +1,176 @@
+//! Configuration: what is refused, and what the error says about it.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use souk::config::{Config, Layout, Overrides};
+use support::two_tenants;
+
+fn error_of(text: &str) -> String {
+    let read = Config::from_toml(text, &Overrides::default());
+    read.expect_err("it is refused").to_string()
+}
+
+/// Changes one piece of the good configuration and gives the error with the line of the piece.
+#[track_caller]
+fn refused(good: &str, bad: &str, expected: &[&str]) {
+    let text = two_tenants("");
+    assert!(text.contains(good), "{good} is in the configuration");
+    let text = text.replacen(good, bad, 1);
+    let error = error_of(&text);
+    let key = bad.lines().next().unwrap();
+    let line = 1 + text.lines().position(|line| line == key).unwrap();
+    assert!(
+        error.contains(&format!("line {line}")),
+        "{error}\nnames line {line}"
+    );
+    for word in expected {
+        assert!(error.contains(word), "{error}\nsays {word:?}");
+    }
+}
+
+#[test]
+fn the_good_one_is_good() {
+    let config = Config::from_toml(&two_tenants(""), &Overrides::default()).unwrap();
+    assert_eq!(config.tenants.len(), 2);
+    let market = &config.tenants[0].markets[0];
+    // 0.01 x 0.0001 of a currency with six digits after the point is one smallest unit.
+    assert_eq!(market.spec.notional_unit, 1);
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:7001");
+}
+
+#[test]
+fn unknown_and_missing_keys_are_named_with_their_line() {
+    let error = error_of("[server]\nlisten = \"127.0.0.1:1\"\nlissten = 3\n");
+    assert!(
+        error.contains("line 3") && error.contains("lissten"),
+        "{error}"
+    );
+    let error = error_of("[[tenant]]\nid = 1\n");
+    assert!(error.contains("name"), "{error}");
+    let error = error_of("[server\n");
+    assert!(error.contains("line 1"), "{error}");
+}
+
+#[test]
+fn every_bound_names_value_rule_and_remedy() {
+    refused(
+        "tick_size = \"0.01\"",
+        "tick_size = \"0.001\"",
+        &["0.0000001 USDT", "raise the scale of USDT to 7"],
+    );
+    refused(
+        "lot_size = \"0.0001\"",
+        "lot_size = \"0.000000001\"",
+        &["8 digits", "raise the scale of BTC to 9"],
+    );
+    refused("tick_size = \"0.01\"", "tick_size = \"0\"", &["positive"]);
+    refused("tick_size = \"0.01\"", "tick_size = \"-1\"", &["positive"]);
+    refused("tick_size = \"0.01\"", "tick_size = \"1e3\"", &["1e3"]);
+    refused("symbol = \"BTC-CNY\"", "symbol = \"BTC-USDT\"", &[]);
+    refused(
+        "quote = \"USDT\"",
+        "quote = \"EUR\"",
+        &["EUR", "not a currency of this tenant"],
+    );
+    refused("name = \"acme\"", "name = \"Acme Corp\"", &["lower-case"]);
+    refused("scale = 8", "scale = 19", &["0 to 18"]);
+    refused("stp_group = 9", "stp_group = 70000", &["0 to 65535"]);
+    refused(
+        "accounts = [1]",
+        "accounts = [3]",
+        &["3", "not an account of this tenant"],
+    );
+    refused("accounts = [1]", "accounts = \"some\"", &["all"]);
+    refused(
+        "permissions = [\"market-data\", \"cancel\"]",
+        "permissions = [\"admin\"]",
+        &["admin", "trade"],
+    );
+    refused(
+        "lot_size = \"0.0001\"",
+        "qty_max = \"0.00015\"\nlot_size = \"0.0001\"",
+        &["multiple of 0.0001"],
+    );
+}
+
+#[test]
+fn ids_are_unique() {
+    let text = two_tenants("");
+    for (good, again) in [
+        ("id = 2\nname = \"globex\"", "id = 1\nname = \"globex\""),
+        ("name = \"globex\"", "name = \"acme\""),
+    ] {
+        assert!(error_of(&text.replacen(good, again, 1)).contains("used twice"));
+    }
+    let error = error_of(&text.replace("[[tenant.key]]\nid = 3", "[[tenant.key]]\nid = 1"));
+    assert!(
+        error.contains("key.id") && error.contains("used twice"),
+        "{error}"
+    );
+}
+
+#[test]
+fn beyond_loopback_is_refused_unless_it_is_asked_for() {
+    let open = |listen: &str, allow_remote| {
+        let overrides = Overrides {
+            listen: Some(listen.to_owned()),
+            allow_remote,
+            ..Overrides::default()
+        };
+        Config::from_toml(&two_tenants(""), &overrides)
+    };
+    assert!(open("127.0.0.1:0", false).is_ok());
+    assert!(open("[::1]:0", false).is_ok());
+    let error = open("0.0.0.0:7001", false)
+        .expect_err("beyond loopback")
+        .to_string();
+    assert!(
+        error.contains("0.0.0.0:7001") && error.contains("allow_remote"),
+        "{error}"
+    );
+    assert!(open("0.0.0.0:7001", true).is_ok());
+    assert!(open("localhost", true).is_err());
+    let error = error_of("[server]\nlisten = \"0.0.0.0:1\"\n");
+    assert!(error.contains("line 2") && error.contains("TLS"), "{error}");
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let overrides = Overrides {
+        layout: Some(Layout::Threads),
+        matchers: Some(3),
+        ..Overrides::default()
+    };
+    let config =
+        Config::from_toml("[threads]\nlayout = \"inline\"\nmatchers = 2\n", &overrides).unwrap();
+    assert_eq!(
+        (config.threads.layout, config.threads.matchers),
+        (Layout::Threads, 3)
+    );
+    let overrides = Overrides {
+        matchers: Some(0),
+        ..Overrides::default()
+    };
+    let error = Config::from_toml("", &overrides)
+        .expect_err("zero matchers")
+        .to_string();
+    assert!(
+        error.contains("matchers = 0") && error.contains("1 to 256"),
+        "{error}"
+    );
+}
+
+#[test]
+fn numbers_beyond_any_integer_are_refused_not_wrapped() {
+    refused(
+        "tick_size = \"0.01\"",
+        "price_max = \"99999999999999999999999\"\ntick_size = \"0.01\"",
+        &["fits 64 bits"],
+    );
+    refused(
+        "lot_size = \"0.0001\"",
+        "orders_max = 4294967295\nlot_size = \"0.0001\"",
+        &["4294967294"],
+    );
+}

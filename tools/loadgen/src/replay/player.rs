@@ -1,0 +1,278 @@
+//! One tenant's session of a replay.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use souk_protocol::message::{LogonAck, MarketDefinition};
+use souk_protocol::{AccountId, Credentials, MarketId, ServerMessage, TenantId};
+
+use super::lane::Lane;
+use super::pace::Pace;
+use super::plan::{Plan, Step};
+use super::set::{Operation, Set};
+use super::{Played, ReplayError, TenantOption};
+use crate::connection::{Connection, ConnectionError, unix_time_ns};
+
+/// Steps in one turn of a tenant: this is how finely the tenants are interleaved.
+const TURN_STEPS: u64 = 64;
+/// How long a tenant's turn waits for answers when it may not send.
+const TURN_WAIT: Duration = Duration::from_millis(5);
+/// The longest time without any answer.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Keepalive of the session.
+const KEEPALIVE_MS: u32 = 10_000;
+/// Most messages in flight, whatever the server allows.
+const WINDOW_MAX: u64 = 4_096;
+
+/// A tenant's session and its markets.
+pub(crate) struct Player {
+    connection: Connection,
+    tenant: TenantId,
+    lanes: Vec<Lane>,
+    by_market: BTreeMap<MarketId, usize>,
+    /// Messages that may be in flight: halves when the server has no room, and grows again.
+    window: u64,
+    window_max: u64,
+    /// Messages refused so far.
+    refused: u64,
+    orders: Pace,
+    cancels: Pace,
+    out: Vec<u8>,
+    started: Instant,
+    /// When the last answer came.
+    heard: Instant,
+    /// When everything was answered.
+    ended: Option<Instant>,
+}
+
+impl Player {
+    /// Logs on and makes the plans. Symbol `n` of the set goes to market `first_market + n`.
+    pub(crate) fn open(
+        address: SocketAddr,
+        set: &Set,
+        option: &TenantOption<'_>,
+    ) -> Result<Self, ReplayError> {
+        let credentials = Credentials {
+            key_id: option.key_id,
+            session_number: option.session_number,
+            incarnation: unix_time_ns(),
+            keepalive_ms: KEEPALIVE_MS,
+        };
+        let (mut connection, ack, accounts) =
+            Connection::logon(address, &credentials, |bytes| option.key.sign(bytes))?;
+        let account = option.account.or(accounts.first().copied());
+        let account = account.ok_or(ReplayError::NoAccount(option.key_id))?;
+        let definitions = connection.market_list()?;
+        let mut lanes = Vec::new();
+        let syms: BTreeSet<u32> = set.inputs.iter().map(|input| input.sym).collect();
+        for sym in syms {
+            let market = MarketId(option.first_market.0.saturating_add(sym));
+            let definition = definitions.iter().find(|known| known.market == market);
+            check_bounds(
+                set,
+                sym,
+                definition.ok_or(ReplayError::NoMarket { market, sym })?,
+            )?;
+            lanes.push(open_lane(&mut connection, set, sym, market, account)?);
+        }
+        Ok(Self::new(connection, &ack, lanes))
+    }
+
+    fn new(connection: Connection, ack: &LogonAck, lanes: Vec<Lane>) -> Self {
+        let now = Instant::now();
+        let window_max = u64::from(ack.max_inflight).clamp(1, WINDOW_MAX);
+        let by_market = lanes.iter().enumerate();
+        Self {
+            connection,
+            tenant: ack.tenant,
+            by_market: by_market.map(|(at, lane)| (lane.plan.market, at)).collect(),
+            lanes,
+            window: window_max,
+            window_max,
+            refused: 0,
+            orders: Pace::new(ack.order_rate, ack.order_burst, now),
+            cancels: Pace::new(ack.cancel_rate, ack.cancel_burst, now),
+            out: Vec::new(),
+            started: now,
+            heard: now,
+            ended: None,
+        }
+    }
+
+    /// Whether everything was sent and answered.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// One turn: sends a few messages if there is room for them, or else takes answers.
+    pub(crate) fn turn(&mut self) -> Result<(), ReplayError> {
+        if !self.send_some()? {
+            self.take_answers()?;
+        }
+        self.fit_window();
+        if self.lanes.iter().all(Lane::is_complete) {
+            self.ended = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn fit_window(&mut self) {
+        let refused = self.lanes.iter().map(|lane| lane.resent).sum();
+        self.window = if refused > self.refused {
+            (self.window / 2).max(1)
+        } else {
+            (self.window + 1).min(self.window_max)
+        };
+        self.refused = refused;
+    }
+
+    /// Sends up to a turn's steps. Gives whether there was anything to send.
+    fn send_some(&mut self) -> Result<bool, ReplayError> {
+        let now = Instant::now();
+        let unanswered: u64 = self.lanes.iter().map(Lane::unanswered).sum();
+        let room = self.window.saturating_sub(unanswered);
+        if room < TURN_STEPS.min(self.window) {
+            return Ok(false);
+        }
+        self.out.clear();
+        for _ in 0..TURN_STEPS.min(room) {
+            let ready = self
+                .lanes
+                .iter_mut()
+                .filter(|lane| lane.next_step(now).is_some());
+            let Some(lane) = ready.min_by_key(|lane| lane.position()) else {
+                break;
+            };
+            if let Some(Step::Message {
+                orders, cancels, ..
+            }) = lane.next_step(now)
+            {
+                let (orders, cancels) = (*orders, *cancels);
+                if orders > 0 && !self.orders.take(orders, now)
+                    || cancels > 0 && !self.cancels.take(cancels, now)
+                {
+                    break;
+                }
+            }
+            lane.do_step(&mut self.out);
+        }
+        if !self.out.is_empty() {
+            self.connection.send(&self.out)?;
+        }
+        Ok(!self.out.is_empty())
+    }
+
+    fn take_answers(&mut self) -> Result<(), ReplayError> {
+        let now = Instant::now();
+        let (lanes, by_market) = (&mut self.lanes, &self.by_market);
+        let mut failed = None;
+        let taken = self.connection.next_frames(TURN_WAIT, |message, header| {
+            let lane = market_of(&message).and_then(|market| by_market.get(&market));
+            let Some(lane) = lane.and_then(|at| lanes.get_mut(*at)) else {
+                return;
+            };
+            if let Err(error) = lane.on_message(&message, header, now) {
+                failed.get_or_insert(error);
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if taken > 0 {
+            self.heard = now;
+        } else if now.duration_since(self.heard) > SILENCE_MAX {
+            return Err(ReplayError::Silence {
+                tenant: self.tenant,
+                limit: SILENCE_MAX,
+            });
+        }
+        Ok(())
+    }
+
+    /// Logs out and gives what was seen.
+    pub(crate) fn close(mut self) -> Result<Played, ReplayError> {
+        let mut played = Played {
+            tenant: self.tenant,
+            inputs: self.lanes.iter().map(|lane| lane.plan.inputs.len()).sum(),
+            elapsed: self
+                .ended
+                .unwrap_or(self.started)
+                .duration_since(self.started),
+            resent: self.lanes.iter().map(|lane| lane.resent).sum(),
+            trades: Vec::new(),
+            books: Vec::new(),
+            final_book: Vec::new(),
+            complaints: super::Complaints::default(),
+        };
+        for lane in &mut self.lanes {
+            played.books.extend(lane.take_books());
+            played.trades.append(&mut lane.recorder.trades);
+            let sym = lane.plan.sym;
+            played.final_book.extend(lane.recorder.book().rows(sym));
+            let complaints = std::mem::take(&mut lane.recorder.complaints);
+            played.complaints.count += complaints.count;
+            played.complaints.first.extend(complaints.first);
+        }
+        // Markets may report in any order among themselves; within one the order was seen.
+        played.trades.sort_by_key(|trade| trade.input_seq);
+        played.books.sort_by_key(|book| (book.input_seq, book.sym));
+        match self.connection.logout() {
+            Ok(()) | Err(ConnectionError::Socket(_)) => Ok(played),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Joins a market, sees that it is empty, and makes its plan.
+fn open_lane(
+    connection: &mut Connection,
+    set: &Set,
+    sym: u32,
+    market: MarketId,
+    account: AccountId,
+) -> Result<Lane, ReplayError> {
+    let joined = connection.join(market)?;
+    let resting = connection.depth(market)?.levels.len();
+    if resting > 0 {
+        return Err(ReplayError::MarketNotEmpty {
+            market,
+            levels: resting,
+        });
+    }
+    let first_seq = joined.last_client_seq + 1;
+    let plan = Plan::new(set, sym, market, account, first_seq)?;
+    Ok(Lane::new(plan, joined.last_report_seq))
+}
+
+/// Sees that the market takes the set's prices and quantities.
+fn check_bounds(set: &Set, sym: u32, market: &MarketDefinition) -> Result<(), ReplayError> {
+    let enters = |operation| !matches!(operation, Operation::Cancel | Operation::Reduce);
+    let inputs = set.inputs.iter().filter(|input| input.sym == sym);
+    for input in inputs.filter(|input| enters(input.operation)) {
+        let price = (market.price_min.0..=market.price_max.0).contains(&input.price);
+        let qty = (market.qty_min.0..=market.qty_max.0).contains(&input.qty);
+        if !price || !qty {
+            return Err(ReplayError::OutOfBounds {
+                input: *input,
+                market: Box::new(*market),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The market a message is about.
+fn market_of(message: &ServerMessage<'_>) -> Option<MarketId> {
+    match message {
+        ServerMessage::NotApplied(news) => Some(news.market),
+        ServerMessage::SessionReject(reject) => Some(reject.market),
+        ServerMessage::DepthSnapshot(root, _) => Some(root.market),
+        ServerMessage::Accepted(report) => Some(report.market),
+        ServerMessage::Rejected(report) => Some(report.market),
+        ServerMessage::Canceled(report) => Some(report.market),
+        ServerMessage::Replaced(report) => Some(report.market),
+        ServerMessage::Trade(report) => Some(report.market),
+        _ => None,
+    }
+}
