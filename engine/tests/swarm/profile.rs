@@ -86,7 +86,7 @@ pub struct Profile {
 impl Profile {
     pub fn draw(rng: &mut Rng) -> Self {
         let profile = Self::draw_usual(rng);
-        if rng.percent(2) {
+        if rng.percent(1) {
             profile.with_a_big_book(rng)
         } else {
             profile

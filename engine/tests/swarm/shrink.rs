@@ -16,7 +16,7 @@ const COMPARE_ALL_MAX: usize = 3_000;
 
 /// Shrinking stops after so many replayed commands: what fails only in a big book takes long to
 /// replay, and a long list now is worth more than a short one in an hour.
-const REPLAYED_MAX: usize = 2_000_000;
+const REPLAYED_MAX: usize = 500_000;
 
 /// A step that knows which step of the same script entered the order that it names, so that it
 /// still names that order when steps before it are left out and ids change.
