@@ -3,7 +3,7 @@
 use crate::Extent;
 use crate::alloc::live_bytes;
 use crate::support::souk::{Client, Driver, Naming, market};
-use crate::support::workload::{BookShape, Workload};
+use crate::support::workload::{BookShape, Flow, Workload};
 
 const ORDER_GOAL_BYTES: f64 = 96.0;
 const MARKET_GOAL_BYTES: usize = 4096;
@@ -23,7 +23,7 @@ pub fn of_orders(extent: &Extent) -> String {
             orders,
             levels: 5000,
         };
-        let workload = Workload::of_book(shape, false, 0);
+        let workload = Workload::of_book(shape, Flow::Pairs, 0);
         let plain = Bytes::of_book(&workload, Naming::OrderId);
         let named = Bytes::of_book(&workload, Naming::ClOrdId).allocated;
         let Bytes {
@@ -98,7 +98,7 @@ pub fn of_markets(extent: &Extent) -> String {
         orders: 1,
         levels: 1,
     };
-    let one = Workload::of_book(shape, false, 0);
+    let one = Workload::of_book(shape, Flow::Pairs, 0);
     for slot in &mut markets {
         let taken = std::mem::replace(slot, market());
         let mut client = Client::new(taken, one.id_max, Naming::OrderId, 0);

@@ -5,7 +5,7 @@ use crate::alloc::allocations;
 use crate::memory::verdict;
 use crate::support::clock::cpu_time;
 use crate::support::souk::{Client, Driver, Naming, Nothing, market};
-use crate::support::workload::{BookShape, Step, Workload};
+use crate::support::workload::{BookShape, Flow, Step, Workload};
 use souk_engine::Market;
 
 const RATIO_GOAL: f64 = 2.5;
@@ -26,19 +26,14 @@ struct Book {
 }
 
 /// Measures the time of a command for books of every size: with ten thousand levels, and with a
-/// hundred orders on every level; for pairs of a cancel and a new order, and for a mix with
-/// aggressors.
+/// hundred orders on every level; by every flow.
 pub fn of_commands(extent: &Extent) -> String {
     let mut report = String::new();
-    for (title, levels) in [
-        ("10,000 levels", None),
-        ("100 orders on a level", Some(200)),
-    ] {
-        for (kind, mix) in [
-            ("pairs of cancel and new", false),
-            ("50 % new, 10 % IOC, 40 % cancel", true),
+    for flow in [Flow::Calibrated, Flow::Pairs, Flow::Mix] {
+        for (title, levels) in [
+            ("10,000 levels", None),
+            ("100 orders on a level", Some(200)),
         ] {
-            report += &format!("\n## ns of processor time per command: {kind}, {title}\n");
             let shape = |orders| BookShape {
                 orders,
                 levels: levels.map_or(5000, |per_pair| (orders / per_pair) as u32),
@@ -46,17 +41,22 @@ pub fn of_commands(extent: &Extent) -> String {
             let books = extent
                 .orders
                 .iter()
-                .map(|&orders| Book::new(shape(orders), mix, extent));
-            report += &measure(books.collect(), extent);
+                .map(|&orders| Book::new(shape(orders), flow, extent));
+            let books = books.collect();
+            report += &format!(
+                "\n## ns of processor time per command: {}, {title}\n",
+                flow.name()
+            );
+            report += &measure(books, extent);
         }
     }
     report
 }
 
 impl Book {
-    fn new(shape: BookShape, mix: bool, extent: &Extent) -> Self {
+    fn new(shape: BookShape, flow: Flow, extent: &Extent) -> Self {
         let commands = extent.commands * 2 * (extent.rounds + 1);
-        let mut workload = Workload::of_book(shape, mix, commands);
+        let mut workload = Workload::of_book(shape, flow, commands);
         let mut client = Client::new(market(), workload.id_max, Naming::OrderId, 0);
         client.run(&workload.steps[..workload.setup]);
         workload.steps.drain(..workload.setup);

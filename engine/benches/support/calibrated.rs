@@ -8,7 +8,7 @@
 
 use super::random::Random;
 use super::stream::{Stream, ahead, behind};
-use super::workload::{Op, Size};
+use super::workload::{BookShape, Op};
 
 /// Of a thousand commands, those that enter an order that may rest. One in 22 of them
 /// crosses.
@@ -16,12 +16,15 @@ const NEW_PER_MILLE: u64 = 515;
 /// Of a thousand commands, those that take and do not rest. The others cancel.
 const IOC_PER_MILLE: u64 = 290;
 
-/// Open orders at the start, and the bounds within which the stream keeps their number.
-const OPEN_AT_START: usize = 10_616;
-const OPEN_MIN: usize = 8500;
-const OPEN_MAX: usize = 12_690;
-/// Levels of each side at the start.
-const LEVELS_AT_START: u32 = 660;
+/// The start book of the stream `calibrated`.
+pub const SHANGHAI: BookShape = BookShape {
+    orders: 10_616,
+    levels: 660,
+};
+
+/// The stream keeps the number of open orders between these percentages of the start book's.
+const OPEN_MIN_PERCENT: usize = 80;
+const OPEN_MAX_PERCENT: usize = 120;
 const MID: u32 = 100_000;
 
 /// Points (per mille, value), rising in both.
@@ -92,22 +95,24 @@ impl Quantiles {
     }
 }
 
-/// Makes the stream. Returns the length of its start book.
-pub fn make(stream: &mut Stream, size: Size) -> usize {
-    let mut entered = Vec::with_capacity(size.commands + OPEN_AT_START);
-    while stream.len() < OPEN_AT_START {
+/// Makes a stream with this start book. Returns the length of its start book.
+pub fn make(stream: &mut Stream, start: BookShape, commands: usize) -> usize {
+    let open_min = start.orders * OPEN_MIN_PERCENT / 100;
+    let open_max = start.orders * OPEN_MAX_PERCENT / 100;
+    let mut entered = Vec::with_capacity(commands + start.orders);
+    while stream.len() < start.orders {
         let side = stream.random.below(2) as u8;
-        let distance = 1 + stream.random.below_u32(LEVELS_AT_START);
+        let distance = 1 + stream.random.below_u32(start.levels);
         let id = enter(stream, Op::New, side, behind(MID, side, distance));
         entered.push(id);
     }
     let setup = stream.len();
-    while stream.len() < size.commands + setup {
+    while stream.len() < commands + setup {
         let mut draw = stream.random.below(1000);
-        if stream.book.open_orders() < OPEN_MIN && draw >= NEW_PER_MILLE + IOC_PER_MILLE {
+        if stream.book.open_orders() < open_min && draw >= NEW_PER_MILLE + IOC_PER_MILLE {
             draw = 0;
         }
-        let crowded = stream.book.open_orders() > OPEN_MAX && draw < NEW_PER_MILLE;
+        let crowded = stream.book.open_orders() > open_max && draw < NEW_PER_MILLE;
         let last = entered.last().copied().unwrap_or_default();
         let id = if crowded {
             let id = stream.book.any_open(&mut stream.random);

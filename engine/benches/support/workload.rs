@@ -125,6 +125,28 @@ pub struct BookShape {
     pub levels: u32,
 }
 
+/// What happens to a book of some size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Pairs of a cancel of any order and a new order anywhere.
+    Pairs,
+    /// Half of the commands new orders anywhere, a tenth aggressors, the rest cancels of any order.
+    Mix,
+    /// The flow of `calibrated`: mostly near the touch, mostly young orders are canceled.
+    Calibrated,
+}
+
+impl Flow {
+    /// What it is.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pairs => "pairs of cancel and new, anywhere",
+            Self::Mix => "50 % new, 10 % IOC, 40 % cancel, anywhere",
+            Self::Calibrated => "the calibrated flow",
+        }
+    }
+}
+
 /// All streams, in the order in which they are printed.
 pub const NAMES: [&str; 5] = ["mixed", "ecmix", "deep", "sweep", "calibrated"];
 
@@ -141,7 +163,7 @@ impl Workload {
             "ecmix" => stream.ecmix(size),
             "deep" => stream.deep(size),
             "sweep" => stream.sweep(size),
-            _ => calibrated::make(&mut stream, size),
+            _ => calibrated::make(&mut stream, calibrated::SHANGHAI, size.commands),
         };
         Some(stream.finish(name, setup))
     }
@@ -164,22 +186,22 @@ impl Workload {
         }
     }
 
-    /// Makes a stream for a book of `orders` resting orders on `2 * levels` levels: with `mix`,
-    /// half of the commands new orders, a tenth aggressors, the rest cancels; otherwise pairs of a
-    /// cancel and a new order.
-    pub fn of_book(shape: BookShape, mix: bool, commands: usize) -> Self {
+    /// Makes a stream for a book of some size.
+    pub fn of_book(shape: BookShape, flow: Flow, commands: usize) -> Self {
         let mut stream = Stream::new(SEED);
-        let BookShape { orders, levels } = shape;
         let size = Size {
-            commands: if mix { 0 } else { commands },
-            deep_orders: orders,
-            deep_levels: levels,
+            commands: if flow == Flow::Pairs { commands } else { 0 },
+            deep_orders: shape.orders,
+            deep_levels: shape.levels,
         };
-        let setup = stream.deep(size);
+        let setup = match flow {
+            Flow::Calibrated => calibrated::make(&mut stream, shape, commands),
+            Flow::Pairs | Flow::Mix => stream.deep(size),
+        };
         while stream.len() < setup + commands {
             stream.mix_in(shape);
         }
-        stream.finish(if mix { "mix" } else { "pairs" }, setup)
+        stream.finish(flow.name(), setup)
     }
 
     /// Number of timed commands.
