@@ -92,9 +92,9 @@ quote = "QUOTE"
 tick_size = "1"
 lot_size = "1"
 price_min = "1"
-price_max = "20000000000"
+price_max = "1000000000000000"
 qty_min = "1"
-qty_max = "10000000000000"
+qty_max = "1000000000000000000"
 orders_max = 1000000
 account_orders_max = 1000000
 "#

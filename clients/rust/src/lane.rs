@@ -218,7 +218,7 @@ impl Lane {
         };
         out.extend_from_slice(frame);
         item.state = State::Unanswered;
-        self.next_seq += 1;
+        self.next_seq = self.next_seq.saturating_add(1);
         self.unanswered += 1;
         self.inflight.push_back(item);
     }
@@ -231,7 +231,7 @@ impl Lane {
         policy: &RetryPolicy,
         now: Instant,
     ) -> Option<u64> {
-        let expected = self.report_seq + 1;
+        let expected = self.report_seq.wrapping_add(1);
         self.report_seq = report_seq;
         let client_seq = report.client_seq();
         if client_seq != 0 {
@@ -257,7 +257,8 @@ impl Lane {
         let already_applied = news.code == Code::from(RejectReason::AlreadyApplied);
         // Only numbers in flight can be meant, so a count out of range costs no time.
         let last = news.from_client_seq.saturating_add(u64::from(news.count));
-        for seq in news.from_client_seq..last.min(self.next_seq) {
+        let first = news.from_client_seq.max(self.first_in_flight());
+        for seq in first..last.min(self.next_seq) {
             let Some(item) = self
                 .item(seq)
                 .filter(|item| item.state == State::Unanswered)
@@ -388,7 +389,7 @@ impl Lane {
                 }
             }
         }
-        self.next_seq = news.last_client_seq + 1;
+        self.next_seq = news.last_client_seq.saturating_add(1);
         self.applied = news.last_client_seq;
         self.unanswered = 0;
         self.free_from = None;
@@ -421,10 +422,13 @@ impl Lane {
         self.unanswered = 0;
     }
 
+    fn first_in_flight(&self) -> u64 {
+        self.next_seq - self.inflight.len() as u64
+    }
+
     /// The message in flight with this number.
     fn item(&mut self, seq: u64) -> Option<&mut Item> {
-        let first = self.next_seq - self.inflight.len() as u64;
-        let index = usize::try_from(seq.checked_sub(first)?).ok()?;
+        let index = usize::try_from(seq.checked_sub(self.first_in_flight())?).ok()?;
         self.inflight.get_mut(index)
     }
 
@@ -439,6 +443,9 @@ impl Lane {
     }
 }
 
+#[cfg(test)]
+#[path = "lane_simulation.rs"]
+mod simulation;
 #[cfg(test)]
 #[path = "lane_tests.rs"]
 mod tests;

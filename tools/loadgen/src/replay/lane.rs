@@ -87,7 +87,7 @@ impl Lane {
     /// Messages in flight without an answer.
     pub(crate) fn unanswered(&self) -> u64 {
         let refused = self.refused.map_or(0, |refused| refused.count);
-        self.next_seq - 1 - self.answered - refused
+        (self.next_seq - 1 - self.answered).saturating_sub(refused)
     }
 
     /// The next step, if it may be done now.
@@ -189,16 +189,27 @@ impl Lane {
                 code: news.code,
             });
         }
+        let count = u64::from(news.count);
+        let known = self.refused.map_or(0, |refused| refused.count);
+        let in_flight = self.answered < news.from_client_seq
+            && count.saturating_add(news.from_client_seq) <= self.next_seq
+            && known + count < self.next_seq - self.answered;
+        if !in_flight {
+            return Err(ReplayError::NotInFlight {
+                from: news.from_client_seq,
+                count,
+            });
+        }
         let refused = self.refused.get_or_insert(Refused {
             from: news.from_client_seq,
             count: 0,
             retry_after: Duration::ZERO,
         });
         refused.from = refused.from.min(news.from_client_seq);
-        refused.count += u64::from(news.count);
+        refused.count += count;
         let retry_after = Duration::from_micros(u64::from(news.retry_after_us));
         refused.retry_after = refused.retry_after.max(retry_after);
-        self.resent += u64::from(news.count);
+        self.resent += count;
         let from = refused.from;
         if let Some(depth) = &mut self.open_depth {
             depth.void |= self.plan.checks[depth.check].client_seq >= from;

@@ -185,6 +185,16 @@ pub enum ReplayError {
         /// Why.
         code: Code,
     },
+    /// The server speaks of messages that are not on their way.
+    #[error(
+        "the server refused {count} messages from number {from} on, which are not on their way"
+    )]
+    NotInFlight {
+        /// The first number.
+        from: u64,
+        /// How many.
+        count: u64,
+    },
     /// Nothing came.
     #[error("tenant {tenant}: no answer for {limit:?}")]
     Silence {

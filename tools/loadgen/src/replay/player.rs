@@ -240,7 +240,8 @@ fn open_lane(
             levels: resting,
         });
     }
-    let first_seq = joined.last_client_seq + 1;
+    // Numbers are 64 bits wide and a set's are few: a server that runs out of them is none.
+    let first_seq = joined.last_client_seq.min(u64::MAX / 2) + 1;
     let plan = Plan::new(set, sym, market, account, first_seq)?;
     Ok(Lane::new(plan, joined.last_report_seq))
 }

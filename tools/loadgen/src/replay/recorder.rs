@@ -93,7 +93,7 @@ impl Recorder {
             ServerMessage::Trade(report) => report.client_seq,
             _ => return None,
         };
-        self.report_seq += 1;
+        self.report_seq = self.report_seq.wrapping_add(1);
         if report_seq != self.report_seq {
             let expected = self.report_seq;
             self.complaints
@@ -187,7 +187,9 @@ impl Recorder {
             && maker.liquidity != taker.liquidity
             && (maker.price, maker.qty, maker.side.opposite())
                 == (taker.price, taker.qty, taker.side);
-        let expected = self.match_id.map_or(maker.match_id.0, |last| last + 1);
+        let expected = self
+            .match_id
+            .map_or(maker.match_id.0, |last| last.wrapping_add(1));
         if !same || maker.match_id.0 != expected {
             self.complaints
                 .add(|| format!("two reports are not one execution: {maker:?} and {taker:?}"));
