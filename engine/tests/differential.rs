@@ -58,6 +58,7 @@ fn the_engine_does_what_the_rules_say() {
     let progress = progress.into_inner().expect("a run's panics are caught");
     if let Some((number, failure)) = progress.failure {
         let index = failure.script.len() - 1;
+        println!("SEED={seed} run {number}, command {index} differs; shrinking");
         let story = failure.shrunk(&|spec| market(spec, seed, number)).story();
         panic!("SEED={seed} run {number}, command {index}, shrunk to:\n{story}");
     }

@@ -117,6 +117,23 @@ fn logons_of_the_auth_vectors_come_to_their_code() {
     }
 }
 
+/// What the fuzzer begins with, and whatever it finds.
+#[test]
+fn the_corpus_of_the_fuzzer_is_read_or_refused() {
+    let folder = format!(
+        "{}/fuzz/corpus/split_and_decode",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let mut legal = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        let from_client = bytes[0] & 1 == 0;
+        let outcome = kit::reread::reread(from_client, FRAME_FROM_SERVER_MAX, &bytes[1..]);
+        legal += usize::from(outcome == Some(true));
+    }
+    assert!(legal >= 40, "{legal} legal frames");
+}
+
 /// Changed frames: nothing panics, and what is read is written back as it was.
 #[test]
 fn millions_of_changed_frames_are_read_or_refused() {

@@ -33,9 +33,16 @@ pub struct Publisher {
 #[derive(Debug)]
 struct MarketReports {
     market: MarketId,
-    sessions: HashMap<SessionId, Reporting>,
+    sessions: HashMap<SessionId, ReportingIndex>,
+    reporting: Vec<Reporting>,
+    /// The session that joined last: commands of one session come in runs.
+    last_joined: Option<(SessionId, ReportingIndex)>,
     feed: Feed,
 }
+
+/// A session's place in [`MarketReports::reporting`].
+#[derive(Clone, Copy, Debug)]
+struct ReportingIndex(u32);
 
 /// Where one session's reports from one market stand.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +66,8 @@ struct Links {
     places: Vec<LinkState>,
     /// Places with something to send.
     dirty: Vec<LinkPlace>,
+    /// The connection attached last, and its place: records of one connection come in runs.
+    last_attached: Option<(u64, LinkPlace)>,
 }
 
 #[derive(Debug)]
@@ -79,6 +88,8 @@ impl Publisher {
         let reports = |market: &MarketId| MarketReports {
             market: *market,
             sessions: HashMap::new(),
+            reporting: Vec::new(),
+            last_joined: None,
             feed: Feed::default(),
         };
         Self {
@@ -92,10 +103,11 @@ impl Publisher {
         let place = self.links.attach(&record.link);
         match &record.outcome {
             Outcome::Applied { numbered, .. } => {
-                market.join(record.link.session, record.link.connection, place);
+                let own = market.join(record.link.session, record.link.connection, place);
                 let context = reports::Context {
                     market: market.market,
                     session: record.link.session,
+                    own,
                     numbered,
                     transact_time,
                 };
@@ -127,9 +139,9 @@ impl Publisher {
                 self.links.answer(place, u64::from(*messages));
             }
             Outcome::Joined(joined) => {
-                let reporting = market.join(record.link.session, record.link.connection, place);
+                let own = market.join(record.link.session, record.link.connection, place);
                 let mut joined = *joined;
-                joined.last_report_seq = reporting.report_seq;
+                joined.last_report_seq = market.reporting[own.0 as usize].report_seq;
                 self.links.send(place, &joined.frame(0));
             }
             Outcome::Subscribed {
@@ -200,14 +212,31 @@ impl Outcome {
 
 impl MarketReports {
     /// Sends the session's reports to this connection from now on.
-    fn join(&mut self, session: SessionId, connection: u64, place: LinkPlace) -> &Reporting {
-        let reporting = self.sessions.entry(session).or_insert(Reporting {
-            report_seq: 0,
-            place,
-            connection,
-        });
-        reporting.connection = connection;
-        reporting
+    fn join(&mut self, session: SessionId, connection: u64, place: LinkPlace) -> ReportingIndex {
+        let index = match self.last_joined {
+            Some((last, index)) if last == session => index,
+            _ => self.find_or_add(session, connection, place),
+        };
+        self.last_joined = Some((session, index));
+        self.reporting[index.0 as usize].connection = connection;
+        index
+    }
+
+    fn find_or_add(
+        &mut self,
+        session: SessionId,
+        connection: u64,
+        place: LinkPlace,
+    ) -> ReportingIndex {
+        let reporting = &mut self.reporting;
+        *self.sessions.entry(session).or_insert_with(|| {
+            reporting.push(Reporting {
+                report_seq: 0,
+                place,
+                connection,
+            });
+            ReportingIndex(reporting.len() as u32 - 1)
+        })
     }
 }
 
@@ -215,6 +244,11 @@ impl Links {
     /// Remembers the connection as its session's newest. Connections are numbered in the order in
     /// which they logged on, so an older one never takes over from a newer one.
     fn attach(&mut self, link: &Arc<Link>) -> LinkPlace {
+        if let Some((connection, place)) = self.last_attached
+            && connection == link.connection
+        {
+            return place;
+        }
         let places = &mut self.places;
         let place = *self.by_session.entry(link.session).or_insert_with(|| {
             places.push(LinkState {
@@ -233,11 +267,13 @@ impl Links {
         if newer {
             state.link = Some(Arc::clone(link));
         }
+        self.last_attached = Some((link.connection, place));
         place
     }
 
     fn detach(&mut self, link: &Arc<Link>) {
         let place = self.attach(link);
+        self.last_attached = None;
         let state = &mut self.places[place.0 as usize];
         if state
             .link

@@ -4,10 +4,11 @@
 use souk_engine::{Accepted, Command, Event, OrderView, Replaced, SelfTradePrevented, Trade};
 use souk_protocol::message as wire;
 use souk_protocol::{
-    AccountId, Code, Liquidity, MarketId, OrderState, Qty, RejectReason, Reserved, SessionId,
+    AccountId, CancelReason, Code, Liquidity, MarketId, OrderState, Qty, RejectReason, Reserved,
+    SessionId,
 };
 
-use super::{Links, MarketReports};
+use super::{Links, MarketReports, ReportingIndex};
 use crate::handoff::Numbered;
 
 /// What the reports of one command have in common.
@@ -15,6 +16,8 @@ pub(super) struct Context<'a> {
     pub market: MarketId,
     /// Who sent the command.
     pub session: SessionId,
+    /// Where its reports stand.
+    pub own: ReportingIndex,
     pub numbered: &'a Numbered,
     pub transact_time: u64,
 }
@@ -43,26 +46,47 @@ pub(super) fn report(
                 (&trade.maker, Liquidity::Maker),
             ] {
                 let frame = trade_report(context, trade, order, liquidity);
-                send(market, links, order.session, |seq| frame.frame(seq));
+                send(context, market, links, order.session, |seq| {
+                    frame.frame(seq)
+                });
             }
         }
         Event::Canceled(canceled) => {
             let order = &canceled.order;
+            let client_seq = context.client_seq_for(order.session, order.account);
+            let batch_index = context.numbered.batch.index;
             let report = wire::Canceled {
                 market: context.market,
                 account: order.account,
                 transact_time: context.transact_time,
-                client_seq: context.client_seq_for(order.session, order.account),
+                client_seq,
                 cl_ord_id: order.cl_ord_id,
                 order_id: order.order_id,
                 qty: order.leaves,
                 cum: order.cum,
                 reason: canceled.reason,
                 side: order.side,
-                batch_index: context.numbered.batch.index,
+                batch_index: if client_seq == 0 { 0 } else { batch_index },
                 reserved: Reserved,
             };
-            send(market, links, order.session, |seq| report.frame(seq));
+            send(context, market, links, order.session, |seq| {
+                report.frame(seq)
+            });
+            // Who asked for it is answered too, when the order came from another session.
+            let asked = matches!(
+                canceled.reason,
+                CancelReason::ByRequest | CancelReason::ReplacedBelowExecuted
+            );
+            if asked && order.session != context.session {
+                let answer = wire::Canceled {
+                    client_seq: context.numbered.client_seq,
+                    batch_index,
+                    ..report
+                };
+                send(context, market, links, context.session, |seq| {
+                    answer.frame(seq)
+                });
+            }
         }
         Event::Replaced(replaced) => replace(context, replaced, market, links),
         Event::SelfTradePrevented(prevented) => {
@@ -71,7 +95,9 @@ pub(super) fn report(
                 (&prevented.maker, Liquidity::Maker),
             ] {
                 let frame = prevented_report(context, prevented, order, liquidity);
-                send(market, links, order.session, |seq| frame.frame(seq));
+                send(context, market, links, order.session, |seq| {
+                    frame.frame(seq)
+                });
             }
         }
         Event::MassCanceled { count } => {
@@ -83,7 +109,9 @@ pub(super) fn report(
                 count: *count,
                 reserved: Reserved,
             };
-            send(market, links, context.session, |seq| report.frame(seq));
+            send(context, market, links, context.session, |seq| {
+                report.frame(seq)
+            });
         }
         Event::Status(status) => {
             let order = &status.order;
@@ -105,7 +133,9 @@ pub(super) fn report(
                 },
                 reserved: Reserved,
             };
-            send(market, links, context.session, |seq| report.frame(seq));
+            send(context, market, links, context.session, |seq| {
+                report.frame(seq)
+            });
         }
         Event::StateChanged(_) | Event::Level(_) => {}
     }
@@ -115,20 +145,28 @@ pub(super) fn report(
 /// market on its present connection.
 #[inline]
 fn send<const N: usize>(
+    context: &Context<'_>,
     market: &mut MarketReports,
     links: &mut Links,
     session: SessionId,
     frame: impl FnOnce(u64) -> [u8; N],
 ) {
-    // Every order was entered through a session that had joined.
-    if let Some(reporting) = market.sessions.get_mut(&session) {
-        reporting.report_seq += 1;
-        links.send_to(
-            reporting.place,
-            reporting.connection,
-            &frame(reporting.report_seq),
-        );
-    }
+    let index = if session == context.session {
+        context.own
+    } else {
+        match market.sessions.get(&session) {
+            Some(index) => *index,
+            // Every order was entered through a session that had joined.
+            None => return,
+        }
+    };
+    let reporting = &mut market.reporting[index.0 as usize];
+    reporting.report_seq += 1;
+    links.send_to(
+        reporting.place,
+        reporting.connection,
+        &frame(reporting.report_seq),
+    );
 }
 
 fn accept(
@@ -156,7 +194,9 @@ fn accept(
         batch_index: context.numbered.batch.index,
         reserved: Reserved,
     };
-    send(market, links, context.session, |seq| report.frame(seq));
+    send(context, market, links, context.session, |seq| {
+        report.frame(seq)
+    });
 }
 
 fn reject(
@@ -177,7 +217,9 @@ fn reject(
         batch_index: context.numbered.batch.index,
         reserved: Reserved,
     };
-    send(market, links, context.session, |seq| report.frame(seq));
+    send(context, market, links, context.session, |seq| {
+        report.frame(seq)
+    });
 }
 
 fn replace(
@@ -203,7 +245,9 @@ fn replace(
         batch_index: context.numbered.batch.index,
         reserved: Reserved,
     };
-    send(market, links, order.session, |seq| report.frame(seq));
+    send(context, market, links, order.session, |seq| {
+        report.frame(seq)
+    });
 }
 
 fn trade_report(

@@ -4,8 +4,8 @@ use crate::Extent;
 use crate::alloc::allocations;
 use crate::memory::verdict;
 use crate::support::clock::cpu_time;
-use crate::support::souk::{Client, Driver, Naming, market};
-use crate::support::workload::{BookShape, Workload};
+use crate::support::souk::{Client, Driver, Naming, Nothing, market};
+use crate::support::workload::{BookShape, Step, Workload};
 use souk_engine::Market;
 
 const RATIO_GOAL: f64 = 2.5;
@@ -15,7 +15,11 @@ const PREFETCH_AHEAD: usize = 4;
 struct Book {
     workload: Workload,
     client: Client<Market>,
+    /// The same client of nothing, to know what the client itself costs: it looks up the ids of
+    /// its orders, which is a cache miss in a large book.
+    driver: Client<Nothing>,
     orders: usize,
+    driver_alone: Vec<f64>,
     plain: Vec<f64>,
     prefetched: Vec<f64>,
     allocations: usize,
@@ -57,43 +61,52 @@ impl Book {
         client.run(&workload.steps[..workload.setup]);
         workload.steps.drain(..workload.setup);
         workload.steps.shrink_to_fit();
-        let (plain, prefetched) = (
-            Vec::with_capacity(extent.rounds),
-            Vec::with_capacity(extent.rounds),
-        );
+        let driver = Client::of_nothing(&workload);
+        let [plain, prefetched, driver_alone] = [(); 3].map(|()| Vec::with_capacity(extent.rounds));
         Self {
             workload,
             client,
+            driver,
             orders: shape.orders,
+            driver_alone,
             plain,
             prefetched,
             allocations: 0,
         }
     }
 
-    /// Runs two pieces of the stream, without and with prefetch. The first round warms up.
+    /// Runs two pieces of the stream, without and with prefetch, and the second with the driver
+    /// alone. The first round warms up.
     fn run_round(&mut self, round: usize, extent: &Extent) {
-        let pieces = self
-            .workload
-            .steps
-            .chunks(extent.commands)
-            .skip(2 * round)
-            .take(2);
-        for (steps, ahead) in pieces.zip([0, PREFETCH_AHEAD]) {
-            self.client.prefetch_ahead = ahead;
-            let (start, before) = (cpu_time(), allocations());
-            self.client.run(steps);
-            let nanos = (cpu_time() - start).as_nanos() as f64 / steps.len() as f64;
-            if round > 0 {
-                self.allocations += allocations() - before;
-                if ahead == 0 {
-                    self.plain.push(nanos)
-                } else {
-                    self.prefetched.push(nanos)
-                }
-            }
+        let mut pieces = self.workload.steps.chunks(extent.commands).skip(2 * round);
+        let [Some(first), Some(second)] = [pieces.next(), pieces.next()] else {
+            panic!("a stream has two pieces for each round");
+        };
+        let before = allocations();
+        self.client.prefetch_ahead = 0;
+        let plain = nanos_per_command(&mut self.client, first);
+        self.client.prefetch_ahead = PREFETCH_AHEAD;
+        let prefetched = nanos_per_command(&mut self.client, second);
+        let allocations = allocations() - before;
+        let driver_alone = nanos_per_command(&mut self.driver, second);
+        if round > 0 {
+            self.allocations += allocations;
+            self.plain.push(plain);
+            self.prefetched.push(prefetched);
+            self.driver_alone.push(driver_alone);
         }
     }
+
+    /// Nanoseconds of the engine, with prefetch, without the driver.
+    fn engine_alone(&self) -> f64 {
+        median(&self.prefetched) - median(&self.driver_alone)
+    }
+}
+
+fn nanos_per_command(driver: &mut impl Driver, steps: &[Step]) -> f64 {
+    let start = cpu_time();
+    driver.run(steps);
+    (cpu_time() - start).as_nanos() as f64 / steps.len() as f64
 }
 
 fn measure(mut books: Vec<Book>, extent: &Extent) -> String {
@@ -103,29 +116,30 @@ fn measure(mut books: Vec<Book>, extent: &Extent) -> String {
         }
     }
     let mut report = String::from(
-        "| resting orders | median (min..max) | with prefetch | allocations |\n|---|---|---|---|\n",
+        "| resting orders | median (min..max) | with prefetch | driver alone | allocations |\n\
+         |---|---|---|---|---|\n",
     );
     for book in &books {
-        assert_eq!(
-            book.client.totals(),
-            book.workload.expected,
-            "a stream has one right result"
-        );
+        let (totals, expected) = (book.client.totals(), book.workload.expected);
+        assert_eq!(totals, expected, "a stream has one right result");
         let Book {
             orders,
             allocations,
             ..
         } = book;
-        let (plain, prefetched) = (spread(&book.plain), spread(&book.prefetched));
-        report += &format!("| {orders} | {plain} | {prefetched} | {allocations} |\n");
+        let rows = [&book.plain, &book.prefetched, &book.driver_alone];
+        let [plain, prefetched, driver] = rows.map(|nanos| spread(nanos));
+        report += &format!("| {orders} | {plain} | {prefetched} | {driver} | {allocations} |\n");
     }
     let [smallest, .., largest] = books.as_slice() else {
         return report;
     };
-    let ratio = median(&largest.plain) / median(&smallest.plain);
+    let plain = median(&largest.plain) / median(&smallest.plain);
     let prefetched = median(&largest.prefetched) / median(&smallest.prefetched);
+    let engine = largest.engine_alone() / smallest.engine_alone();
     report += &format!(
-        "{} orders to {}: {ratio:.2} times the time, {prefetched:.2} with prefetch; goal {RATIO_GOAL}: {}\n",
+        "{} orders to {}: {plain:.2} times the time, {prefetched:.2} with prefetch, {engine:.2} with prefetch \
+         and without the driver; goal {RATIO_GOAL}: {}\n",
         smallest.orders,
         largest.orders,
         verdict(prefetched <= RATIO_GOAL)

@@ -162,10 +162,24 @@ impl<T: Target> Client<T> {
     /// Applies the steps in batches and measures each command.
     pub fn run_measured(&mut self, steps: &[Step], meter: &mut impl Meter) {
         for step in steps {
-            if step.op.ends_an_order() && self.must_wait_for(step.id) {
-                self.apply_batch(meter);
+            match step.op {
+                Op::New | Op::Ioc => self.push(step, self.new_order(step)),
+                Op::Cancel => {
+                    self.wait_for(step, meter);
+                    self.push(step, self.cancel_order(step));
+                }
+                Op::MoveAway | Op::MoveAcross => {
+                    self.wait_for(step, meter);
+                    self.push(step, self.replace_order(step));
+                }
+                // A replace at the same price would keep its priority.
+                Op::MoveToSamePrice => {
+                    self.wait_for(step, meter);
+                    self.push(step, self.cancel_order(step));
+                    self.push(step, self.new_order(step));
+                    self.reports.order_ids[step.id as usize] = UNKNOWN;
+                }
             }
-            self.push(step);
             if self.batch.len() >= BATCH_COMMANDS_MAX {
                 self.apply_batch(meter);
             }
@@ -174,32 +188,21 @@ impl<T: Target> Client<T> {
     }
 
     /// A client can name an order by the engine's id only when it was told that id.
-    fn must_wait_for(&self, id: u32) -> bool {
-        self.naming == Naming::OrderId && self.reports.order_ids[id as usize] == UNKNOWN
-    }
-
-    fn push(&mut self, step: &Step) {
-        let id = step.id;
-        match step.op {
-            Op::New => self
-                .batch
-                .push((self.new_order(step, TimeInForce::Gtc), id)),
-            Op::Ioc => self
-                .batch
-                .push((self.new_order(step, TimeInForce::Ioc), id)),
-            Op::Cancel => self.batch.push((self.cancel_order(step), id)),
-            Op::MoveAway | Op::MoveAcross => self.batch.push((self.replace_order(step), id)),
-            // A replace at the same price would keep its priority.
-            Op::MoveToSamePrice => {
-                self.batch.push((self.cancel_order(step), id));
-                self.batch
-                    .push((self.new_order(step, TimeInForce::Gtc), id));
-                self.reports.order_ids[id as usize] = UNKNOWN;
-            }
+    #[inline]
+    fn wait_for(&mut self, step: &Step, meter: &mut impl Meter) {
+        let known = self.reports.order_ids[step.id as usize] != UNKNOWN;
+        if self.naming == Naming::OrderId && !known {
+            self.apply_batch(meter);
         }
     }
 
-    fn new_order(&self, step: &Step, time_in_force: TimeInForce) -> Command {
+    #[inline]
+    fn push(&mut self, step: &Step, command: Command) {
+        self.batch.push((command, step.id));
+    }
+
+    #[inline]
+    fn new_order(&self, step: &Step) -> Command {
         Command::New(NewOrder {
             cl_ord_id: match self.naming {
                 Naming::OrderId => ClOrdId(0),
@@ -207,13 +210,9 @@ impl<T: Target> Client<T> {
             },
             account: account(step),
             session: SessionId(1),
-            side: if step.side == 0 {
-                Side::Buy
-            } else {
-                Side::Sell
-            },
+            side: [Side::Buy, Side::Sell][usize::from(step.side & 1)],
             order_type: OrderType::Limit,
-            time_in_force,
+            time_in_force: [TimeInForce::Gtc, TimeInForce::Ioc][usize::from(step.op == Op::Ioc)],
             post_only: PostOnly::No,
             price: Price(i64::from(step.price)),
             qty: Qty(u64::from(step.qty)),

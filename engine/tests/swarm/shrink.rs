@@ -14,6 +14,10 @@ use std::sync::Once;
 /// seen as early as it is there.
 const COMPARE_ALL_MAX: usize = 3_000;
 
+/// Shrinking stops after so many replayed commands: what fails only in a big book takes long to
+/// replay, and a long list now is worth more than a short one in an hour.
+const REPLAYED_MAX: usize = 2_000_000;
+
 /// A step that knows which step of the same script entered the order that it names, so that it
 /// still names that order when steps before it are left out and ids change.
 #[derive(Clone, Copy)]
@@ -31,12 +35,14 @@ impl Failure {
         let mut failure = self;
         let mut linked = link(failure.spec, &failure.script);
         let mut chunk = linked.len() / 2;
+        let mut replayed = 0;
         while chunk > 0 {
             let mut shorter = false;
             let mut at = 0;
-            while at < linked.len() {
+            while at < linked.len() && replayed < REPLAYED_MAX {
                 let end = (at + chunk).min(linked.len());
                 let mut without = [&linked[..at], &linked[end..]].concat();
+                replayed += without.len();
                 match failure.of(&without, make) {
                     Some(smaller) => {
                         without.truncate(smaller.script.len());

@@ -110,7 +110,8 @@ impl Driver {
             let now = clock.now();
             let stop_at = self.control.stop_at.load(Ordering::Relaxed);
             let stopping = now >= stop_at;
-            if stopping && self.finished(now, stop_at) {
+            let all_ended = self.lanes.iter().all(Lane::ended);
+            if all_ended || (stopping && self.finished(now, stop_at)) {
                 break;
             }
             if now >= next_publish {

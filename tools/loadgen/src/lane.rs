@@ -4,20 +4,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use souk_protocol::message::{
-    Accepted, JoinMarket, MarketJoined, NotApplied, OrderStatus, Ping, Pong, SessionReject,
-    Terminate,
-};
-use souk_protocol::{
-    Block, FRAME_FROM_SERVER_MAX, FieldError, Frame, HEADER_LEN, MarketId, RejectReason, Reserved,
-    ServerMessage, split_frame,
-};
+use souk_protocol::message::{Accepted, JoinMarket, OrderStatus};
+use souk_protocol::{FRAME_FROM_SERVER_MAX, Reserved, split_frame};
 
-use crate::connection::{heartbeat, unix_time_ns};
+use crate::connection::heartbeat;
+use crate::inbound::{Lookup, session_message};
 use crate::model::Zipf;
 use crate::rng::Rng;
 use crate::schedule::Schedule;
-use crate::stream::{Common, MarketView, Standing, Stream, Times};
+use crate::stream::{Common, MarketView, Stream, Times};
 use crate::verify::{Fault, Faults};
 
 /// Bytes read at one time. Several thousand reports.
@@ -60,6 +55,9 @@ pub struct Lane {
     keepalive_ns: u64,
     last_sent: u64,
     rng: Rng,
+    /// Something is due and may not be sent before this time; 0: nothing is held up, `u64::MAX`:
+    /// before an answer comes.
+    held_until: u64,
     ended: bool,
 }
 
@@ -115,6 +113,7 @@ impl Lane {
             keepalive_ns: start.keepalive.as_nanos() as u64,
             last_sent: 0,
             rng: start.rng,
+            held_until: 0,
             ended: false,
         })
     }
@@ -158,6 +157,7 @@ impl Lane {
     #[must_use]
     pub fn due(&self) -> Option<u64> {
         match &self.pace {
+            _ if self.held_until > 0 => Some(self.held_until),
             Pace::Open(schedule) => Some(schedule.due()),
             Pace::Closed(_) => None,
         }
@@ -184,7 +184,7 @@ impl Lane {
     /// Notes what does not fit at the end.
     pub fn note_loose_ends(&self, faults: &mut Faults) {
         for stream in &self.streams {
-            stream.note_loose_ends(faults);
+            stream.note_loose_ends(faults, self.ended);
         }
     }
 
@@ -212,14 +212,16 @@ impl Lane {
                 break;
             }
             if self.waiting >= self.inflight_max {
-                common.tally.blocked += 1;
+                self.hold(common, u64::MAX);
                 break;
             }
             let chosen = self.choice.draw(&mut self.rng);
             let Some(stream) = ready_stream(&mut self.streams, chosen, now) else {
-                common.tally.blocked += 1;
+                let patience = self.streams.iter().map(|s| s.held_until(now)).min();
+                self.hold(common, patience.unwrap_or(u64::MAX));
                 break;
             };
+            self.held_until = 0;
             let times = Times { planned, now };
             let view = &mut views[stream.view];
             stream.send_next(common, view, &mut self.rng, times, &mut self.outbox);
@@ -230,6 +232,13 @@ impl Lane {
             made += 1;
         }
         made > 0
+    }
+
+    /// Something is due and may not be sent now.
+    #[cold]
+    fn hold(&mut self, common: &mut Common, until: u64) {
+        common.tally.blocked += u64::from(self.held_until == 0);
+        self.held_until = until;
     }
 
     /// Writes what there is. Gives whether anything was written.
@@ -279,10 +288,8 @@ impl Lane {
         let received = match self.stream.read(&mut self.inbox[self.filled..]) {
             Ok(0) => {
                 self.ended = true;
-                common.faults.note(
-                    Fault::Refused,
-                    format_args!("the server closed a connection"),
-                );
+                let text = format_args!("the server closed a connection");
+                common.faults.note(Fault::Ended, text);
                 return false;
             }
             Ok(count) => count,
@@ -315,7 +322,7 @@ impl Lane {
             self.ended = true;
             common
                 .faults
-                .note(Fault::Refused, format_args!("a connection failed: {error}"));
+                .note(Fault::Ended, format_args!("a connection failed: {error}"));
         }
     }
 
@@ -368,122 +375,4 @@ fn ready_stream(streams: &mut [Stream], chosen: usize, now: u64) -> Option<&mut 
         return Some(&mut streams[chosen]);
     }
     streams.iter_mut().find(|stream| stream.ready(now))
-}
-
-/// The streams of a session by market.
-struct Lookup<'a> {
-    streams: &'a mut [Stream],
-    by_market: &'a [u32],
-}
-
-impl Lookup<'_> {
-    #[inline]
-    fn find(&mut self, market: MarketId) -> Option<&mut Stream> {
-        match self.by_market.get(market.0 as usize) {
-            Some(index) => self.streams.get_mut(*index as usize),
-            None => self
-                .streams
-                .iter_mut()
-                .find(|stream| stream.market == market),
-        }
-    }
-
-    /// Every report begins with its market.
-    #[inline]
-    fn report(
-        &mut self,
-        common: &mut Common,
-        views: &mut [MarketView],
-        frame: &Frame<'_>,
-        now: u64,
-    ) -> Result<(), FieldError> {
-        let market = frame.body.first_chunk::<4>().ok_or(FieldError {
-            reason: RejectReason::BlockLengthMismatch,
-            offset: 6,
-        })?;
-        let market = MarketId(u32::from_le_bytes(*market));
-        let Some(stream) = self.find(market) else {
-            foreign(common, market);
-            return Ok(());
-        };
-        let view = &mut views[stream.view];
-        stream.report(common, view, frame, now)
-    }
-}
-
-#[cold]
-fn foreign(common: &mut Common, market: MarketId) {
-    common
-        .faults
-        .note(Fault::ForeignReport, format_args!("market {market}"));
-}
-
-/// Everything that is not a report.
-#[cold]
-fn session_message(
-    lookup: &mut Lookup<'_>,
-    common: &mut Common,
-    outbox: &mut Vec<u8>,
-    ended: &mut bool,
-    frame: &Frame<'_>,
-    now: u64,
-) -> Result<(), FieldError> {
-    match frame.header.template_id {
-        NotApplied::TEMPLATE => {
-            let refusal = NotApplied::read(frame.body, HEADER_LEN)?;
-            match lookup.find(refusal.market) {
-                Some(stream) => stream.not_applied(common, &refusal, now),
-                None => foreign(common, refusal.market),
-            }
-        }
-        SessionReject::TEMPLATE => {
-            let reject = SessionReject::read(frame.body, HEADER_LEN)?;
-            common
-                .faults
-                .note(Fault::Refused, format_args!("{reject:?}"));
-            match lookup.find(reject.market) {
-                Some(stream) => stream.session_rejected(common, reject.ref_seq),
-                None if reject.market.0 != 0 => foreign(common, reject.market),
-                None => {}
-            }
-        }
-        MarketJoined::TEMPLATE => {
-            let joined = MarketJoined::read(frame.body, HEADER_LEN)?;
-            let standing = Standing {
-                client_seq: joined.last_client_seq,
-                report_seq: joined.last_report_seq,
-            };
-            match lookup.find(joined.market) {
-                Some(stream) => stream.stand(standing),
-                None => foreign(common, joined.market),
-            }
-        }
-        Ping::TEMPLATE => {
-            let ping = Ping::read(frame.body, HEADER_LEN)?;
-            let pong = Pong {
-                nonce: ping.nonce,
-                ping_time: ping.time,
-                time: unix_time_ns(),
-            };
-            outbox.extend_from_slice(&pong.frame(0));
-        }
-        Terminate::TEMPLATE => {
-            let end = Terminate::read(frame.body, HEADER_LEN)?;
-            *ended = true;
-            common.faults.note(
-                Fault::Refused,
-                format_args!(
-                    "the server ended a session: {}, detail {}",
-                    end.code, end.detail
-                ),
-            );
-        }
-        _ => match ServerMessage::decode(frame)? {
-            ServerMessage::Heartbeat(_) | ServerMessage::Pong(_) => {}
-            other => common
-                .faults
-                .note(Fault::BadMessage, format_args!("out of place: {other:?}")),
-        },
-    }
-    Ok(())
 }

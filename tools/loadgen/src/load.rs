@@ -11,17 +11,12 @@ use souk_protocol::{KeyId, StpMode};
 use crate::connection::ConnectionError;
 use crate::driver::{Clock, Control, Driver, Published, Wait, prepare_thread};
 use crate::key::PrivateKey;
-use crate::lane::{Lane, LaneStart, Pace};
-use crate::model::{Model, zipf_weights};
+use crate::making::{RunTimes, make};
 use crate::profile::{Mix, Profile};
 use crate::report::{LoadReport, finish};
-use crate::rng::Rng;
-use crate::schedule::{Arrivals, Schedule};
+use crate::schedule::Arrivals;
 use crate::session::{Plan, Prepared, prepare};
-use crate::stats::{Latency, Percentiles, Tally};
-use crate::stream::{Common, MarketView, Stream, StreamStart};
-use crate::venue::Venue;
-use crate::verify::{Faults, Matches};
+use crate::stats::{Latency, Percentiles};
 
 /// Why a load did not start, or did not end as it should.
 #[derive(Debug, thiserror::Error)]
@@ -210,53 +205,24 @@ pub fn start(config: LoadConfig) -> Result<LoadHandle, LoadError> {
         )));
     }
     let Prepared { plan, sessions } = prepare(&config)?;
-    let clock = Clock::start();
     let begin = START_DELAY.as_nanos() as u64;
     let measure_from = begin + config.warmup.as_nanos() as u64;
     let measure_until = config.duration.map_or(u64::MAX, |duration| {
         measure_from.saturating_add(duration.as_nanos() as u64)
     });
     let control = Arc::new(Control {
-        clock,
+        clock: Clock::start(),
         stop_at: AtomicU64::new(measure_until),
     });
-    let weights = lane_weights(&config, &plan);
-    let mut drivers: Vec<_> = (0..config.threads)
-        .map(|_| {
-            let common = common(&config, measure_from, measure_until);
-            new_driver(common, config.wait, Arc::clone(&control))
-        })
-        .collect();
-    for (index, session) in sessions.into_iter().enumerate() {
-        let mut rng = Rng::new(config.seed, index as u64);
-        let pace = match config.pacing {
-            Pacing::Open { rate, arrivals } => Pace::Open(Schedule::new(
-                arrivals,
-                rate * weights[index],
-                begin,
-                &mut rng,
-            )),
-            Pacing::Closed { outstanding } => Pace::Closed(outstanding),
-        };
-        let driver = &mut drivers[index % config.threads];
-        let streams = streams(&config, &plan, index, &mut driver.views, &mut driver.seen);
-        let lane = Lane::new(LaneStart {
-            socket: session.socket,
-            received: session.received,
-            streams,
-            skew: config.skew,
-            pace,
-            inflight_max: plan.sessions[index].inflight_max,
-            keepalive: crate::session::KEEPALIVE,
-            rng,
-        })?;
-        driver.driver.lanes.push(lane);
-    }
+    let times = RunTimes {
+        begin,
+        measure_from,
+        measure_until,
+    };
+    let drivers = make(&config, &plan, sessions, times, &control)?;
     let mut published = Vec::new();
     let mut threads = Vec::new();
-    for (index, making) in drivers.into_iter().enumerate() {
-        let mut driver = making.driver;
-        driver.views = making.views;
+    for (index, driver) in drivers.into_iter().enumerate() {
         published.push(Arc::clone(&driver.published));
         let core = config.cores.get(index % config.cores.len().max(1)).copied();
         let spawned = std::thread::Builder::new()
@@ -276,100 +242,6 @@ pub fn start(config: LoadConfig) -> Result<LoadHandle, LoadError> {
         threads,
         measure_from,
     })
-}
-
-/// A driver that is being put together: `seen` is which (tenant, market) each view is of.
-struct Making {
-    driver: Driver,
-    views: Vec<MarketView>,
-    seen: Vec<usize>,
-}
-
-fn new_driver(common: Common, wait: Wait, control: Arc<Control>) -> Making {
-    Making {
-        driver: Driver {
-            lanes: Vec::new(),
-            views: Vec::new(),
-            common,
-            wait,
-            control,
-            published: Arc::new(Published::default()),
-            used_ns: 0,
-        },
-        views: Vec::new(),
-        seen: Vec::new(),
-    }
-}
-
-fn common(config: &LoadConfig, measure_from: u64, measure_until: u64) -> Common {
-    Common {
-        model: Model::new(&config.profile, config.mix),
-        stp_mode: config.stp_mode,
-        strict: config.target == Target::Souk,
-        faults: Faults::default(),
-        tally: Tally::default(),
-        latency: Latency::default(),
-        measure_from,
-        measure_until,
-    }
-}
-
-/// The share of the rate that each connection gets: tenants by Zipf's law, connections of one
-/// tenant the same.
-fn lane_weights(config: &LoadConfig, plan: &Plan) -> Vec<f64> {
-    let mut tenants: Vec<_> = plan.sessions.iter().map(|s| s.tenant).collect();
-    tenants.sort_unstable();
-    tenants.dedup();
-    let of_rank = zipf_weights(tenants.len(), config.skew);
-    let sum: f64 = of_rank.iter().sum();
-    let lanes_of = |tenant| plan.sessions.iter().filter(|s| s.tenant == tenant).count();
-    plan.sessions
-        .iter()
-        .map(|session| {
-            let rank = tenants.partition_point(|tenant| *tenant < session.tenant);
-            of_rank[rank] / sum / lanes_of(session.tenant) as f64
-        })
-        .collect()
-}
-
-/// The streams of connection `index`; adds the views they need.
-fn streams(
-    config: &LoadConfig,
-    plan: &Plan,
-    index: usize,
-    views: &mut Vec<MarketView>,
-    seen: &mut Vec<usize>,
-) -> Vec<Stream> {
-    let session = &plan.sessions[index];
-    session
-        .joined
-        .iter()
-        .map(|joined| {
-            let view = seen
-                .iter()
-                .position(|market| *market == joined.market)
-                .unwrap_or_else(|| {
-                    views.push(MarketView {
-                        venue: Venue::new(&plan.markets[joined.market].definition),
-                        matches: Matches::default(),
-                    });
-                    seen.push(joined.market);
-                    seen.len() - 1
-                });
-            Stream::new(StreamStart {
-                market: plan.markets[joined.market].definition.market,
-                view,
-                plan_market: joined.market,
-                lane: index,
-                accounts: session.accounts.clone(),
-                skew: config.skew,
-                sharers: plan.sharers(joined.market),
-                inflight_max: session.inflight_max,
-                last_client_seq: joined.last_client_seq,
-                last_report_seq: joined.last_report_seq,
-            })
-        })
-        .collect()
 }
 
 impl LoadHandle {

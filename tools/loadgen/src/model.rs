@@ -1,14 +1,17 @@
 //! What comes next: one random draw turns into a command, by the profile's table.
 //!
-//! Every distribution is a table of `DRAWS` equally likely values made before the run, so that a
+//! Every distribution is a table of equally likely values made before the run, so that a
 //! draw costs one random number and one load.
 
 use crate::profile::{DISTANCE_BINS, Mix, Profile};
 use crate::rng::Rng;
 
-/// Entries of each table: the finest share that can be drawn is one in this.
-const DRAWS: usize = 4_096;
-const _: () = assert!(DRAWS.is_power_of_two(), "a draw masks random bits");
+/// Entries of a table of the model: the finest share that can be drawn is one in this. Small,
+/// because the tables should stay in the innermost cache.
+const MODEL_DRAWS: usize = 1_024;
+/// Entries of a table of indices.
+const ZIPF_DRAWS: usize = 4_096;
+const _: () = assert!(MODEL_DRAWS.is_power_of_two() && ZIPF_DRAWS.is_power_of_two());
 
 /// What the next command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,17 +51,19 @@ impl Model {
         let (p50, p99) = profile.size_p50_p99;
         let size_sigma = (p99 / p50).ln() / NORMAL_P99;
         let new_share = f64::from(mix.new) / 1_000.0;
-        let bursts = Table::new(|rank| burst_at(&profile.burst, rank));
+        let bursts = Table::new(MODEL_DRAWS, |rank| burst_at(&profile.burst, rank));
         let burst_mean = bursts.mean();
         Self {
-            ops: Table::new(|rank| op_at(&mix, rank)),
-            distances: Table::new(|rank| distance_at(&profile.distance_percent, rank)),
-            sizes: Table::new(|rank| {
+            ops: Table::new(MODEL_DRAWS, |rank| op_at(&mix, rank)),
+            distances: Table::new(MODEL_DRAWS, |rank| {
+                distance_at(&profile.distance_percent, rank)
+            }),
+            sizes: Table::new(MODEL_DRAWS, |rank| {
                 (p50 * (size_sigma * normal_quantile(rank)).exp())
                     .round()
                     .clamp(1.0, f64::from(u32::MAX)) as u32
             }),
-            ages: Table::new(|rank| {
+            ages: Table::new(MODEL_DRAWS, |rank| {
                 (lifetime_at(&profile.lifetime_s, rank) * profile.busy_second * new_share)
                     .clamp(0.0, f64::from(u32::MAX)) as u32
             }),
@@ -135,23 +140,24 @@ struct Table<T>(Box<[T]>);
 
 impl<T: Copy> Table<T> {
     /// The values at ranks spread evenly over 0 to 1.
-    fn new(at: impl Fn(f64) -> T) -> Self {
+    fn new(draws: usize, at: impl Fn(f64) -> T) -> Self {
+        assert!(draws.is_power_of_two(), "a draw masks random bits");
         Self(
-            (0..DRAWS)
-                .map(|index| at((index as f64 + 0.5) / DRAWS as f64))
+            (0..draws)
+                .map(|index| at((index as f64 + 0.5) / draws as f64))
                 .collect(),
         )
     }
 
     #[inline]
     fn draw(&self, rng: &mut Rng) -> T {
-        self.0[rng.bits() as usize & (DRAWS - 1)]
+        self.0[rng.bits() as usize & (self.0.len() - 1)]
     }
 }
 
 impl Table<u16> {
     fn mean(&self) -> f64 {
-        self.0.iter().map(|v| f64::from(*v)).sum::<f64>() / DRAWS as f64
+        self.0.iter().map(|v| f64::from(*v)).sum::<f64>() / self.0.len() as f64
     }
 }
 
@@ -170,7 +176,7 @@ impl Zipf {
             sum += *weight;
             *weight = sum;
         }
-        Self(Table::new(|rank| {
+        Self(Table::new(ZIPF_DRAWS, |rank| {
             let index = cumulated.partition_point(|upto| *upto < rank * sum);
             index.min(count - 1) as u32
         }))

@@ -8,7 +8,7 @@ use souk_protocol::{ClOrdId, OrderId, Price, Qty, Side};
 use crate::rng::Rng;
 
 /// New orders that are remembered by age. Older ones are picked for cancelling at random.
-const AGES: usize = 1 << 14;
+const AGES: usize = 1 << 12;
 const _: () = assert!(AGES.is_power_of_two(), "ages are masked");
 /// Orders looked at around the drawn age before one is picked at random instead.
 const AGE_PROBES: usize = 8;

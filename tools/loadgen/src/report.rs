@@ -220,6 +220,7 @@ fn check_books(
         }
         let id = market.definition.market;
         let name = format!("tenant {} market {id}", market.tenant);
+        // What a session that was ended missed is not known here.
         let Some(connection) = connections.of_tenant(plan, market.tenant) else {
             verified.books_unseen += 1;
             continue;
@@ -263,13 +264,17 @@ impl Connections {
         Self(by_number.into_values().collect())
     }
 
+    /// A connection of a tenant of which no session was ended.
     fn of_tenant(&mut self, plan: &Plan, tenant: TenantId) -> Option<&mut Connection> {
-        let mut both = plan.sessions.iter().zip(&mut self.0);
-        both.find_map(|(session, connection)| {
-            (session.tenant == tenant)
-                .then_some(connection.as_mut())
-                .flatten()
-        })
+        let of_all = plan.sessions.iter().zip(&mut self.0);
+        let of_tenant = of_all.filter(|(session, _)| session.tenant == tenant);
+        let mut open: Vec<_> = of_tenant
+            .map(|(_, connection)| connection.as_mut())
+            .collect();
+        if open.iter().any(Option::is_none) {
+            return None;
+        }
+        open.pop().flatten()
     }
 
     /// Cancels what is open, unless it is to stay, and logs out. What fails here was measured

@@ -203,6 +203,13 @@ impl Stream {
             && !self.sent[self.at(self.next_seq)].waiting
     }
 
+    /// When a message may be sent that may not be sent now; `u64::MAX`: when an answer came.
+    #[must_use]
+    pub fn held_until(&self, now: u64) -> u64 {
+        let patient = self.rewind_to.is_none() && self.not_before > now;
+        if patient { self.not_before } else { u64::MAX }
+    }
+
     /// The accounts.
     #[must_use]
     pub fn accounts(&self) -> &[AccountId] {
@@ -388,13 +395,13 @@ impl Stream {
     }
 
     /// What does not fit at the end: the messages that were never answered, and numbers that
-    /// are not what the market says they are.
-    pub fn note_loose_ends(&self, faults: &mut Faults) {
+    /// are not what the market says they are; a session that was ended cannot ask it.
+    pub fn note_loose_ends(&self, faults: &mut Faults, session_ended: bool) {
         let own = Standing {
             client_seq: self.next_seq - 1,
             report_seq: self.last_report_seq,
         };
-        if self.standing != Some(own) {
+        if !session_ended && self.standing != Some(own) {
             faults.note(
                 Fault::StandingDiffers,
                 format_args!("market {}: {:?}, own {own:?}", self.market, self.standing),

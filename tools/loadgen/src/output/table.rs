@@ -12,7 +12,62 @@ use crate::stats::{Codes, Percentiles};
 /// What is about to be done, and where: printed before it begins.
 #[must_use]
 pub fn parameters(config: &LoadConfig, plan: &Plan, environment: &Environment) -> String {
-    let mut out = String::new();
+    let machine = &environment.machine;
+    let mut lines = vec![
+        ("server", server(config, plan)),
+        ("load", load(config)),
+        ("workload", workload(config)),
+        (
+            "spread",
+            format!(
+                "{} tenants, {} markets (at most {} of each), up to {} accounts, Zipf exponent {}",
+                plan.tenants(),
+                plan.markets.len(),
+                config.markets_max,
+                plan.sessions
+                    .iter()
+                    .map(|session| session.accounts.len())
+                    .max()
+                    .unwrap_or(0),
+                config.skew
+            ),
+        ),
+        (
+            "machine",
+            format!(
+                "{} cores ({}), {}, Linux {}, load average {}",
+                machine.cores,
+                machine.cores_allowed,
+                machine.processor,
+                machine.kernel,
+                machine.load_average
+            ),
+        ),
+        (
+            "placement",
+            format!(
+                "driver threads on {}, wait {:?}; server on {}",
+                cores(&config.cores),
+                config.wait,
+                environment
+                    .server_cores
+                    .as_deref()
+                    .unwrap_or("unknown cores (give --server-pid)")
+            ),
+        ),
+    ];
+    let others = plan.markets.iter().filter(|market| market.others).count();
+    if others > 0 {
+        let note = format!("{others} books hold orders of others: their check is not exact");
+        lines.push(("note", note));
+    }
+    lines
+        .iter()
+        .map(|(name, text)| format!("{name:<10} {text}\n"))
+        .collect()
+}
+
+fn load(config: &LoadConfig) -> String {
     let pacing = match config.pacing {
         Pacing::Open { rate, arrivals } => {
             format!("open loop, {rate} messages/s, {arrivals:?} arrivals")
@@ -25,88 +80,28 @@ pub fn parameters(config: &LoadConfig, plan: &Plan, environment: &Environment) -
         || "until stopped".to_owned(),
         |duration| format!("{duration:?}"),
     );
-    let mix = config.mix.unwrap_or(config.profile.mix);
-    let line = |out: &mut String, name: &str, text: String| {
-        let _ = writeln!(out, "{name:<10} {text}");
-    };
-    line(&mut out, "server", server(config, plan, environment));
-    line(
-        &mut out,
-        "load",
-        format!(
-            "{pacing}; {} connections on {} threads; {time} after {:?} warm-up; seed {}",
-            config.connections, config.threads, config.warmup, config.seed
-        ),
-    );
-    line(
-        &mut out,
-        "workload",
-        format!(
-            "{} ({}); new/ioc/cancel/reduce/replace {}/{}/{}/{}/{} per mille; stp {}",
-            config.profile.name,
-            config.profile.source,
-            mix.new,
-            mix.ioc,
-            mix.cancel,
-            mix.reduce,
-            mix.replace,
-            config.stp_mode.name()
-        ),
-    );
-    line(
-        &mut out,
-        "spread",
-        format!(
-            "{} tenants, {} markets (at most {} of each), up to {} accounts, Zipf exponent {}",
-            plan.tenants(),
-            plan.markets.len(),
-            config.markets_max,
-            plan.sessions
-                .iter()
-                .map(|s| s.accounts.len())
-                .max()
-                .unwrap_or(0),
-            config.skew
-        ),
-    );
-    let machine = &environment.machine;
-    line(
-        &mut out,
-        "machine",
-        format!(
-            "{} cores ({}), {}, Linux {}, load average {}",
-            machine.cores,
-            machine.cores_allowed,
-            machine.processor,
-            machine.kernel,
-            machine.load_average
-        ),
-    );
-    line(
-        &mut out,
-        "placement",
-        format!(
-            "driver threads on {}, wait {:?}; server on {}",
-            cores(&config.cores),
-            config.wait,
-            environment
-                .server_cores
-                .as_deref()
-                .unwrap_or("unknown cores (give --server-pid)")
-        ),
-    );
-    let others = plan.markets.iter().filter(|market| market.others).count();
-    if others > 0 {
-        line(
-            &mut out,
-            "note",
-            format!("{others} books hold orders of others: their check is not exact"),
-        );
-    }
-    out
+    format!(
+        "{pacing}; {} connections on {} threads; {time} after {:?} warm-up; seed {}",
+        config.connections, config.threads, config.warmup, config.seed
+    )
 }
 
-fn server(config: &LoadConfig, plan: &Plan, _environment: &Environment) -> String {
+fn workload(config: &LoadConfig) -> String {
+    let mix = config.mix.unwrap_or(config.profile.mix);
+    format!(
+        "{} ({}); new/ioc/cancel/reduce/replace {}/{}/{}/{}/{} per mille; stp {}",
+        config.profile.name,
+        config.profile.source,
+        mix.new,
+        mix.ioc,
+        mix.cancel,
+        mix.reduce,
+        mix.replace,
+        config.stp_mode.name()
+    )
+}
+
+fn server(config: &LoadConfig, plan: &Plan) -> String {
     let ack = plan.sessions.first().and_then(|session| session.ack);
     let Some(ack) = ack else {
         return format!("{} (echo)", config.address);
@@ -263,7 +258,7 @@ fn verified(out: &mut String, report: &LoadReport) {
         if verified.books_unseen > 0 {
             let _ = write!(
                 books,
-                ", {} not looked at (no permission)",
+                ", {} not looked at (no permission, or a session was ended)",
                 verified.books_unseen
             );
         }

@@ -43,13 +43,15 @@ pub enum Fault {
     BookDiffers,
     /// Bytes that are no message, or a message that has no place here.
     BadMessage,
-    /// The server ended the session, or refused a message as malformed.
+    /// The server refused a message as malformed.
     Refused,
+    /// The server ended a session.
+    Ended,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Unanswered,
         Self::AnsweredTwice,
         Self::AnswerForNothing,
@@ -66,6 +68,7 @@ impl Fault {
         Self::BookDiffers,
         Self::BadMessage,
         Self::Refused,
+        Self::Ended,
     ];
 
     /// The rule that was broken, in words.
@@ -88,6 +91,7 @@ impl Fault {
             Self::BookDiffers => "the book is the sum of the open orders",
             Self::BadMessage => "the server's bytes are messages of the protocol",
             Self::Refused => "well-formed messages are not refused as malformed",
+            Self::Ended => "a session ends when its client ends it",
         }
     }
 }
