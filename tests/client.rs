@@ -296,7 +296,7 @@ async fn a_book_kept_from_the_feed_is_the_markets() {
 
 #[tokio::test]
 async fn more_than_the_rate_and_credits_allow_is_sent_in_time_and_in_order() {
-    let limits = "[limits]\nmax_inflight = 4\norder_rate = 2000\norder_burst = 20";
+    let limits = "[limits]\nmax_inflight = 4\norder_rate = 2000\norder_burst = 32";
     let server = support::start(limits);
     let client = connect(&server, 1).await;
     let mut pending = Vec::new();

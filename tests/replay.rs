@@ -137,7 +137,7 @@ fn the_recorded_stream_is_what_its_generator_makes() {
 fn a_session_with_few_credits_and_a_low_rate_gets_the_same_executions() {
     let mut set = Set::read(&recorded_folder()).unwrap();
     let limits = "[limits]\nmax_inflight = 3\norder_rate = 20000\norder_burst = 50\n\
-                  cancel_rate = 5000\ncancel_burst = 20";
+                  cancel_rate = 5000\ncancel_burst = 32";
     let node = Node::start(2, limits);
     check(&node, &set, 1);
     // The book is not empty any more, so it cannot be done twice.
