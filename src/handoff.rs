@@ -110,11 +110,28 @@ impl Outbox {
     /// Appends whole frames. When they do not fit, the outbox is overflowed for good: it takes
     /// nothing more, and its connection ends.
     pub fn append(&self, frames: &[u8]) {
+        self.add(frames.len(), |bytes| bytes.extend_from_slice(frames));
+    }
+
+    /// Appends whole frames as [`Self::append`] does, and empties `frames`. Copies nothing when
+    /// nothing waits.
+    pub fn give(&self, frames: &mut Vec<u8>) {
+        self.add(frames.len(), |bytes| {
+            if bytes.is_empty() {
+                std::mem::swap(bytes, frames);
+            } else {
+                bytes.extend_from_slice(frames);
+            }
+        });
+        frames.clear();
+    }
+
+    fn add(&self, len: usize, add: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.overflowed() || bytes.len() + frames.len() > self.bytes_max {
+        if self.overflowed() || bytes.len() + len > self.bytes_max {
             self.overflowed.store(true, Ordering::Release);
         } else {
-            bytes.extend_from_slice(frames);
+            add(&mut bytes);
         }
         drop(bytes);
         self.ready.notify_one();

@@ -48,6 +48,8 @@ struct Pending {
     items: Vec<Item>,
     /// Messages among the items, which is how many credits they took.
     messages: u64,
+    /// Room in the matcher's queue that this read has taken and not used yet.
+    room: u32,
     cancels_only: bool,
     /// Any market of this matcher that the session has spoken to.
     touched: Option<Seat>,
@@ -219,13 +221,19 @@ impl Established {
 
     fn market_message(&mut self, header: &Header, message: &MarketMessage, now: Instant) -> Next {
         let refusal = match self.admit(message, now) {
-            Ok(route) => {
+            Ok((route, first_group)) => {
                 self.submitted += 1;
-                self.pending[route.matcher].messages += 1;
+                let pending = &mut self.pending[route.matcher];
+                pending.messages += 1;
+                pending.room -= message.count();
                 let cancels = message.is_cancel();
-                for part in message.parts() {
+                let (first, others) = message.parts();
+                let session = self.link.session;
+                let numbered = first.numbered(header.seq, session, first_group, message);
+                self.push(route, Request::Command(numbered), cancels);
+                for part in others {
                     let group = self.group_of(part);
-                    let numbered = part.numbered(header.seq, self.link.session, group, message);
+                    let numbered = part.numbered(header.seq, session, group, message);
                     self.push(route, Request::Command(numbered), cancels);
                 }
                 return Next::Read;
@@ -267,9 +275,14 @@ impl Established {
 
     /// Everything that is checked before a market sees a message. Rates first, so that a flood of
     /// wrong messages is a flood too.
-    fn admit(&mut self, message: &MarketMessage, now: Instant) -> Result<Route, Refusal> {
+    /// Gives the market's place, and the self-trade prevention group of the first part's account.
+    fn admit(
+        &mut self,
+        message: &MarketMessage,
+        now: Instant,
+    ) -> Result<(Route, StpGroup), Refusal> {
         let cancels = message.is_cancel();
-        let count = message.parts().len() as u32;
+        let count = message.count();
         let throttle = if cancels {
             &mut self.cancels
         } else {
@@ -283,20 +296,20 @@ impl Established {
             Verdict::Flooding => return Err(Refusal::Flooding),
         }
         let permissions = self.key.permissions;
-        if !(if cancels {
-            permissions.cancel
-        } else {
-            permissions.trade
-        }) {
+        if !(permissions.trade || (permissions.cancel && message.is_harmless())) {
             return Err(Refusal::Wrong(RejectReason::PermissionDenied, ""));
         }
         let Some(route) = self.key.tenant.markets.get(&message.market()).copied() else {
             return Err(Refusal::Wrong(RejectReason::UnknownMarket, "market"));
         };
-        if !message
-            .parts()
+        let accounts = &self.key.accounts;
+        let (first, others) = message.parts();
+        let Some(group) = accounts.get(&first.account()).copied() else {
+            return Err(Refusal::Wrong(RejectReason::UnknownAccount, "account"));
+        };
+        if !others
             .iter()
-            .all(|part| self.key.accounts.contains_key(&part.account()))
+            .all(|part| accounts.contains_key(&part.account()))
         {
             return Err(Refusal::Wrong(RejectReason::UnknownAccount, "account"));
         }
@@ -311,11 +324,32 @@ impl Established {
         } else {
             Admission::Order
         };
-        self.shared.doors[route.matcher]
-            .gauge
-            .admit(self.key.tenant.index, kind, count)
+        self.take_room(route.matcher, kind, count)
             .map_err(|reason| Refusal::TooMuch(reason, RETRY_BUSY_US))?;
-        Ok(route)
+        Ok((route, group))
+    }
+
+    /// Sees to it that there is room for `count` commands in a matcher's queue. Takes room for
+    /// many at once, so that the shared counters are touched once for each of a read's batches.
+    fn take_room(
+        &mut self,
+        matcher: usize,
+        kind: Admission,
+        count: u32,
+    ) -> Result<(), RejectReason> {
+        let room = &mut self.pending[matcher].room;
+        if *room >= count {
+            return Ok(());
+        }
+        let (gauge, tenant) = (&self.shared.doors[matcher].gauge, self.key.tenant.index);
+        let many = BATCH_COMMANDS_MAX as u32;
+        if gauge.admit(tenant, kind, many).is_ok() {
+            *room += many;
+        } else {
+            gauge.admit(tenant, kind, count)?;
+            *room += count;
+        }
+        Ok(())
     }
 
     fn group_of(&self, part: &Part) -> StpGroup {
@@ -353,6 +387,11 @@ impl Established {
         for matcher in 0..self.pending.len() {
             if !self.pending[matcher].items.is_empty() {
                 self.submit_to(matcher);
+            }
+            let room = std::mem::take(&mut self.pending[matcher].room);
+            if room > 0 {
+                let gauge = &self.shared.doors[matcher].gauge;
+                gauge.release(self.key.tenant.index, room);
             }
         }
     }

@@ -17,7 +17,9 @@ pub(super) struct MarketMessage {
     market: MarketId,
     info: &'static MessageInfo,
     stop_at_reject: bool,
-    parts: Parts,
+    first: Part,
+    /// Empty, without memory of its own, for everything but a batch.
+    others: Vec<Part>,
 }
 
 /// One instruction.
@@ -35,12 +37,6 @@ enum Instruction {
     Replace(wire::ReplaceOrder),
     MassCancel(wire::MassCancel),
     Status(wire::OrderStatusRequest),
-}
-
-#[derive(Debug)]
-enum Parts {
-    One(Part),
-    Batch(Vec<Part>),
 }
 
 impl MarketMessage {
@@ -70,14 +66,14 @@ impl MarketMessage {
                 Instruction::Status(*m),
             ),
             ClientMessage::Batch(batch, entries) => {
-                return batch_parts(batch.market, entries).map(|parts| {
-                    Some(Self {
-                        market: batch.market,
-                        info: &wire::Batch::INFO,
-                        stop_at_reject: batch.mode == BatchMode::StopAtFirstReject,
-                        parts: Parts::Batch(parts),
-                    })
-                });
+                let (first, others) = batch_parts(batch.market, entries)?;
+                return Ok(Some(Self {
+                    market: batch.market,
+                    info: &wire::Batch::INFO,
+                    stop_at_reject: batch.mode == BatchMode::StopAtFirstReject,
+                    first,
+                    others,
+                }));
             }
             _ => return Ok(None),
         };
@@ -90,7 +86,8 @@ impl MarketMessage {
             market,
             info,
             stop_at_reject: false,
-            parts: Parts::One(part),
+            first: part,
+            others: Vec::new(),
         }))
     }
 
@@ -98,28 +95,36 @@ impl MarketMessage {
         self.market
     }
 
-    pub(super) fn parts(&self) -> &[Part] {
-        match &self.parts {
-            Parts::One(part) => std::slice::from_ref(part),
-            Parts::Batch(parts) => parts,
-        }
+    /// The first instruction, and the others of a batch.
+    pub(super) fn parts(&self) -> (&Part, &[Part]) {
+        (&self.first, &self.others)
+    }
+
+    /// How many instructions.
+    pub(super) fn count(&self) -> u32 {
+        1 + self.others.len() as u32
+    }
+
+    fn all(&self, holds: impl Fn(&Instruction) -> bool) -> bool {
+        holds(&self.first.instruction) && self.others.iter().all(|part| holds(&part.instruction))
+    }
+
+    /// Whether it only takes orders away or asks where they stand.
+    pub(super) fn is_harmless(&self) -> bool {
+        self.is_cancel() || self.all(|instruction| matches!(instruction, Instruction::Status(_)))
     }
 
     /// Whether it only takes orders away.
     pub(super) fn is_cancel(&self) -> bool {
-        self.parts().iter().all(|part| {
-            matches!(
-                part.instruction,
-                Instruction::Cancel(_) | Instruction::MassCancel(_)
-            )
-        })
+        self.all(|part| matches!(part, Instruction::Cancel(_) | Instruction::MassCancel(_)))
     }
 
     /// The client's name for the order, for a reject of the whole message.
     pub(super) fn cl_ord_id(&self) -> ClOrdId {
-        match &self.parts {
-            Parts::One(part) => part.names().0,
-            Parts::Batch(_) => ClOrdId(0),
+        if self.others.is_empty() {
+            self.first.names().0
+        } else {
+            ClOrdId(0)
         }
     }
 
@@ -134,31 +139,30 @@ impl MarketMessage {
 fn batch_parts(
     market: MarketId,
     entries: &souk_protocol::Group<'_, wire::BatchEntry>,
-) -> Result<Vec<Part>, FieldError> {
-    if entries.is_empty() || entries.len() > BATCH_ENTRIES_MAX {
-        return Err(FieldError {
-            reason: RejectReason::BatchSizeOutOfRange,
-            offset: (HEADER_LEN + wire::Batch::LEN + 2) as u16,
-        });
-    }
+) -> Result<(Part, Vec<Part>), FieldError> {
+    let out_of_range = FieldError {
+        reason: RejectReason::BatchSizeOutOfRange,
+        offset: (HEADER_LEN + wire::Batch::LEN + 2) as u16,
+    };
     let count = entries.len();
-    entries
-        .iter()
-        .enumerate()
-        .map(|(index, entry)| {
-            let (entry, offset) = entry?;
-            let instruction = match entry.instruction(market, offset)? {
-                BatchInstruction::New(order) => Instruction::New(order),
-                BatchInstruction::Cancel(cancel) => Instruction::Cancel(cancel),
-                BatchInstruction::Replace(replace) => Instruction::Replace(replace),
-            };
-            Ok(Part {
-                instruction,
-                index: index as u8,
-                last: index + 1 == count,
-            })
+    if count > BATCH_ENTRIES_MAX {
+        return Err(out_of_range);
+    }
+    let mut parts = entries.iter().enumerate().map(|(index, entry)| {
+        let (entry, offset) = entry?;
+        let instruction = match entry.instruction(market, offset)? {
+            BatchInstruction::New(order) => Instruction::New(order),
+            BatchInstruction::Cancel(cancel) => Instruction::Cancel(cancel),
+            BatchInstruction::Replace(replace) => Instruction::Replace(replace),
+        };
+        Ok(Part {
+            instruction,
+            index: index as u8,
+            last: index + 1 == count,
         })
-        .collect()
+    });
+    let first = parts.next().ok_or(out_of_range)??;
+    Ok((first, parts.collect::<Result<_, _>>()?))
 }
 
 impl Part {

@@ -324,7 +324,7 @@ impl Links {
             if let Some(link) = &state.link {
                 // Credits first: whoever is woken by the bytes finds them.
                 link.answered.fetch_add(state.answered, Ordering::Release);
-                link.outbox.append(&state.frames);
+                link.outbox.give(&mut state.frames);
             }
             state.answered = 0;
             state.frames.clear();
