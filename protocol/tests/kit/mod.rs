@@ -9,6 +9,7 @@ pub mod draft;
 pub mod dump;
 pub mod judge;
 pub mod negative;
+pub mod negative_groups;
 pub mod positive;
 #[allow(dead_code)] // for the tests, not for the generator
 pub mod reread;

@@ -5,11 +5,10 @@ use souk_protocol::message::{FieldInfo, MessageInfo, Sender};
 use souk_protocol::{FRAME_BEFORE_LOGON_MAX, FRAME_FROM_CLIENT_MAX, FRAME_FROM_SERVER_MAX};
 use souk_protocol::{GROUP_HEADER_LEN, HEADER_LEN};
 
-use super::draft::{
-    Draft, batch_field_is_used, has_client_seq, is_optional, is_reserved, message, messages, word,
-};
+use super::draft::{Draft, has_client_seq, is_optional, is_reserved, messages, word};
 use super::hex;
 use super::judge::{Outcome, Side, judge};
+use super::negative_groups;
 use super::positive::FLIPPED;
 
 /// The lines of `negative.jsonl`.
@@ -24,16 +23,22 @@ pub fn vectors() -> Vec<String> {
         all.extend(short_blocks(info));
     }
     all.extend(templates());
-    all.extend(groups());
-    all.extend(batches());
-    all.extend(subscriptions());
+    all.extend(negative_groups::groups());
+    all.extend(negative_groups::batches());
+    all.extend(negative_groups::subscriptions());
     all.extend(flips());
     all.extend(order_of_checks());
     all
 }
 
 /// What a vector must come to. Every builder says it from the rule, and the codec must agree.
-fn refused(name: &str, side: Side, bytes: &[u8], reason: RejectReason, offset: usize) -> String {
+pub fn refused(
+    name: &str,
+    side: Side,
+    bytes: &[u8],
+    reason: RejectReason,
+    offset: usize,
+) -> String {
     expect(
         name,
         side,
@@ -94,7 +99,7 @@ const fn frame_max(side: Side) -> u32 {
 }
 
 /// The side that sends the message; the client for what both send.
-fn sender(info: &MessageInfo) -> Side {
+pub fn sender(info: &MessageInfo) -> Side {
     match info.sender {
         Sender::Server => Side::Server,
         Sender::Client | Sender::Both => Side::Client,
@@ -420,141 +425,6 @@ fn templates() -> Vec<String> {
         all.push(refused(&title, other, &bytes, UnknownTemplate, 4));
     }
     all
-}
-
-/// Group headers that do not fit the frame.
-fn groups() -> Vec<String> {
-    let mut all = Vec::new();
-    for info in messages() {
-        let Some(entry) = info.entry else { continue };
-        let frame = Draft::typical(info.name).bytes();
-        let (at, count) = (
-            HEADER_LEN + info.block_len,
-            Draft::typical(info.name).entries.len(),
-        );
-        let with = |entry_len: usize, count: usize| {
-            let mut bytes = frame.clone();
-            bytes[at..at + 2].copy_from_slice(&(entry_len as u16).to_le_bytes());
-            bytes[at + 2..at + 4].copy_from_slice(&(count as u16).to_le_bytes());
-            bytes
-        };
-        let len = entry.block_len;
-        let mut put = |entry_len: usize, count: usize, offset: usize| {
-            let title = format!("{}, entry_len {entry_len}, count {count}", info.name);
-            let bytes = with(entry_len, count);
-            all.push(refused(
-                &title,
-                sender(info),
-                &bytes,
-                GroupLengthMismatch,
-                offset,
-            ));
-        };
-        for entry_len in [0, len - 8, len - 1, len + 1, len + 4] {
-            put(entry_len, count, at);
-        }
-        for wrong in [0, 1, count + 1, 255, 0xffff] {
-            put(len, wrong, at + 2);
-        }
-        put(len + 8, count, at + 2);
-        put(0xfff8, 0xffff, at + 2);
-        for reserved in at + 4..at + 8 {
-            let mut bytes = frame.clone();
-            bytes[reserved] = 1;
-            let title = format!("{}, reserved byte {reserved} of the group", info.name);
-            all.push(refused(
-                &title,
-                sender(info),
-                &bytes,
-                ReservedNotZero,
-                at + 4,
-            ));
-        }
-    }
-    all
-}
-
-/// Size of a batch, and fields that an operation does not have or does not allow.
-fn batches() -> Vec<String> {
-    let mut all = Vec::new();
-    let batch = Draft::typical("Batch");
-    let first = HEADER_LEN + batch.info.block_len + GROUP_HEADER_LEN;
-    for count in [0, 33, 60] {
-        let mut draft = batch.clone();
-        draft.entries = draft.entries.into_iter().cycle().take(count).collect();
-        let title = format!("Batch of {count}");
-        let bytes = draft.bytes();
-        all.push(refused(
-            &title,
-            Side::Client,
-            &bytes,
-            BatchSizeOutOfRange,
-            first - 6,
-        ));
-    }
-    let entry = message("Batch").entry.expect("a batch has entries");
-    for (index, operation) in [32, 33, 34].into_iter().enumerate() {
-        let at = first + index * entry.block_len;
-        for illegal in [0, 31, 35, 36, 37, 255] {
-            let draft = batch.clone().set_entry(index, "operation", illegal);
-            let title = format!("Batch, entry {index}, operation {illegal}");
-            let bytes = draft.bytes();
-            all.push(refused(
-                &title,
-                Side::Client,
-                &bytes,
-                UnknownBatchOperation,
-                at,
-            ));
-        }
-        for field in entry.fields.iter().filter(|field| !is_reserved(field)) {
-            if batch_field_is_used(operation, field.name) {
-                continue;
-            }
-            let draft = batch.clone().set_entry(index, field.name, 1);
-            let title = format!("Batch, operation {operation} with {}", field.name);
-            let offset = at + field.offset;
-            all.push(refused(
-                &title,
-                Side::Client,
-                &draft.bytes(),
-                ReservedNotZero,
-                offset,
-            ));
-        }
-    }
-    for (field, reason, illegal) in [
-        ("side", UnknownSide, &[0, 3, 255][..]),
-        ("order_type", UnknownOrderType, &[0, 3, 255]),
-        ("time_in_force", UnknownTimeInForce, &[0, 2, 5, 255]),
-        ("post_only", UnknownPostOnly, &[3, 255]),
-        ("stp_mode", UnknownStpMode, &[5, 255]),
-        ("stp_scope", UnknownStpScope, &[2, 255]),
-    ] {
-        for value in illegal {
-            let draft = batch.clone().set_entry(0, field, *value);
-            let offset = first + super::draft::field(entry, field).offset;
-            let title = format!("Batch, entry 0, {field} {value}");
-            all.push(refused(
-                &title,
-                Side::Client,
-                &draft.bytes(),
-                reason,
-                offset,
-            ));
-        }
-    }
-    all
-}
-
-fn subscriptions() -> Vec<String> {
-    let illegal = [0_u64, 5, 6, 7, 8, 16, 32, 64, 128, 255];
-    let vector = |flags: u64| {
-        let bytes = Draft::typical("Subscribe").set("flags", flags).bytes();
-        let title = format!("Subscribe, flags {flags}");
-        refused(&title, Side::Client, &bytes, SubscriptionFlagsUnknown, 28)
-    };
-    illegal.into_iter().map(vector).collect()
 }
 
 /// Every single-bit flip of some frames that is not a legal frame.
