@@ -70,6 +70,18 @@ impl Accounts {
         found.map_or(AccountSlot::NONE, AccountSlot)
     }
 
+    /// The place where the search for an account begins.
+    #[inline]
+    pub(crate) fn home_of(&self, id: AccountId) -> Option<&u64> {
+        self.index.home_of(id.0)
+    }
+
+    /// What is in an entry, if it was ever used.
+    #[inline]
+    pub(crate) fn get(&self, slot: AccountSlot) -> Option<&Account> {
+        self.entries.get(slot.0)
+    }
+
     /// Makes an entry for an account that has none.
     #[cold]
     pub(crate) fn add(&mut self, id: AccountId) -> AccountSlot {

@@ -59,6 +59,10 @@ impl Market {
             Command::Replace(replace) => (replace.account, replace.order),
             Command::Status(status) => (status.account, status.order),
             Command::New(new) => {
+                self.open
+                    .accounts
+                    .home_of(new.account)
+                    .inspect(|&home| fetch(home));
                 let order_id = souk_protocol::OrderId(0);
                 let cl_ord_id = new.cl_ord_id;
                 (
@@ -108,6 +112,10 @@ impl Market {
         self.prefetch_order(order.next);
         self.prefetch_order(order.account_prev);
         self.prefetch_order(order.account_next);
+        self.open
+            .accounts
+            .get(order.account)
+            .inspect(|&account| fetch(account));
         let book = &self.sides[index(order.flags.side())];
         if let Some(level) = book.near_level(book.rank(order.price)) {
             fetch(level);
