@@ -5,7 +5,7 @@
 use crate::chunks::Chunks;
 use crate::hash::IndexKey;
 use crate::hash_index::HashIndex;
-use crate::orders::{Order, Orders, Slot};
+use crate::orders::{Orders, Slot};
 use core::hint::select_unpredictable;
 use souk_protocol::AccountId;
 
@@ -70,6 +70,18 @@ impl Accounts {
         found.map_or(AccountSlot::NONE, AccountSlot)
     }
 
+    /// The place where the search for an account begins.
+    #[inline]
+    pub(crate) fn home_of(&self, id: AccountId) -> Option<&u64> {
+        self.index.home_of(id.0)
+    }
+
+    /// What is in an entry, if it was ever used.
+    #[inline]
+    pub(crate) fn get(&self, slot: AccountSlot) -> Option<&Account> {
+        self.entries.get(slot.0)
+    }
+
     /// Makes an entry for an account that has none.
     #[cold]
     pub(crate) fn add(&mut self, id: AccountId) -> AccountSlot {
@@ -126,9 +138,10 @@ impl Accounts {
         order.account_prev = last;
     }
 
-    /// Takes `order`, which is the one in `slot`, out of its account's list.
+    /// Takes the order in `slot` out of its account's list.
     #[inline]
-    pub(crate) fn unlink(&mut self, orders: &mut Orders, slot: Slot, order: &Order) {
+    pub(crate) fn unlink(&mut self, orders: &mut Orders, slot: Slot) {
+        let order = &orders[slot];
         let (prev, next) = (order.account_prev, order.account_next);
         let entry = &mut self.entries[order.account.0];
         let (is_first, is_last) = (entry.first == slot, entry.last == slot);

@@ -14,7 +14,7 @@ impl Market {
         sink: &mut S,
     ) -> Result<(), RejectReason> {
         self.accepts_cancels()?;
-        let slot = self.find(cancel.account, cancel.order)?;
+        let slot = self.open.find(cancel.account, cancel.order)?;
         self.cancel_open(slot, cancel.account, CancelReason::ByRequest, sink);
         Ok(())
     }
@@ -25,14 +25,14 @@ impl Market {
         sink: &mut S,
     ) -> Result<(), RejectReason> {
         self.accepts_cancels()?;
-        let account = self.accounts.find(mass_cancel.account);
+        let account = self.open.accounts.find(mass_cancel.account);
         let mut count = 0;
         if account != AccountSlot::NONE {
             // The list changes on the way: an order's successor is read before the order goes.
-            let mut next = self.accounts[account].first;
-            for _ in 0..self.accounts[account].open {
+            let mut next = self.open.accounts[account].first;
+            for _ in 0..self.open.accounts[account].open {
                 let slot = next;
-                let order = &self.orders[slot];
+                let order = &self.open.orders[slot];
                 next = order.account_next;
                 if mass_cancel
                     .side
@@ -54,7 +54,7 @@ impl Market {
         reason: CancelReason,
         sink: &mut S,
     ) {
-        let account = self.accounts[self.orders[slot].account].id;
+        let account = self.open.accounts[self.open.orders[slot].account].id;
         self.cancel_open(slot, account, reason, sink);
     }
 
@@ -67,13 +67,13 @@ impl Market {
         reason: CancelReason,
         sink: &mut S,
     ) {
-        let order = self.orders[slot];
+        let order = self.open.orders[slot];
         sink.on(Event::Canceled(Canceled {
             order: order.view(slot, account),
             reason,
         }));
         self.dequeue(slot, &order);
-        self.close(slot, &order, account);
+        self.open.close(slot, account);
     }
 
     #[inline]

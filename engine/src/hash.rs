@@ -97,14 +97,14 @@ impl Market {
         let mut hash = WordHash::new();
         hash.word(self.state as u64);
         hash.word(self.last_match_id.0);
-        hash.word(u64::from(self.open_orders));
+        hash.word(u64::from(self.open.count));
         for side in [Side::Buy, Side::Sell] {
             for slot in self.resting_slots(side) {
-                let order = &self.orders[slot];
-                let earlier = self.accounts.earlier(&self.orders, slot);
-                hash.word(self.orders.id(slot).0);
-                hash.word(earlier.map_or(0, |slot| self.orders.id(slot).0));
-                hash.word(u64::from(self.accounts[order.account].id.0));
+                let order = &self.open.orders[slot];
+                let earlier = self.open.accounts.earlier(&self.open.orders, slot);
+                hash.word(self.open.orders.id(slot).0);
+                hash.word(earlier.map_or(0, |slot| self.open.orders.id(slot).0));
+                hash.word(u64::from(self.open.accounts[order.account].id.0));
                 hash.word(order.price.0.cast_unsigned());
                 hash.word(order.leaves.0);
                 hash.word(order.cum.0);
@@ -113,10 +113,10 @@ impl Market {
                 hash.word(u64::from(order.flags.bits()));
             }
         }
-        for generation in self.orders.generations() {
+        for generation in self.open.orders.generations() {
             hash.word(u64::from(generation));
         }
-        for slot in self.orders.free_slots() {
+        for slot in self.open.orders.free_slots() {
             hash.word(u64::from(slot.0));
         }
         finish(hash.0)

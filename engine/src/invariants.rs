@@ -20,7 +20,7 @@ impl Market {
             );
         }
         let resting = self.check_side(Side::Buy) + self.check_side(Side::Sell);
-        assert_eq!(resting, self.open_orders, "every open order rests");
+        assert_eq!(resting, self.open.count, "every open order rests");
         self.check_slots();
         self.check_accounts();
     }
@@ -36,7 +36,7 @@ impl Market {
             assert!(level.orders > 0, "a level has orders");
             let (mut level_qty, mut level_orders, mut prev) = (0, 0, None);
             for slot in self.queue(level) {
-                let order = &self.orders[slot];
+                let order = &self.open.orders[slot];
                 assert_eq!(book.rank(order.price), rank, "an order is at its price");
                 assert_eq!(order.flags.side(), side, "an order is on its side");
                 assert!(order.leaves.0 > 0, "a resting order has leaves");
@@ -68,39 +68,43 @@ impl Market {
     }
 
     fn check_slots(&self) {
-        let free = self.orders.free_slots();
+        let free = self.open.orders.free_slots();
         let free = free.inspect(|&slot| {
             assert_eq!(
-                self.orders[slot].account,
+                self.open.orders[slot].account,
                 AccountSlot::NONE,
                 "a free slot has no account"
             );
         });
-        let retired = self.orders.retired();
-        let slots = free.count() as u64 + u64::from(self.open_orders) + u64::from(retired);
+        let retired = self.open.orders.retired();
+        let slots = free.count() as u64 + u64::from(self.open.count) + u64::from(retired);
         assert_eq!(
             slots,
-            u64::from(self.orders.len()),
+            u64::from(self.open.orders.len()),
             "a slot is open, free or retired"
         );
     }
 
     fn check_accounts(&self) {
         let (mut open, mut busy, mut named) = (0, 0, 0);
-        for (account, entry) in self.accounts.iter() {
-            assert_eq!(self.accounts.find(entry.id), account, "an account is found");
+        for (account, entry) in self.open.accounts.iter() {
+            assert_eq!(
+                self.open.accounts.find(entry.id),
+                account,
+                "an account is found"
+            );
             open += entry.open;
             busy += u32::from(entry.open > 0);
             let (mut slot, mut prev) = (entry.first, None);
             for _ in 0..entry.open {
-                let order = &self.orders[slot];
+                let order = &self.open.orders[slot];
                 assert_eq!(order.account, account, "an order is in its account's list");
                 assert!(
                     prev.is_none_or(|prev| prev == order.account_prev),
                     "an account's list is linked both ways"
                 );
                 if order.cl_ord_id.0 != 0 {
-                    let found = self.find_client(entry.id, order.cl_ord_id);
+                    let found = self.open.find_client(entry.id, order.cl_ord_id);
                     assert_eq!(
                         found,
                         Some(slot),
@@ -120,14 +124,18 @@ impl Market {
             }
         }
         assert_eq!(
-            open, self.open_orders,
+            open, self.open.count,
             "every open order is in an account's list"
         );
         assert_eq!(
-            self.clients.len(),
+            self.open.clients.len(),
             named,
             "only open orders have client order ids"
         );
-        assert_eq!(self.accounts.busy(), busy, "the busy accounts are counted");
+        assert_eq!(
+            self.open.accounts.busy(),
+            busy,
+            "the busy accounts are counted"
+        );
     }
 }

@@ -78,10 +78,9 @@ impl Level {
         )
     }
 
-    /// Takes out the first order, which had `leaves`; `next` is behind it.
+    /// Takes out the first order, which has no leaves any more; `next` is behind it.
     #[inline]
-    pub(crate) fn take_first(&mut self, leaves: Qty, next: Slot) {
-        self.qty.0 -= leaves.0;
+    pub(crate) fn take_first(&mut self, next: Slot) {
         self.orders -= 1;
         self.first = next;
     }

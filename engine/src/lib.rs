@@ -24,11 +24,13 @@ mod level;
 mod market;
 mod matching;
 mod new_order;
+mod open_orders;
 mod orders;
 mod prefetch;
 mod replace;
 mod side_book;
 mod spec;
+mod taker;
 #[cfg(test)]
 mod tests;
 mod touched_levels;

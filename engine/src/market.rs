@@ -2,34 +2,26 @@
 //!
 //! Must never: answer a command by anything but `RULES.md`.
 
-use crate::accounts::{AccountSlot, Accounts};
 use crate::hash::IndexKey;
-use crate::hash_index::HashIndex;
 use crate::level::{Level, Rank};
-use crate::orders::{Order, Orders, Slot};
+use crate::open_orders::OpenOrders;
+use crate::orders::{Order, Slot};
 use crate::side_book::SideBook;
 use crate::touched_levels::TouchedLevels;
 use crate::{
-    Command, Event, EventSink, LevelUpdate, MarketSpec, OrderRef, OrderStatus, OrderView,
-    SpecError, StatusReport,
+    Command, Event, EventSink, LevelUpdate, MarketSpec, OrderStatus, OrderView, SpecError,
+    StatusReport,
 };
-use souk_protocol::{
-    AccountId, ClOrdId, MarketState, MatchId, PostOnly, Price, Qty, RejectReason, Side,
-};
+use souk_protocol::{MarketState, MatchId, PostOnly, Price, Qty, RejectReason, Side};
 
 /// One market: takes commands, gives events.
 #[derive(Debug)]
 pub struct Market {
     pub(crate) spec: MarketSpec,
     pub(crate) state: MarketState,
-    pub(crate) open_orders: u32,
     pub(crate) last_match_id: MatchId,
     pub(crate) sides: [SideBook; 2],
-    pub(crate) orders: Orders,
-    pub(crate) accounts: Accounts,
-    /// Slots of the open orders with a client order id, by [`IndexKey::client_id`].
-    pub(crate) clients: HashIndex,
-    pub(crate) key: IndexKey,
+    pub(crate) open: OpenOrders,
     pub(crate) touched: TouchedLevels,
 }
 
@@ -52,13 +44,9 @@ impl Market {
         Ok(Self {
             spec: spec.check()?,
             state: MarketState::Continuous,
-            open_orders: 0,
             last_match_id: MatchId(0),
             sides: [Side::Buy, Side::Sell].map(|side| SideBook::new(side, key)),
-            orders: Orders::new(),
-            accounts: Accounts::new(key),
-            clients: HashIndex::new(key),
-            key,
+            open: OpenOrders::new(key),
             touched: TouchedLevels::new(),
         })
     }
@@ -87,10 +75,10 @@ impl Market {
     }
 
     fn status<S: EventSink>(&self, status: &OrderStatus, sink: &mut S) -> Result<(), RejectReason> {
-        let slot = self.find(status.account, status.order)?;
-        let order = &self.orders[slot];
+        let slot = self.open.find(status.account, status.order)?;
+        let order = &self.open.orders[slot];
         sink.on(Event::Status(StatusReport {
-            order: self.view(slot),
+            order: self.open.view(slot),
             price: order.price,
             stp_mode: order.flags.stp_mode(),
         }));
@@ -112,7 +100,7 @@ impl Market {
     /// Number of open orders.
     #[must_use]
     pub const fn open_orders(&self) -> u32 {
-        self.open_orders
+        self.open.count
     }
 
     /// The number of the last match, 0 before the first.
@@ -142,16 +130,14 @@ impl Market {
     /// The open orders of a side with their prices, best price first, then by priority.
     pub fn orders(&self, side: Side) -> impl Iterator<Item = (OrderView, Price)> + '_ {
         self.resting_slots(side)
-            .map(|slot| (self.view(slot), self.orders[slot].price))
+            .map(|slot| (self.open.view(slot), self.open.orders[slot].price))
     }
 
     /// Heap bytes held, for capacity planning.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let sides: usize = self.sides.iter().map(SideBook::memory_bytes).sum();
-        let accounts = self.accounts.memory_bytes();
-        let orders = self.orders.memory_bytes() + self.clients.memory_bytes();
-        sides + accounts + orders + self.touched.memory_bytes()
+        sides + self.open.memory_bytes() + self.touched.memory_bytes()
     }
 
     /// The levels of a side with their ranks, from the best.
@@ -170,55 +156,8 @@ impl Market {
     /// The slots of a level's orders, by priority.
     pub(crate) fn queue(&self, level: Level) -> impl Iterator<Item = Slot> + '_ {
         core::iter::successors(Some(level.first), move |&slot| {
-            (slot != level.last).then(|| self.orders[slot].next)
+            (slot != level.last).then(|| self.open.orders[slot].next)
         })
-    }
-
-    /// An open order as its owner sees it.
-    #[inline]
-    pub(crate) fn view(&self, slot: Slot) -> OrderView {
-        let order = &self.orders[slot];
-        order.view(slot, self.accounts[order.account].id)
-    }
-
-    /// The open order of `account` that `reference` names.
-    #[inline(always)]
-    pub(crate) fn find(
-        &self,
-        account: AccountId,
-        reference: OrderRef,
-    ) -> Result<Slot, RejectReason> {
-        let OrderRef {
-            order_id,
-            cl_ord_id,
-        } = reference;
-        if (order_id.0 != 0) == (cl_ord_id.0 != 0) {
-            return Err(RejectReason::OrderReferenceMissing);
-        }
-        let found = if order_id.0 == 0 {
-            self.find_client(account, cl_ord_id)
-        } else {
-            self.orders
-                .find(order_id)
-                .filter(|&slot| self.owner(slot) == account)
-        };
-        found.ok_or(RejectReason::UnknownOrder)
-    }
-
-    /// The open order of `account` with this client order id, which is not 0.
-    #[inline]
-    pub(crate) fn find_client(&self, account: AccountId, cl_ord_id: ClOrdId) -> Option<Slot> {
-        let tag = self.key.client_id(account, cl_ord_id);
-        let is = |slot| {
-            let slot = Slot(slot);
-            self.orders[slot].cl_ord_id == cl_ord_id && self.owner(slot) == account
-        };
-        self.clients.find(tag, is).map(Slot)
-    }
-
-    #[inline]
-    fn owner(&self, slot: Slot) -> AccountId {
-        self.accounts[self.orders[slot].account].id
     }
 
     /// Remembers what a level is before it changes, if anybody wants to know.
@@ -235,7 +174,7 @@ impl Market {
     pub(crate) fn enqueue(&mut self, slot: Slot, side: Side, price: Price, leaves: Qty) {
         let rank = self.sides[index(side)].rank(price);
         self.touch(side, rank);
-        self.sides[index(side)].link(&mut self.orders, slot, rank, leaves);
+        self.sides[index(side)].link(&mut self.open.orders, slot, rank, leaves);
     }
 
     /// Takes `order`, which is the one in `slot`, out of its price's queue.
@@ -245,20 +184,7 @@ impl Market {
         if self.touched.wanted() {
             self.touch(side, self.sides[index(side)].rank(order.price));
         }
-        self.sides[index(side)].unlink(&mut self.orders, slot, order);
-    }
-
-    /// Ends `order`, which is the one in `slot` and in no queue any more: its client order id and
-    /// its slot are free.
-    #[inline(always)]
-    pub(crate) fn close(&mut self, slot: Slot, order: &Order, account: AccountId) {
-        if order.cl_ord_id.0 != 0 {
-            let tag = self.key.client_id(account, order.cl_ord_id);
-            self.clients.remove(tag, slot.0);
-        }
-        self.accounts.unlink(&mut self.orders, slot, order);
-        self.orders.free(slot);
-        self.open_orders -= 1;
+        self.sides[index(side)].unlink(&mut self.open.orders, slot, order);
     }
 
     /// The price at which a post-only order may rest.
@@ -287,15 +213,5 @@ impl Market {
             return Ok(slid);
         }
         Err(RejectReason::PostOnlyWouldCross)
-    }
-
-    /// How many open orders an account has.
-    #[inline]
-    pub(crate) fn open_orders_of(&self, account: AccountSlot) -> u32 {
-        if account == AccountSlot::NONE {
-            0
-        } else {
-            self.accounts[account].open
-        }
     }
 }

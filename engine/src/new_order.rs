@@ -3,8 +3,8 @@
 use crate::accounts::AccountSlot;
 use crate::level::Rank;
 use crate::market::{Market, index};
-use crate::matching::Taker;
 use crate::orders::{Flags, Slot};
+use crate::taker::{Owner, Taker};
 use crate::{Accepted, Canceled, Event, EventSink, MarketSpec, NewOrder};
 use souk_protocol::{
     CancelReason, MarketState, OrderId, OrderType, PostOnly, Price, Qty, RejectReason, Side,
@@ -31,7 +31,7 @@ impl Market {
         sink: &mut S,
     ) -> Result<(), RejectReason> {
         let admitted = self.admit(new)?;
-        let (slot, order_id) = self.orders.take();
+        let (slot, order_id) = self.open.orders.take();
         sink.on(Event::Accepted(Accepted {
             order_id,
             price: admitted.price,
@@ -60,7 +60,7 @@ impl Market {
         let mut taker = taker_of(new, admitted, order_id, limit);
         let stopped = self.match_taker(&mut taker, sink);
         if taker.leaves.0 == 0 {
-            self.orders.free(slot);
+            self.open.orders.free(slot);
         } else if stopped.is_none() && new.time_in_force == TimeInForce::Gtc {
             self.rest(new, admitted, slot, taker.leaves, taker.cum);
         } else {
@@ -81,18 +81,18 @@ impl Market {
             order: taker.view(),
             reason,
         }));
-        self.orders.free(slot);
+        self.open.orders.free(slot);
     }
 
     /// Makes what is left of a new order a resting one.
     #[inline(always)]
     fn rest(&mut self, new: &NewOrder, admitted: Admitted, slot: Slot, leaves: Qty, cum: Qty) {
         let account = if admitted.account == AccountSlot::NONE {
-            self.accounts.add(new.account)
+            self.open.accounts.add(new.account)
         } else {
             admitted.account
         };
-        let order = &mut self.orders[slot];
+        let order = &mut self.open.orders[slot];
         order.leaves = leaves;
         order.cum = cum;
         order.cl_ord_id = new.cl_ord_id;
@@ -100,13 +100,15 @@ impl Market {
         order.session = new.session;
         order.stp_group = new.stp_group;
         order.flags = Flags::new(new.side, new.post_only, new.stp_mode, new.stp_scope);
-        self.accounts.link(&mut self.orders, account, slot);
+        self.open
+            .accounts
+            .link(&mut self.open.orders, account, slot);
         self.enqueue(slot, new.side, admitted.price, leaves);
         if new.cl_ord_id.0 != 0 {
-            let tag = self.key.client_id(new.account, new.cl_ord_id);
-            self.clients.insert(tag, slot.0);
+            let tag = self.open.key.client_id(new.account, new.cl_ord_id);
+            self.open.clients.insert(tag, slot.0);
         }
-        self.open_orders += 1;
+        self.open.count += 1;
     }
 
     /// The checks of a new order, in their order.
@@ -117,10 +119,10 @@ impl Market {
         check_price(&self.spec, new.order_type, new.price)?;
         check_qty(&self.spec, new.qty)?;
         let cl_ord_id = new.cl_ord_id;
-        if cl_ord_id.0 != 0 && self.find_client(new.account, cl_ord_id).is_some() {
+        if cl_ord_id.0 != 0 && self.open.find_client(new.account, cl_ord_id).is_some() {
             return Err(RejectReason::DuplicateClOrdId);
         }
-        let account = self.accounts.find(new.account);
+        let account = self.open.accounts.find(new.account);
         if new.time_in_force == TimeInForce::Gtc {
             self.check_room(new, account)?;
         }
@@ -154,10 +156,10 @@ impl Market {
 
     #[inline]
     fn check_room(&self, new: &NewOrder, account: AccountSlot) -> Result<(), RejectReason> {
-        if self.open_orders >= self.spec.orders_max {
+        if self.open.count >= self.spec.orders_max {
             return Err(RejectReason::TooManyOpenOrders);
         }
-        if self.open_orders_of(account) >= self.spec.account_orders_max {
+        if self.open.count_of(account) >= self.spec.account_orders_max {
             return Err(RejectReason::TooManyOpenOrdersOfAccount);
         }
         if self.sides[index(new.side)].qty().0 + new.qty.0 > BOOK_QTY_MAX.0 {
@@ -182,7 +184,6 @@ const fn taker_of(new: &NewOrder, admitted: Admitted, order_id: OrderId, limit: 
         order_id,
         cl_ord_id: new.cl_ord_id,
         account: new.account,
-        account_slot: admitted.account,
         session: new.session,
         side: new.side,
         leaves: new.qty,
@@ -194,8 +195,7 @@ const fn taker_of(new: &NewOrder, admitted: Admitted, order_id: OrderId, limit: 
             Some(new.budget)
         },
         stp_mode: new.stp_mode,
-        stp_scope: new.stp_scope,
-        stp_group: new.stp_group,
+        owner: Owner::new(new.stp_mode, new.stp_scope, admitted.account, new.stp_group),
     }
 }
 

@@ -36,7 +36,7 @@ impl Market {
     /// [`Market::prefetch_far`] fetched. Changes nothing, and may be left out.
     #[inline]
     pub fn prefetch(&self, command: &Command) {
-        if self.orders.len() < SLOTS_MIN {
+        if self.open.orders.len() < SLOTS_MIN {
             return;
         }
         match command {
@@ -51,7 +51,7 @@ impl Market {
     /// fetches the order itself.
     #[inline]
     pub fn prefetch_far(&self, command: &Command) {
-        if self.orders.len() < SLOTS_MIN {
+        if self.open.orders.len() < SLOTS_MIN {
             return;
         }
         let (account, order) = match command {
@@ -59,6 +59,10 @@ impl Market {
             Command::Replace(replace) => (replace.account, replace.order),
             Command::Status(status) => (status.account, status.order),
             Command::New(new) => {
+                self.open
+                    .accounts
+                    .home_of(new.account)
+                    .inspect(|&home| fetch(home));
                 let order_id = souk_protocol::OrderId(0);
                 let cl_ord_id = new.cl_ord_id;
                 (
@@ -73,22 +77,22 @@ impl Market {
         };
         self.prefetch_order(Slot(order.order_id.0 as u32));
         if order.cl_ord_id.0 != 0 {
-            let tag = self.key.client_id(account, order.cl_ord_id);
-            self.clients.home_of(tag).inspect(|&home| fetch(home));
+            let tag = self.open.key.client_id(account, order.cl_ord_id);
+            self.open.clients.home_of(tag).inspect(|&home| fetch(home));
         }
     }
 
     #[inline(always)]
     fn prefetch_order(&self, slot: Slot) {
-        self.orders.get(slot).inspect(|&order| fetch(order));
+        self.open.orders.get(slot).inspect(|&order| fetch(order));
     }
 
     /// What a new order is linked to: the last order of its level, the last of its account.
     #[inline(always)]
     fn prefetch_new(&self, new: &NewOrder) {
-        let account = self.accounts.find(new.account);
+        let account = self.open.accounts.find(new.account);
         if account != AccountSlot::NONE {
-            self.prefetch_order(self.accounts[account].last);
+            self.prefetch_order(self.open.accounts[account].last);
         }
         let book = &self.sides[index(new.side)];
         // An illegal price has some rank too.
@@ -101,13 +105,17 @@ impl Market {
     /// is left alone: looking it up costs more than the hint brings.
     #[inline(always)]
     fn prefetch_neighbours(&self, order: OrderRef) {
-        let Some(order) = self.orders.get(Slot(order.order_id.0 as u32)) else {
+        let Some(order) = self.open.orders.get(Slot(order.order_id.0 as u32)) else {
             return;
         };
         self.prefetch_order(order.prev);
         self.prefetch_order(order.next);
         self.prefetch_order(order.account_prev);
         self.prefetch_order(order.account_next);
+        self.open
+            .accounts
+            .get(order.account)
+            .inspect(|&account| fetch(account));
         let book = &self.sides[index(order.flags.side())];
         if let Some(level) = book.near_level(book.rank(order.price)) {
             fetch(level);

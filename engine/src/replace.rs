@@ -2,9 +2,9 @@
 //! it loses by that.
 
 use crate::market::{Market, index};
-use crate::matching::Taker;
 use crate::new_order::{BOOK_QTY_MAX, check_price, check_qty};
 use crate::orders::Slot;
+use crate::taker::{Owner, Taker};
 use crate::{Canceled, Event, EventSink, ReplaceOrder, Replaced};
 use souk_protocol::{CancelReason, ClOrdId, OrderType, Price, Qty, RejectReason};
 
@@ -25,7 +25,7 @@ impl Market {
         sink: &mut S,
     ) -> Result<(), RejectReason> {
         self.accepts_orders()?;
-        let slot = self.find(replace.account, replace.order)?;
+        let slot = self.open.find(replace.account, replace.order)?;
         match self.check_replace(replace, slot)? {
             Change::BelowExecuted => {
                 self.cancel_resting(slot, CancelReason::ReplacedBelowExecuted, sink);
@@ -46,12 +46,12 @@ impl Market {
         check_qty(&self.spec, replace.total_qty)?;
         let cl_ord_id = replace.cl_ord_id;
         if cl_ord_id.0 != 0 {
-            let carrier = self.find_client(replace.account, cl_ord_id);
+            let carrier = self.open.find_client(replace.account, cl_ord_id);
             if carrier.is_some_and(|carrier| carrier != slot) {
                 return Err(RejectReason::DuplicateClOrdId);
             }
         }
-        let order = &self.orders[slot];
+        let order = &self.open.orders[slot];
         if replace.total_qty <= order.cum {
             return Ok(Change::BelowExecuted);
         }
@@ -75,7 +75,7 @@ impl Market {
         leaves: Qty,
         sink: &mut S,
     ) {
-        let order = &self.orders[slot];
+        let order = &self.open.orders[slot];
         let (side, price) = (order.flags.side(), order.price);
         let less = Qty(order.leaves.0 - leaves.0);
         let rank = self.sides[index(side)].rank(price);
@@ -93,7 +93,7 @@ impl Market {
         leaves: Qty,
         sink: &mut S,
     ) {
-        let order = self.orders[slot];
+        let order = self.open.orders[slot];
         let side = order.flags.side();
         self.dequeue(slot, &order);
         self.change(replace, slot, price, leaves, false, sink);
@@ -115,15 +115,14 @@ impl Market {
                 reason,
             }));
         }
-        // Its place in its account's list may have changed with the makers that are gone.
-        let order = &mut self.orders[slot];
+        let order = &mut self.open.orders[slot];
         order.leaves = taker.leaves;
         order.cum = taker.cum;
-        let order = *order;
+        let price = order.price;
         if stopped.is_some() || taker.leaves.0 == 0 {
-            self.close(slot, &order, taker.account);
+            self.open.close(slot, taker.account);
         } else {
-            self.enqueue(slot, taker.side, order.price, taker.leaves);
+            self.enqueue(slot, taker.side, price, taker.leaves);
         }
     }
 
@@ -138,16 +137,16 @@ impl Market {
         kept_priority: bool,
         sink: &mut S,
     ) {
-        let orig_cl_ord_id = self.orders[slot].cl_ord_id;
+        let orig_cl_ord_id = self.open.orders[slot].cl_ord_id;
         if replace.cl_ord_id.0 != 0 && replace.cl_ord_id != orig_cl_ord_id {
             self.rename(replace, slot, orig_cl_ord_id);
         }
-        let order = &mut self.orders[slot];
+        let order = &mut self.open.orders[slot];
         order.session = replace.session;
         order.price = price;
         order.leaves = leaves;
         sink.on(Event::Replaced(Replaced {
-            order: self.view(slot),
+            order: self.open.view(slot),
             orig_cl_ord_id,
             price,
             kept_priority,
@@ -157,32 +156,31 @@ impl Market {
     #[inline]
     fn rename(&mut self, replace: &ReplaceOrder, slot: Slot, orig_cl_ord_id: ClOrdId) {
         if orig_cl_ord_id.0 != 0 {
-            let tag = self.key.client_id(replace.account, orig_cl_ord_id);
-            self.clients.remove(tag, slot.0);
+            let tag = self.open.key.client_id(replace.account, orig_cl_ord_id);
+            self.open.clients.remove(tag, slot.0);
         }
-        let tag = self.key.client_id(replace.account, replace.cl_ord_id);
-        self.clients.insert(tag, slot.0);
-        self.orders[slot].cl_ord_id = replace.cl_ord_id;
+        let tag = self.open.key.client_id(replace.account, replace.cl_ord_id);
+        self.open.clients.insert(tag, slot.0);
+        self.open.orders[slot].cl_ord_id = replace.cl_ord_id;
     }
 
     #[inline]
     fn taker_of_resting(&self, slot: Slot) -> Taker {
-        let order = &self.orders[slot];
+        let order = &self.open.orders[slot];
         let side = order.flags.side();
+        let (stp_mode, stp_scope) = (order.flags.stp_mode(), order.flags.stp_scope());
         Taker {
-            order_id: self.orders.id(slot),
+            order_id: self.open.orders.id(slot),
             cl_ord_id: order.cl_ord_id,
-            account: self.accounts[order.account].id,
-            account_slot: order.account,
+            account: self.open.accounts[order.account].id,
             session: order.session,
             side,
             leaves: order.leaves,
             cum: order.cum,
             limit: self.sides[index(side.opposite())].rank(order.price),
             budget: None,
-            stp_mode: order.flags.stp_mode(),
-            stp_scope: order.flags.stp_scope(),
-            stp_group: order.stp_group,
+            stp_mode,
+            owner: Owner::new(stp_mode, stp_scope, order.account, order.stp_group),
         }
     }
 }

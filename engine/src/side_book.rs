@@ -106,7 +106,7 @@ impl SideBook {
 
     /// The level at `rank`, which has orders.
     #[inline]
-    fn level_mut(&mut self, rank: Rank) -> &mut Level {
+    pub(crate) fn level_mut(&mut self, rank: Rank) -> &mut Level {
         if self.window.covers(rank) {
             return self.window.level_mut(rank);
         }
@@ -157,17 +157,6 @@ impl SideBook {
         self.vacate(rank, is_empty);
     }
 
-    /// Takes the first order, of which `qty` was left, out of the queue at `rank`. `next` is the
-    /// order behind it, if there is one.
-    #[inline(always)]
-    pub(crate) fn unlink_first(&mut self, rank: Rank, qty: Qty, next: Slot) {
-        self.qty.0 -= qty.0;
-        let level = self.level_mut(rank);
-        level.take_first(qty, next);
-        let is_empty = level.orders == 0;
-        self.vacate(rank, is_empty);
-    }
-
     /// Takes `qty` off the level at `rank`, because an order of it lost as much of its leaves.
     #[inline]
     pub(crate) fn reduce(&mut self, rank: Rank, qty: Qty) {
@@ -175,9 +164,15 @@ impl SideBook {
         self.level_mut(rank).qty.0 -= qty.0;
     }
 
-    /// The level at `rank` lost an order; `is_empty` says whether that was its last.
+    /// Takes `qty` off the side, of which a level lost as much already.
+    #[inline]
+    pub(crate) fn reduce_side(&mut self, qty: Qty) {
+        self.qty.0 -= qty.0;
+    }
+
+    /// The level at `rank` lost orders or none; `is_empty` says whether it has any left.
     #[inline(always)]
-    fn vacate(&mut self, rank: Rank, is_empty: bool) {
+    pub(crate) fn vacate(&mut self, rank: Rank, is_empty: bool) {
         if self.window.covers(rank) {
             self.window.vacate(rank);
         } else if is_empty {

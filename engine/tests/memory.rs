@@ -72,8 +72,14 @@ fn check(client_ids: bool) {
     fill(&mut market, client_ids);
     let bytes = live_bytes() - before;
     assert_eq!(u64::from(market.open_orders()), ORDERS);
+    let told = market.memory_bytes() + size_of::<Market>();
+    drop(market);
+    assert_eq!(live_bytes(), before, "a market gives everything back");
+    assert_eq!(
+        told as i64, bytes,
+        "memory_bytes tells what the allocator saw"
+    );
     let per_order = bytes as f64 / ORDERS as f64;
-    println!("{per_order:.1} bytes per resting order (client order ids: {client_ids})");
     assert!(
         per_order <= BYTES_PER_ORDER_MAX,
         "{per_order:.1} bytes per resting order"
@@ -82,13 +88,7 @@ fn check(client_ids: bool) {
         per_order >= 64.0,
         "an order is a cache line, so the counter missed some"
     );
-    let told = market.memory_bytes() + size_of::<Market>();
-    assert_eq!(
-        told as i64, bytes,
-        "memory_bytes tells what the allocator saw"
-    );
-    drop(market);
-    assert_eq!(live_bytes(), before, "a market gives everything back");
+    println!("{per_order:.1} bytes per resting order (client order ids: {client_ids})");
 }
 
 #[test]
