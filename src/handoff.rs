@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use souk_engine::{Command, Event, MarketSpec};
 use souk_protocol::message::{LevelEntry, MarketJoined};
-use souk_protocol::{ClOrdId, MarketId, MarketState, OrderId, RejectReason, SessionId};
+use souk_protocol::{MarketId, MarketState, RejectReason, SessionId};
 use tokio::sync::Notify;
 
 /// Largest number of commands applied before a batch goes on. Bounds the time that the first
@@ -206,10 +206,6 @@ pub struct Numbered {
     pub client_seq: u64,
     /// The command.
     pub command: Command,
-    /// What a rejection quotes besides: the client id the message carried.
-    pub cl_ord_id: ClOrdId,
-    /// And the order id it carried.
-    pub order_id: OrderId,
     /// Its place in a batch frame.
     pub batch: BatchPlace,
 }
@@ -225,20 +221,13 @@ pub struct BatchPlace {
     pub stop_at_reject: bool,
 }
 
-impl BatchPlace {
-    /// The place of a command that came alone.
-    pub const ALONE: Self = Self {
-        index: 0,
-        last: true,
-        stop_at_reject: false,
-    };
-}
-
 /// What a matcher did, in order. It leaves through the journal's door only; in the durability class
 /// `memory` that door stands open.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// What was asked and what came of it.
+    /// What was asked.
+    pub submissions: Vec<Submission>,
+    /// What came of it, in order.
     pub records: Vec<Record>,
     /// The events of all records, in order.
     pub events: Vec<Event>,
@@ -246,13 +235,13 @@ pub struct Batch {
     pub transact_time: u64,
 }
 
-/// One request and its outcome.
+/// The outcome of one request.
 #[derive(Debug)]
 pub struct Record {
-    /// The market.
-    pub seat: Seat,
-    /// Who asked.
-    pub link: Arc<Link>,
+    /// Which submission of the batch.
+    pub submission: u32,
+    /// Which item of the submission.
+    pub item: u32,
     /// The number of commands the market had applied, this one included.
     pub stream_seq: u64,
     /// What came of it.
@@ -265,8 +254,6 @@ pub enum Outcome {
     /// A command was applied (or refused by the market's rules): its events are the next
     /// `events` of the batch.
     Applied {
-        /// The command.
-        numbered: Numbered,
         /// How many events.
         events: u32,
     },
@@ -420,9 +407,20 @@ pub trait TakesBatches {
 }
 
 impl Batch {
-    /// Empties it, keeping its memory.
-    pub fn clear(&mut self) {
+    /// Who asked for what a record tells of, and the request.
+    ///
+    /// # Panics
+    /// When the record is not of this batch.
+    #[must_use]
+    pub fn asked(&self, record: &Record) -> (&Arc<Link>, &Item) {
+        let submission = &self.submissions[record.submission as usize];
+        (&submission.link, &submission.items[record.item as usize])
+    }
+
+    /// Empties it, keeping its memory. Gives the submissions, whose vectors are used again.
+    pub fn clear(&mut self) -> std::vec::Drain<'_, Submission> {
         self.records.clear();
         self.events.clear();
+        self.submissions.drain(..)
     }
 }

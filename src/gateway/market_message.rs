@@ -6,7 +6,7 @@ use souk_engine::{
 use souk_protocol::message::{self as wire, BATCH_ENTRIES_MAX, MessageInfo};
 use souk_protocol::{
     AccountId, BatchInstruction, BatchMode, Block, ClOrdId, ClientMessage, FieldError, HEADER_LEN,
-    MarketId, OrderId, RejectReason, SessionId, StpGroup,
+    MarketId, RejectReason, SessionId, StpGroup,
 };
 
 use crate::handoff::{BatchPlace, Numbered};
@@ -122,7 +122,7 @@ impl MarketMessage {
     /// The client's name for the order, for a reject of the whole message.
     pub(super) fn cl_ord_id(&self) -> ClOrdId {
         if self.others.is_empty() {
-            self.first.names().0
+            self.first.cl_ord_id()
         } else {
             ClOrdId(0)
         }
@@ -176,15 +176,15 @@ impl Part {
         }
     }
 
-    /// What a rejection quotes: `cl_ord_id`, or else `orig_cl_ord_id`; and `order_id`.
-    const fn names(&self) -> (ClOrdId, OrderId) {
+    /// The client's name for the order.
+    const fn cl_ord_id(&self) -> ClOrdId {
         match &self.instruction {
-            Instruction::New(m) => (m.cl_ord_id, OrderId(0)),
-            Instruction::Cancel(m) => (m.orig_cl_ord_id, m.order_id),
-            Instruction::Replace(m) if m.cl_ord_id.0 != 0 => (m.cl_ord_id, m.order_id),
-            Instruction::Replace(m) => (m.orig_cl_ord_id, m.order_id),
-            Instruction::MassCancel(_) => (ClOrdId(0), OrderId(0)),
-            Instruction::Status(m) => (m.orig_cl_ord_id, m.order_id),
+            Instruction::New(m) => m.cl_ord_id,
+            Instruction::Cancel(m) => m.orig_cl_ord_id,
+            Instruction::Replace(m) if m.cl_ord_id.0 != 0 => m.cl_ord_id,
+            Instruction::Replace(m) => m.orig_cl_ord_id,
+            Instruction::MassCancel(_) => ClOrdId(0),
+            Instruction::Status(m) => m.orig_cl_ord_id,
         }
     }
 
@@ -195,12 +195,9 @@ impl Part {
         group: StpGroup,
         message: &MarketMessage,
     ) -> Numbered {
-        let (cl_ord_id, order_id) = self.names();
         Numbered {
             client_seq,
             command: self.command(session, group),
-            cl_ord_id,
-            order_id,
             batch: BatchPlace {
                 index: self.index,
                 last: self.last,

@@ -12,11 +12,10 @@ use souk_engine::{Market, SpecError};
 use souk_protocol::RejectReason;
 
 use crate::handoff::{
-    BATCH_COMMANDS_MAX, Batch, Item, QueueGauge, Record, Request, SeatConfig, Submission,
-    TakesBatches,
+    BATCH_COMMANDS_MAX, Batch, Item, QueueGauge, Request, SeatConfig, Submission, TakesBatches,
 };
 use lanes::Lanes;
-use stream::Stream;
+use stream::{Output, Place, Stream};
 
 /// How many items ahead of the one being applied the book is told to fetch.
 const PREFETCH_AHEAD: usize = 6;
@@ -83,9 +82,8 @@ impl<J: TakesBatches> Matcher<J> {
             done += submission.items.len();
             self.apply(submission);
         }
-        if !self.batch.records.is_empty() {
-            self.journal.take(&mut self.batch);
-            self.batch.clear();
+        if !self.batch.submissions.is_empty() {
+            self.commit();
         }
         done
     }
@@ -121,48 +119,49 @@ impl<J: TakesBatches> Matcher<J> {
         }
     }
 
-    fn apply(&mut self, submission: Submission) {
-        let Submission {
-            tenant,
-            link,
-            mut items,
-            ..
-        } = submission;
-        let commands = items.len() as u32;
+    fn apply(&mut self, mut submission: Submission) {
+        let commands = submission.items.len() as u32;
+        self.inbox.gauge.release(submission.tenant, commands);
         // A newer connection of the session has logged on, and may have asked where it stands:
         // what the old one still had under way is not applied any more.
-        if link.ending() == Some(RejectReason::SessionTakenOver) {
-            items.retain(|item| matches!(item.request, Request::Leave));
+        if submission.link.ending() == Some(RejectReason::SessionTakenOver) {
+            let leaves = |item: &Item| matches!(item.request, Request::Leave);
+            submission.items.retain(leaves);
         }
-        for (index, item) in items.iter().enumerate() {
-            if let Some(ahead) = items.get(index + PREFETCH_AHEAD) {
-                self.prefetch(ahead);
+        let place = self.batch.submissions.len() as u32;
+        let mut out = Output {
+            items: &submission.items,
+            records: &mut self.batch.records,
+            events: &mut self.batch.events,
+        };
+        for (index, item) in submission.items.iter().enumerate() {
+            if let Some(ahead) = submission.items.get(index + PREFETCH_AHEAD)
+                && let Request::Command(numbered) = &ahead.request
+            {
+                self.streams[ahead.seat.0 as usize].prefetch(&numbered.command);
             }
             let stream = &mut self.streams[item.seat.0 as usize];
-            match &item.request {
-                Request::Command(numbered) => {
-                    stream.command(item.seat, numbered, &link, &mut self.batch);
-                }
-                request => {
-                    let outcome = stream.other(request, &link, &mut self.batch.events);
-                    self.batch.records.push(Record {
-                        seat: item.seat,
-                        link: Arc::clone(&link),
-                        stream_seq: stream.seq(),
-                        outcome,
-                    });
-                }
+            let place = Place {
+                submission: place,
+                item: index as u32,
+            };
+            if let Request::Command(numbered) = &item.request {
+                stream.command(numbered, submission.link.session, place, &mut out);
+            } else {
+                let outcome = stream.other(&item.request, &submission.link, out.events);
+                out.record(place, stream.seq(), outcome);
             }
         }
-        self.inbox.gauge.release(tenant, commands);
-        items.clear();
-        // A full pool lets the vector go.
-        let _ = self.inbox.spare.try_send(items);
+        self.batch.submissions.push(submission);
     }
 
-    fn prefetch(&self, item: &Item) {
-        if let Request::Command(numbered) = &item.request {
-            self.streams[item.seat.0 as usize].prefetch(&numbered.command);
+    /// Hands the batch on, and gives the vectors of its submissions back to the gateways.
+    fn commit(&mut self) {
+        self.journal.take(&mut self.batch);
+        for mut submission in self.batch.clear() {
+            submission.items.clear();
+            // A full pool lets the vector go.
+            let _ = self.inbox.spare.try_send(submission.items);
         }
     }
 }

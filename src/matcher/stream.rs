@@ -1,15 +1,11 @@
 //! A market as a stream: its book, the number of commands applied, and where each session stands.
 
-use std::sync::Arc;
-
 use hashbrown::HashMap;
 use souk_engine::{Command, Event, EventSink, LevelUpdate, Market};
 use souk_protocol::message::{LevelEntry, MarketJoined, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY};
 use souk_protocol::{MarketId, RejectReason, Reserved, SessionId, Side};
 
-use crate::handoff::{
-    Batch, BatchPlace, Link, Numbered, Outcome, Record, Request, Seat, SeatConfig,
-};
+use crate::handoff::{Item, Link, Numbered, Outcome, Record, Request, SeatConfig};
 
 /// The number that grows when another process takes a market over. Nothing does in the
 /// durability class `memory`.
@@ -37,6 +33,32 @@ enum FrameVerdict {
     Skip,
     /// An entry was refused and the frame stops there.
     Stopped,
+}
+
+/// Where a request stands in its batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub submission: u32,
+    pub item: u32,
+}
+
+/// What applying a submission writes to.
+pub(super) struct Output<'a> {
+    /// The submission's items.
+    pub items: &'a [Item],
+    pub records: &'a mut Vec<Record>,
+    pub events: &'a mut Vec<Event>,
+}
+
+impl Output<'_> {
+    pub(super) fn record(&mut self, place: Place, stream_seq: u64, outcome: Outcome) {
+        self.records.push(Record {
+            submission: place.submission,
+            item: place.item,
+            stream_seq,
+            outcome,
+        });
+    }
 }
 
 struct Events<'a> {
@@ -85,101 +107,78 @@ impl Stream {
     /// Applies a numbered command once, or says why its number is not used up.
     pub(super) fn command(
         &mut self,
-        seat: Seat,
         numbered: &Numbered,
-        link: &Arc<Link>,
-        batch: &mut Batch,
+        session: SessionId,
+        place: Place,
+        out: &mut Output<'_>,
     ) {
         if numbered.batch.index == 0 {
             self.frame = FrameVerdict::Apply;
-            let last = self.applied.entry(link.session).or_insert(0);
+            let last = self.applied.entry(session).or_insert(0);
             if numbered.client_seq == *last + 1 {
                 *last = numbered.client_seq;
             } else {
                 self.frame = FrameVerdict::Skip;
                 let expected = *last + 1;
-                self.refuse(seat, numbered, expected, link, batch);
+                self.refuse(numbered, expected, place, out);
             }
         }
         if self.frame == FrameVerdict::Skip {
             return;
         }
-        let first = batch.events.len();
+        let first = out.events.len();
         self.seq += 1;
         if self.frame == FrameVerdict::Stopped {
-            batch
-                .events
-                .push(Event::Rejected(RejectReason::BatchStopped));
+            out.events.push(Event::Rejected(RejectReason::BatchStopped));
         } else {
             let mut sink = Events {
-                events: &mut batch.events,
+                events: out.events,
                 levels: !self.watchers.is_empty(),
             };
             self.book.apply(&numbered.command, &mut sink);
-            let refused = matches!(batch.events.get(first), Some(Event::Rejected(_)));
+            let refused = matches!(out.events.get(first), Some(Event::Rejected(_)));
             if refused && numbered.batch.stop_at_reject {
                 self.frame = FrameVerdict::Stopped;
             }
         }
-        batch.records.push(Record {
-            seat,
-            link: Arc::clone(link),
-            stream_seq: self.seq,
-            outcome: Outcome::Applied {
-                numbered: *numbered,
-                events: (batch.events.len() - first) as u32,
-            },
-        });
+        let events = (out.events.len() - first) as u32;
+        out.record(place, self.seq, Outcome::Applied { events });
     }
 
-    /// Records that a number was refused; a run of numbers above a gap is one record.
-    fn refuse(
-        &self,
-        seat: Seat,
-        numbered: &Numbered,
-        expected: u64,
-        link: &Arc<Link>,
-        batch: &mut Batch,
-    ) {
+    /// Records that a number was refused. A run of numbers above a gap is one record.
+    fn refuse(&self, numbered: &Numbered, expected: u64, place: Place, out: &mut Output<'_>) {
         let seq = numbered.client_seq;
         let reason = if seq < expected {
             RejectReason::AlreadyApplied
         } else {
             RejectReason::SequenceGap
         };
-        if let Some(Record {
-            seat: last_seat,
-            link: last_link,
-            outcome:
-                Outcome::NotApplied {
-                    from,
-                    count,
-                    messages,
-                    expected: last_expected,
-                    reason: last_reason,
-                },
-            ..
-        }) = batch.records.last_mut()
-            && (*last_seat, *last_reason, *last_expected) == (seat, reason, expected)
-            && Arc::ptr_eq(last_link, link)
+        let seat = out.items[place.item as usize].seat;
+        if let Some(last) = out.records.last_mut()
+            && last.submission == place.submission
+            && out.items[last.item as usize].seat == seat
+            && let Outcome::NotApplied {
+                from,
+                count,
+                messages,
+                expected: last_expected,
+                reason: last_reason,
+            } = &mut last.outcome
+            && (*last_expected, *last_reason) == (expected, reason)
             && seq == *from + u64::from(*count)
         {
             *count += 1;
             *messages += 1;
             return;
         }
-        batch.records.push(Record {
-            seat,
-            link: Arc::clone(link),
-            stream_seq: self.seq,
-            outcome: Outcome::NotApplied {
-                from: seq,
-                count: 1,
-                messages: 1,
-                expected,
-                reason,
-            },
-        });
+        let refused = Outcome::NotApplied {
+            from: seq,
+            count: 1,
+            messages: 1,
+            expected,
+            reason,
+        };
+        out.record(place, self.seq, refused);
     }
 
     /// Everything that is not a numbered command.
@@ -265,8 +264,3 @@ pub(super) fn entry(level: LevelUpdate) -> LevelEntry {
         reserved: Reserved,
     }
 }
-
-const _: () = assert!(
-    BatchPlace::ALONE.last,
-    "a command alone is the last of its frame"
-);

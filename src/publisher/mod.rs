@@ -16,7 +16,7 @@ use souk_engine::Event;
 use souk_protocol::message::NotApplied;
 use souk_protocol::{Code, MarketId, Reserved, SessionId};
 
-use crate::handoff::{Batch, Link, Outcome, Record, Seat, TakesBatches};
+use crate::handoff::{Batch, Link, Outcome, Record, Request, TakesBatches};
 use market_data::Feed;
 
 /// When a client whose message came out of order may send it again: at once.
@@ -98,15 +98,20 @@ impl Publisher {
         }
     }
 
-    fn record(&mut self, record: &Record, events: &[Event], transact_time: u64) {
-        let market = &mut self.markets[record.seat.0 as usize];
-        let place = self.links.attach(&record.link);
+    fn record(&mut self, batch: &Batch, record: &Record, events: &[Event]) {
+        let (link, item) = batch.asked(record);
+        let transact_time = batch.transact_time;
+        let market = &mut self.markets[item.seat.0 as usize];
+        let place = self.links.attach(link);
         match &record.outcome {
-            Outcome::Applied { numbered, .. } => {
-                let own = market.join(record.link.session, record.link.connection, place);
+            Outcome::Applied { .. } => {
+                let Request::Command(numbered) = &item.request else {
+                    unreachable!("only commands are applied");
+                };
+                let own = market.join(link.session, link.connection, place);
                 let context = reports::Context {
                     market: market.market,
-                    session: record.link.session,
+                    session: link.session,
                     own,
                     numbered,
                     transact_time,
@@ -139,7 +144,7 @@ impl Publisher {
                 self.links.answer(place, u64::from(*messages));
             }
             Outcome::Joined(joined) => {
-                let own = market.join(record.link.session, record.link.connection, place);
+                let own = market.join(link.session, link.connection, place);
                 let mut joined = *joined;
                 joined.last_report_seq = market.reporting[own.0 as usize].report_seq;
                 self.links.send(place, &joined.frame(0));
@@ -159,17 +164,17 @@ impl Publisher {
                 };
                 market.feed.subscribe(
                     *flags,
-                    &record.link,
+                    link,
                     place,
                     &snapshot,
                     transact_time,
                     &mut self.links,
                 );
             }
-            Outcome::Unsubscribed => market.feed.forget(record.link.connection),
+            Outcome::Unsubscribed => market.feed.forget(link.connection),
             Outcome::Left => {
-                market.feed.forget(record.link.connection);
-                self.links.detach(&record.link);
+                market.feed.forget(link.connection);
+                self.links.detach(link);
             }
             Outcome::StateSet { .. } => {
                 market
@@ -186,12 +191,12 @@ impl TakesBatches for Publisher {
         for record in &batch.records {
             let (events, later) = rest.split_at(record.outcome.events());
             rest = later;
-            self.record(record, events, batch.transact_time);
+            self.record(batch, record, events);
         }
         assert!(rest.is_empty(), "each event belongs to a record");
         for record in &batch.records {
-            let Seat(seat) = record.seat;
-            let market = &mut self.markets[seat as usize];
+            let (_, item) = batch.asked(record);
+            let market = &mut self.markets[item.seat.0 as usize];
             market
                 .feed
                 .flush(market.market, batch.transact_time, &mut self.links);

@@ -4,8 +4,8 @@
 use souk_engine::{Accepted, Command, Event, OrderView, Replaced, SelfTradePrevented, Trade};
 use souk_protocol::message as wire;
 use souk_protocol::{
-    AccountId, CancelReason, Code, Liquidity, MarketId, OrderState, Qty, RejectReason, Reserved,
-    SessionId,
+    AccountId, CancelReason, ClOrdId, Code, Liquidity, MarketId, OrderId, OrderState, Qty,
+    RejectReason, Reserved, SessionId,
 };
 
 use super::{Links, MarketReports, ReportingIndex};
@@ -205,13 +205,14 @@ fn reject(
     market: &mut MarketReports,
     links: &mut Links,
 ) {
+    let (cl_ord_id, order_id) = names_of(&context.numbered.command);
     let report = wire::Rejected {
         market: context.market,
         account: account_of(&context.numbered.command),
         transact_time: context.transact_time,
         client_seq: context.numbered.client_seq,
-        cl_ord_id: context.numbered.cl_ord_id,
-        order_id: context.numbered.order_id,
+        cl_ord_id,
+        order_id,
         code: Code::from(reason),
         ref_template: template_of(&context.numbered.command),
         batch_index: context.numbered.batch.index,
@@ -325,6 +326,20 @@ const fn account_of(command: &Command) -> AccountId {
         Command::MassCancel(mass) => mass.account,
         Command::Status(status) => status.account,
         Command::SetState(_) => AccountId(0),
+    }
+}
+
+/// What a rejection quotes: `cl_ord_id`, or else `orig_cl_ord_id`; and `order_id`.
+const fn names_of(command: &Command) -> (ClOrdId, OrderId) {
+    match command {
+        Command::New(order) => (order.cl_ord_id, OrderId(0)),
+        Command::Cancel(cancel) => (cancel.order.cl_ord_id, cancel.order.order_id),
+        Command::Replace(replace) if replace.cl_ord_id.0 != 0 => {
+            (replace.cl_ord_id, replace.order.order_id)
+        }
+        Command::Replace(replace) => (replace.order.cl_ord_id, replace.order.order_id),
+        Command::Status(status) => (status.order.cl_ord_id, status.order.order_id),
+        Command::MassCancel(_) | Command::SetState(_) => (ClOrdId(0), OrderId(0)),
     }
 }
 
