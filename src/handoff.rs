@@ -317,8 +317,8 @@ impl QueueGauge {
         }
     }
 
-    /// Counts `count` commands in, or says why not. The last eighth of the queue is for cancels,
-    /// which no share bounds either.
+    /// Counts `count` commands in, or says why not. The last eighth of the queue is for cancels, and
+    /// an eighth beyond its share is for those of each tenant.
     ///
     /// # Errors
     /// `MarketBusy` or `TenantShareExceeded`.
@@ -330,7 +330,7 @@ impl QueueGauge {
     ) -> Result<(), RejectReason> {
         let tenant = &self.tenants[tenant.0 as usize];
         let (all_max, own_max) = match lane {
-            Admission::Cancel => (self.commands_max, self.commands_max),
+            Admission::Cancel => (self.commands_max, self.tenant_max + self.commands_max / 8),
             Admission::Order => (self.commands_max - self.commands_max / 8, self.tenant_max),
         };
         if tenant.load(Ordering::Relaxed).saturating_add(count) > own_max {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{TrySendError, bounded};
 use socket2::{Domain, Protocol, Socket, Type};
 use souk_protocol::{Durability, MarketId, MarketState, SessionId};
 use tokio::runtime::{Builder, Runtime};
@@ -160,7 +160,7 @@ impl Server {
     /// applied in the old state.
     ///
     /// # Errors
-    /// When there is no such market.
+    /// When there is no such market, or its matcher has ended.
     pub fn set_market_state(
         &self,
         tenant: &str,
@@ -184,11 +184,14 @@ impl Server {
                 request: Request::SetState(state),
             }],
         };
-        while let Err(error) = door.submit(submission) {
-            submission = error.into_inner();
+        loop {
+            match door.submit(submission) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(back)) => submission = back,
+                Err(TrySendError::Disconnected(_)) => return Err(missing()),
+            }
             std::thread::sleep(DRAIN_POLL);
         }
-        Ok(())
     }
 
     /// Takes no more connections and messages, answers what was taken, says good-bye, and ends

@@ -166,7 +166,7 @@ fn numbers_beyond_any_integer_are_refused_not_wrapped() {
     refused(
         "tick_size = \"0.01\"",
         "price_max = \"99999999999999999999999\"\ntick_size = \"0.01\"",
-        &["fits 64 bits"],
+        &["at most 2^62"],
     );
     refused(
         "lot_size = \"0.0001\"",

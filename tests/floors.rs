@@ -31,7 +31,10 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
         &["src/gateway/connection.rs", "src/server.rs"],
     ),
     ("mysql_async", &[]),
-    ("unsafe {", &[]),
+    (
+        "unsafe {",
+        &["engine/src/chunks.rs", "engine/src/prefetch.rs"],
+    ),
     ("f64", &["src/demo/", "src/main.rs"]),
 ];
 
@@ -135,7 +138,7 @@ fn clocks_files_sockets_and_unsafe_code_have_one_place_each() {
 fn protocol_and_engine_know_nothing_above_them() {
     for (folder, legal) in [
         ("protocol/Cargo.toml", &[][..]),
-        ("engine/Cargo.toml", &["souk-protocol", "hashbrown"][..]),
+        ("engine/Cargo.toml", &["souk-protocol"][..]),
         ("clients/rust/Cargo.toml", &["souk-protocol"][..]),
         ("tools/loadgen/Cargo.toml", &["souk-protocol"][..]),
     ] {
@@ -179,7 +182,7 @@ fn files_stay_short_enough_to_read() {
                 .unwrap()
                 .lines()
                 .count();
-            assert!(lines <= 620, "{file} has {lines} lines: redesign it");
+            assert!(lines <= 500, "{file} has {lines} lines: redesign it");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What comes out of a market: events, in the order in which they happened.
 
+use souk_protocol::message::LevelEntry;
 use souk_protocol::{
     AccountId, CancelReason, ClOrdId, MarketState, MatchId, OrderId, Price, Qty, RejectReason,
-    SessionId, Side, StpMode,
+    Reserved, SessionId, Side, StpMode,
 };
 
 /// Receives the events of a command, in order.
@@ -146,4 +147,16 @@ pub struct LevelUpdate {
     pub qty: Qty,
     /// Number of orders; 0 when the level is gone.
     pub orders: u32,
+}
+
+impl From<LevelUpdate> for LevelEntry {
+    fn from(level: LevelUpdate) -> Self {
+        Self {
+            price: level.price,
+            qty: level.qty,
+            orders: level.orders,
+            side: level.side,
+            reserved: Reserved,
+        }
+    }
 }

@@ -118,7 +118,7 @@ reject_reasons! {
     CreditExceeded = 302, retry, "a session has at most max_inflight unanswered messages", "Wait for answers.";
     TenantShareExceeded = 303, retry, "a tenant queues no more than its share of a matcher", "Wait retry_after_us.";
     MarketBusy = 304, retry, "the market's queue has room", "Wait retry_after_us.";
-    LogonRateExceeded = 305, retry, "logons are limited by address and by key", "Wait retry_after_ms.";
+    LogonRateExceeded = 305, retry, "logons are limited by address", "Wait retry_after_ms.";
     TooManySubscriptions = 306, final, "a session has at most the configured number of subscriptions", "Unsubscribe first.";
 
     // 4xx: a field.

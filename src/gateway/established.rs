@@ -6,12 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use souk_protocol::message::{
-    MarketListEnd, NotApplied, Pong, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY, SUBSCRIBE_TRADES,
-    SessionReject, Subscribe,
+    MarketListEnd, Pong, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY, SUBSCRIBE_TRADES, Subscribe,
 };
 use souk_protocol::{
-    ClientMessage, Code, FieldError, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved,
-    StpGroup,
+    ClientMessage, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved, StpGroup,
 };
 
 use super::market_message::{MarketMessage, Part};
@@ -24,20 +22,26 @@ use crate::handoff::{Admission, BATCH_COMMANDS_MAX, Item, Lane, Link, Request, S
 const REQUEST_RATE: u32 = 2_000;
 /// Such requests at once.
 const REQUEST_BURST: u32 = 4_000;
+/// Subscriptions, snapshots and lists of markets per second.
+const LONG_ANSWER_RATE: u32 = 200;
+/// Such requests at once.
+const LONG_ANSWER_BURST: u32 = 1_000;
 /// When a client may try again after a full queue or share.
-const RETRY_BUSY_US: u32 = 1_000;
+pub(super) const RETRY_BUSY_US: u32 = 1_000;
 
 /// A session that is logged on.
 #[derive(Debug)]
 pub struct Established {
-    shared: Arc<Shared>,
-    key: Arc<KeyEntry>,
-    link: Arc<Link>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) key: Arc<KeyEntry>,
+    pub(super) link: Arc<Link>,
     orders: Throttle,
     cancels: Throttle,
-    requests: Throttle,
+    pub(super) requests: Throttle,
+    /// Requests whose answer is as long as a book or a list of markets.
+    long_answers: Throttle,
     /// Messages handed to matchers, or about to be.
-    submitted: u64,
+    pub(super) submitted: u64,
     /// What this read has for each matcher.
     pending: Vec<Pending>,
     subscriptions: HashMap<MarketId, Route>,
@@ -56,7 +60,7 @@ struct Pending {
 }
 
 /// A refusal that uses up no number.
-enum Refusal {
+pub(super) enum Refusal {
     /// Wrong as it is.
     Wrong(RejectReason, &'static str),
     /// Too much; try again after these microseconds.
@@ -77,6 +81,7 @@ impl Established {
             orders: Throttle::new(limits.order_rate, limits.order_burst, now),
             cancels: Throttle::new(limits.cancel_rate, limits.cancel_burst, now),
             requests: Throttle::new(REQUEST_RATE, REQUEST_BURST, now),
+            long_answers: Throttle::new(LONG_ANSWER_RATE, LONG_ANSWER_BURST, now),
             submitted: 0,
             pending: shared.doors.iter().map(|_| Pending::default()).collect(),
             subscriptions: HashMap::new(),
@@ -95,7 +100,8 @@ impl Established {
     /// Messages that are not answered yet.
     #[must_use]
     pub fn outstanding(&self) -> u64 {
-        self.submitted - self.link.answered.load(Ordering::Acquire)
+        self.submitted
+            .saturating_sub(self.link.answered.load(Ordering::Acquire))
     }
 
     /// Takes one frame.
@@ -130,7 +136,16 @@ impl Established {
         now: Instant,
         wall_ns: u64,
     ) -> Next {
-        match self.requests.take(1, now) {
+        let long = matches!(
+            message,
+            ClientMessage::MarketListRequest(_) | ClientMessage::Subscribe(_)
+        );
+        let throttle = if long {
+            &mut self.long_answers
+        } else {
+            &mut self.requests
+        };
+        match throttle.take(1, now) {
             Verdict::Admitted => {}
             Verdict::Refused(retry_after_us) => {
                 return self.refuse_request(
@@ -240,37 +255,7 @@ impl Established {
             }
             Err(refusal) => refusal,
         };
-        match refusal {
-            Refusal::Wrong(reason, field) => {
-                let reject = SessionReject {
-                    ref_seq: header.seq,
-                    market: message.market(),
-                    ref_template: header.template_id,
-                    code: Code::from(reason),
-                    field_offset: message.offset_of(field) as u16,
-                    fatal: false,
-                    reserved: Reserved,
-                    retry_after_us: 0,
-                    cl_ord_id: message.cl_ord_id(),
-                };
-                self.link.outbox.append(&reject.frame(0));
-                Next::Read
-            }
-            Refusal::TooMuch(reason, retry_after_us) => {
-                let refused = NotApplied {
-                    from_client_seq: header.seq,
-                    count: 1,
-                    market: message.market(),
-                    expected_client_seq: header.seq,
-                    code: Code::from(reason),
-                    reserved: Reserved,
-                    retry_after_us,
-                };
-                self.link.outbox.append(&refused.frame(0));
-                Next::Read
-            }
-            Refusal::Flooding => Next::Finish(RejectReason::SessionRateExceeded),
-        }
+        self.refuse(header, message, refusal)
     }
 
     /// Everything that is checked before a market sees a message. Rates first, so that a flood of
@@ -343,7 +328,8 @@ impl Established {
         }
         let (gauge, tenant) = (&self.shared.doors[matcher].gauge, self.key.tenant.index);
         let many = BATCH_COMMANDS_MAX as u32;
-        if gauge.admit(tenant, kind, many).is_ok() {
+        // Never for cancels: orders must not ride on room that was given to a cancel.
+        if kind == Admission::Order && gauge.admit(tenant, kind, many).is_ok() {
             *room += many;
         } else {
             gauge.admit(tenant, kind, count)?;
@@ -415,69 +401,6 @@ impl Established {
         if let Err(error) = self.shared.doors[matcher].submit(submission) {
             self.submission_refused(matcher, error.into_inner(), messages);
         }
-    }
-
-    /// The queue holds too many submissions, or the matcher has ended: says so for each message.
-    fn submission_refused(&mut self, matcher: usize, submission: Submission, messages: u64) {
-        let gauge = &self.shared.doors[matcher].gauge;
-        gauge.release(submission.tenant, submission.items.len() as u32);
-        self.submitted -= messages;
-        let markets = &self.key.tenant.markets;
-        for item in &submission.items {
-            let here = |route: &Route| route.matcher == matcher && route.seat == item.seat;
-            let market = markets
-                .iter()
-                .find(|(_, route)| here(route))
-                .map_or(MarketId(0), |(id, _)| *id);
-            match item.request {
-                Request::Command(numbered) if numbered.batch.last => {
-                    let refused = NotApplied {
-                        from_client_seq: numbered.client_seq,
-                        count: 1,
-                        market,
-                        expected_client_seq: numbered.client_seq,
-                        code: Code::from(RejectReason::MarketBusy),
-                        reserved: Reserved,
-                        retry_after_us: RETRY_BUSY_US,
-                    };
-                    self.link.outbox.append(&refused.frame(0));
-                }
-                Request::Command(_) => {}
-                _ => {
-                    let mut reject = session_reject(RejectReason::MarketBusy, 0, false);
-                    reject.market = market;
-                    reject.retry_after_us = RETRY_BUSY_US;
-                    self.link.outbox.append(&reject.frame(0));
-                }
-            }
-        }
-    }
-
-    fn refuse_request(
-        &mut self,
-        header: &Header,
-        market: MarketId,
-        reason: RejectReason,
-        retry_after_us: u32,
-    ) -> Next {
-        let mut reject = session_reject(reason, 0, false);
-        reject.market = market;
-        reject.ref_template = header.template_id;
-        reject.retry_after_us = retry_after_us;
-        self.link.outbox.append(&reject.frame(0));
-        Next::Read
-    }
-
-    /// A whole frame with something wrong inside. The session goes on, unless it sends nothing else.
-    fn bad_field(&mut self, header: &Header, error: &FieldError, now: Instant) -> Next {
-        if self.requests.take(1, now) == Verdict::Flooding {
-            return Next::Finish(RejectReason::SessionRateExceeded);
-        }
-        let mut reject = session_reject(error.reason, error.offset, false);
-        reject.ref_seq = header.seq;
-        reject.ref_template = header.template_id;
-        self.link.outbox.append(&reject.frame(0));
-        Next::Read
     }
 
     /// What each matcher must be told when the connection ends: to forget it.

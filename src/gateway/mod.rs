@@ -6,6 +6,7 @@
 mod connection;
 mod established;
 mod market_message;
+mod refusals;
 pub mod registry;
 pub mod session;
 pub mod throttle;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use souk_protocol::{RejectReason, SessionId};
@@ -37,7 +37,8 @@ struct Inner {
 #[derive(Debug)]
 struct Incarnation {
     number: u64,
-    link: Arc<Link>,
+    /// Not kept alive: the outbox of a connection goes with the connection.
+    link: Weak<Link>,
 }
 
 /// A place among the connections; given back when dropped.
@@ -112,13 +113,15 @@ impl Registry {
             if number <= known.number {
                 return Err(RejectReason::IncarnationNotNewer);
             }
-            known.link.end(RejectReason::SessionTakenOver);
+            if let Some(link) = known.link.upgrade() {
+                link.end(RejectReason::SessionTakenOver);
+            }
         }
         let connection = self.next_connection.fetch_add(1, Ordering::Relaxed);
         let link = Arc::new(Link::new(session, connection, self.outbox_bytes_max));
         let incarnation = Incarnation {
             number,
-            link: Arc::clone(&link),
+            link: Arc::downgrade(&link),
         };
         inner.sessions.insert(session, incarnation);
         Ok(link)

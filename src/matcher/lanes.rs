@@ -1,4 +1,5 @@
-//! Who is served next: cancels first, then the tenants in turns by deficit round robin.
+//! Who is served next: cancels before orders, and within each the tenants in turns by deficit
+//! round robin.
 
 use std::collections::VecDeque;
 
@@ -6,19 +7,30 @@ use crate::handoff::{BATCH_COMMANDS_MAX, Lane, Submission, TenantIndex};
 
 /// Commands a tenant may have applied in one turn.
 const QUANTUM: i64 = BATCH_COMMANDS_MAX as i64;
+/// Cancels served one after another while orders wait; then one submission of orders has its turn.
+/// So cancels go first, and no flood of cancels stops the orders of others.
+const CANCELS_IN_A_ROW_MAX: usize = 4 * BATCH_COMMANDS_MAX;
 
 /// What waits inside a matcher. Bounded by the queue's gauge, which counts it until it is applied.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    cancels: VecDeque<Submission>,
-    tenants: Vec<TenantLane>,
+    cancels: Turns,
+    orders: Turns,
+    /// Cancels served since orders were.
+    cancels_in_a_row: usize,
+}
+
+/// One lane: what waits of each tenant.
+#[derive(Debug)]
+struct Turns {
+    tenants: Vec<Waiting>,
     /// Tenants with something waiting, in the order of their turns.
-    turns: VecDeque<TenantIndex>,
+    order: VecDeque<TenantIndex>,
 }
 
 #[derive(Debug, Default)]
-struct TenantLane {
-    waiting: VecDeque<Submission>,
+struct Waiting {
+    submissions: VecDeque<Submission>,
     /// Commands it may still have applied in this turn. Invariant: 0 when nothing waits.
     credit: i64,
 }
@@ -26,48 +38,68 @@ struct TenantLane {
 impl Lanes {
     pub(super) fn new(tenants: usize) -> Self {
         Self {
-            cancels: VecDeque::new(),
-            tenants: (0..tenants).map(|_| TenantLane::default()).collect(),
-            turns: VecDeque::new(),
+            cancels: Turns::new(tenants),
+            orders: Turns::new(tenants),
+            cancels_in_a_row: 0,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.cancels.is_empty() && self.turns.is_empty()
+        self.cancels.order.is_empty() && self.orders.order.is_empty()
     }
 
     pub(super) fn push(&mut self, submission: Submission) {
-        if submission.lane == Lane::Cancels {
-            self.cancels.push_back(submission);
-            return;
+        match submission.lane {
+            Lane::Cancels => self.cancels.push(submission),
+            Lane::Orders => self.orders.push(submission),
         }
-        let tenant = submission.tenant;
-        let lane = &mut self.tenants[tenant.0 as usize];
-        if lane.waiting.is_empty() {
-            lane.credit = QUANTUM;
-            self.turns.push_back(tenant);
-        }
-        lane.waiting.push_back(submission);
     }
 
     pub(super) fn pop(&mut self) -> Option<Submission> {
-        if let Some(submission) = self.cancels.pop_front() {
-            return Some(submission);
+        if (self.cancels_in_a_row < CANCELS_IN_A_ROW_MAX || self.orders.order.is_empty())
+            && let Some(cancels) = self.cancels.pop()
+        {
+            self.cancels_in_a_row += cancels.items.len();
+            return Some(cancels);
         }
+        self.cancels_in_a_row = 0;
+        self.orders.pop()
+    }
+}
+
+impl Turns {
+    fn new(tenants: usize) -> Self {
+        Self {
+            tenants: (0..tenants).map(|_| Waiting::default()).collect(),
+            order: VecDeque::new(),
+        }
+    }
+
+    fn push(&mut self, submission: Submission) {
+        let tenant = submission.tenant;
+        let waiting = &mut self.tenants[tenant.0 as usize];
+        if waiting.submissions.is_empty() {
+            waiting.credit = QUANTUM;
+            self.order.push_back(tenant);
+        }
+        waiting.submissions.push_back(submission);
+    }
+
+    fn pop(&mut self) -> Option<Submission> {
         loop {
-            let tenant = *self.turns.front()?;
-            let lane = &mut self.tenants[tenant.0 as usize];
-            if lane.credit <= 0 {
-                lane.credit += QUANTUM;
-                self.turns.rotate_left(1);
+            let tenant = *self.order.front()?;
+            let waiting = &mut self.tenants[tenant.0 as usize];
+            if waiting.credit <= 0 {
+                waiting.credit += QUANTUM;
+                self.order.rotate_left(1);
                 continue;
             }
-            let submission = lane.waiting.pop_front()?;
+            let submission = waiting.submissions.pop_front()?;
             // Spending what is not there yet is paid back by waiting longer.
-            lane.credit -= submission.items.len() as i64;
-            if lane.waiting.is_empty() {
-                lane.credit = 0;
-                self.turns.pop_front();
+            waiting.credit -= submission.items.len() as i64;
+            if waiting.submissions.is_empty() {
+                waiting.credit = 0;
+                self.order.pop_front();
             }
             return Some(submission);
         }
@@ -147,6 +179,19 @@ mod tests {
             lanes.push(submission(1, Lane::Orders, 1));
             assert!(lanes.pop().is_some());
         }
-        assert_eq!(lanes.tenants[1].credit, 0);
+        assert_eq!(lanes.orders.tenants[1].credit, 0);
+    }
+
+    #[test]
+    fn a_flood_of_cancels_stops_neither_the_orders_nor_the_cancels_of_others() {
+        let mut lanes = Lanes::new(3);
+        for _ in 0..100 {
+            lanes.push(submission(0, Lane::Cancels, 64));
+        }
+        lanes.push(submission(1, Lane::Cancels, 1));
+        lanes.push(submission(2, Lane::Orders, 1));
+        let order = served(&mut lanes, 10);
+        assert!(order[..2].contains(&1), "{order:?}");
+        assert!(order[..6].contains(&2), "{order:?}");
     }
 }

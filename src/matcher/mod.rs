@@ -74,7 +74,8 @@ impl<J: TakesBatches> Matcher<J> {
     pub fn poll(&mut self, now_ns: u64) -> usize {
         self.fill_lanes();
         let mut done = 0;
-        self.batch.transact_time = now_ns;
+        // A clock that is set back does not turn the market's time back.
+        self.batch.transact_time = self.batch.transact_time.max(now_ns);
         while done < BATCH_COMMANDS_MAX {
             let Some(submission) = self.lanes.pop() else {
                 break;

@@ -1,7 +1,7 @@
 //! A market as a stream: its book, the number of commands applied, and where each session stands.
 
 use hashbrown::HashMap;
-use souk_engine::{Command, Event, EventSink, LevelUpdate, Market};
+use souk_engine::{Command, Event, EventSink, Market};
 use souk_protocol::message::{LevelEntry, MarketJoined, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY};
 use souk_protocol::{MarketId, RejectReason, Reserved, SessionId, Side};
 
@@ -240,7 +240,7 @@ impl Stream {
             sides
                 .iter()
                 .flat_map(|side| self.book.levels(*side))
-                .map(entry)
+                .map(LevelEntry::from)
                 .collect()
         } else {
             Vec::new()
@@ -251,16 +251,5 @@ impl Stream {
             book_hash: if wanted { self.book.book_hash() } else { 0 },
             levels,
         }
-    }
-}
-
-/// A level as the wire has it.
-pub(super) fn entry(level: LevelUpdate) -> LevelEntry {
-    LevelEntry {
-        price: level.price,
-        qty: level.qty,
-        orders: level.orders,
-        side: level.side,
-        reserved: Reserved,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use souk_engine::{Event, LevelUpdate};
+use souk_engine::Event;
 use souk_protocol::message::{
     DepthSnapshot, DepthUpdate, LevelEntry, MarketStatus, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY,
     SUBSCRIBE_TRADES, TradeTick,
@@ -26,7 +26,7 @@ const SEQ: std::ops::Range<usize> = 16..24;
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     subscribers: Vec<Subscriber>,
-    /// Levels touched in this batch, the last content of each.
+    /// Levels touched in this batch, in order; the last content of each counts.
     levels: Vec<LevelEntry>,
     /// Trade and status frames of this batch.
     frames: Vec<u8>,
@@ -148,7 +148,7 @@ impl Feed {
         self.stream_seq = stream_seq;
         for event in events {
             match event {
-                Event::Level(level) => self.touch(*level),
+                Event::Level(level) => self.levels.push(LevelEntry::from(*level)),
                 Event::Trade(trade) => {
                     let tick = TradeTick {
                         market,
@@ -175,25 +175,6 @@ impl Feed {
         }
     }
 
-    /// The last content of a level in a batch is the one that counts.
-    fn touch(&mut self, level: LevelUpdate) {
-        let entry = LevelEntry {
-            price: level.price,
-            qty: level.qty,
-            orders: level.orders,
-            side: level.side,
-            reserved: Reserved,
-        };
-        let known = self
-            .levels
-            .iter_mut()
-            .find(|known| (known.price, known.side) == (entry.price, entry.side));
-        match known {
-            Some(known) => *known = entry,
-            None => self.levels.push(entry),
-        }
-    }
-
     /// Sends what was gathered to the subscribers.
     pub(super) fn flush(&mut self, market: MarketId, transact_time: u64, links: &mut Links) {
         if self.levels.is_empty() && self.frames.is_empty() {
@@ -206,6 +187,7 @@ impl Feed {
         {
             subscriber.send_all(&mut self.frames, links);
         }
+        keep_last_of_each(&mut self.levels);
         for levels in self.levels.chunks(LEVELS_PER_FRAME_MAX) {
             let root = DepthUpdate {
                 market,
@@ -246,6 +228,15 @@ impl Subscriber {
     }
 }
 
+/// Keeps the last content of each level that a batch touched.
+fn keep_last_of_each(levels: &mut Vec<LevelEntry>) {
+    let key = |level: &LevelEntry| (level.side, level.price);
+    // The latest first, and stable: of equal keys the first is the one to keep.
+    levels.reverse();
+    levels.sort_by_key(key);
+    levels.dedup_by_key(|level| key(level));
+}
+
 fn encode<'a, B: Block>(
     root: &B,
     levels: &[LevelEntry],
@@ -260,4 +251,30 @@ fn encode<'a, B: Block>(
         "the buffer was made for this frame"
     );
     buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_protocol::{Price, Qty};
+
+    use super::*;
+
+    #[test]
+    fn of_each_level_the_last_content_is_sent_however_many_there_are() {
+        let level = |price, qty| LevelEntry {
+            price: Price(price),
+            qty: Qty(qty),
+            orders: 1,
+            side: Side::Buy,
+            reserved: Reserved,
+        };
+        let mut levels: Vec<_> = (0..300_000).map(|n| level(n % 100_000, n as u64)).collect();
+        keep_last_of_each(&mut levels);
+        assert_eq!(levels.len(), 100_000);
+        assert!(
+            levels
+                .iter()
+                .all(|level| level.qty.0 == 200_000 + level.price.0 as u64)
+        );
+    }
 }

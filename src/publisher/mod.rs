@@ -70,7 +70,7 @@ struct Links {
     last_attached: Option<(u64, LinkPlace)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct LinkState {
     /// The session's newest connection that this publisher has seen; none after it left.
     link: Option<Arc<Link>>,
@@ -122,7 +122,8 @@ impl Publisher {
                 market
                     .feed
                     .events(market.market, record.stream_seq, events, transact_time);
-                self.links.answer(place, u64::from(numbered.batch.last));
+                self.links
+                    .answer(place, link.connection, u64::from(numbered.batch.last));
             }
             Outcome::NotApplied {
                 from,
@@ -141,7 +142,8 @@ impl Publisher {
                     retry_after_us: RETRY_AT_ONCE_US,
                 };
                 self.links.send(place, &message.frame(0));
-                self.links.answer(place, u64::from(*messages));
+                self.links
+                    .answer(place, link.connection, u64::from(*messages));
             }
             Outcome::Joined(joined) => {
                 let own = market.join(link.session, link.connection, place);
@@ -256,12 +258,7 @@ impl Links {
         }
         let places = &mut self.places;
         let place = *self.by_session.entry(link.session).or_insert_with(|| {
-            places.push(LinkState {
-                link: None,
-                frames: Vec::new(),
-                answered: 0,
-                dirty: false,
-            });
+            places.push(LinkState::default());
             LinkPlace(places.len() as u32 - 1)
         });
         let state = &mut self.places[place.0 as usize];
@@ -285,7 +282,10 @@ impl Links {
             .as_ref()
             .is_some_and(|known| known.connection == link.connection)
         {
-            state.link = None;
+            *state = LinkState {
+                dirty: state.dirty,
+                ..LinkState::default()
+            };
         }
     }
 
@@ -308,9 +308,17 @@ impl Links {
         }
     }
 
-    fn answer(&mut self, place: LinkPlace, messages: u64) {
-        self.places[place.0 as usize].answered += messages;
-        self.mark(place);
+    /// Gives credits back to the connection that sent the messages, if it is still there.
+    fn answer(&mut self, place: LinkPlace, connection: u64, messages: u64) {
+        let state = &mut self.places[place.0 as usize];
+        if state
+            .link
+            .as_ref()
+            .is_some_and(|link| link.connection == connection)
+        {
+            state.answered += messages;
+            self.mark(place);
+        }
     }
 
     fn mark(&mut self, place: LinkPlace) {

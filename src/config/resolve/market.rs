@@ -47,7 +47,7 @@ fn decimal(
     })
 }
 
-/// `given / step` as a whole number, or the default.
+/// `given / step` as a whole number of at most 2^62, or the default.
 fn steps(
     source: &Source<'_>,
     key: &'static str,
@@ -59,22 +59,28 @@ fn steps(
         return Ok(default);
     };
     let value = decimal(source, key, given)?;
-    let count = value
+    let whole = value
         .checked_div(step)
         .filter(|count| count.fract().is_zero());
-    count
-        .and_then(|count| u64::try_from(count).ok())
-        .ok_or_else(|| {
-            let rule = format!("must be a multiple of {step} that fits 64 bits");
-            source.error(
-                key,
-                given.span(),
-                given.get_ref(),
-                rule,
-                "round it to the step",
-            )
-        })
+    let count = whole.and_then(|count| u64::try_from(count).ok());
+    count.filter(|count| *count <= STEPS_MAX).ok_or_else(|| {
+        let rule = format!("must be a multiple of {step}, at most 2^62 of them");
+        source.error(
+            key,
+            given.span(),
+            given.get_ref(),
+            rule,
+            "round it to the step",
+        )
+    })
 }
+
+/// Ticks of a price and lots of a quantity have the same bound.
+const STEPS_MAX: u64 = QTY_MAX.0;
+const _: () = assert!(
+    STEPS_MAX == PRICE_MAX.0 as u64,
+    "one bound for prices and quantities"
+);
 
 pub(super) fn resolve_market(
     source: &Source<'_>,
@@ -111,12 +117,15 @@ pub(super) fn resolve_market(
     let notional_unit = notional_unit(source, raw, tick, lot, quote_scale)?;
     let spec = MarketSpec {
         price_min: Price(steps(source, "price_min", raw.price_min.as_ref(), tick, 1)? as i64),
-        price_max: Price(
-            steps(source, "price_max", raw.price_max.as_ref(), tick, 1 << 40)?
-                .min(PRICE_MAX.0 as u64) as i64,
-        ),
+        price_max: Price(steps(source, "price_max", raw.price_max.as_ref(), tick, 1 << 40)? as i64),
         qty_min: Qty(steps(source, "qty_min", raw.qty_min.as_ref(), lot, 1)?),
-        qty_max: Qty(steps(source, "qty_max", raw.qty_max.as_ref(), lot, 1 << 40)?.min(QTY_MAX.0)),
+        qty_max: Qty(steps(
+            source,
+            "qty_max",
+            raw.qty_max.as_ref(),
+            lot,
+            1 << 40,
+        )?),
         notional_unit,
         orders_max: source.number(
             "orders_max",

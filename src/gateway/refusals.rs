@@ -1,0 +1,131 @@
+//! Refusals before a market: what each is answered with. None of them uses up a number.
+
+use std::time::Instant;
+
+use souk_protocol::message::{NotApplied, SessionReject};
+use souk_protocol::{Code, FieldError, Header, MarketId, RejectReason, Reserved};
+
+use super::established::{Established, RETRY_BUSY_US, Refusal};
+use super::market_message::MarketMessage;
+use super::session::{Next, session_reject};
+use super::throttle::Verdict;
+use crate::directory::Route;
+use crate::handoff::{Request, Submission};
+
+impl Established {
+    /// A message to a market is refused.
+    pub(super) fn refuse(
+        &mut self,
+        header: &Header,
+        message: &MarketMessage,
+        refusal: Refusal,
+    ) -> Next {
+        match refusal {
+            Refusal::Wrong(reason, field) => {
+                let reject = SessionReject {
+                    ref_seq: header.seq,
+                    market: message.market(),
+                    ref_template: header.template_id,
+                    code: Code::from(reason),
+                    field_offset: message.offset_of(field) as u16,
+                    fatal: false,
+                    reserved: Reserved,
+                    retry_after_us: 0,
+                    cl_ord_id: message.cl_ord_id(),
+                };
+                self.link.outbox.append(&reject.frame(0));
+                Next::Read
+            }
+            Refusal::TooMuch(reason, retry_after_us) => {
+                let refused = not_applied(header.seq, message.market(), reason, retry_after_us);
+                self.link.outbox.append(&refused.frame(0));
+                Next::Read
+            }
+            Refusal::Flooding => Next::Finish(RejectReason::SessionRateExceeded),
+        }
+    }
+
+    /// The queue holds too many submissions, or the matcher has ended: says so for each message.
+    pub(super) fn submission_refused(
+        &mut self,
+        matcher: usize,
+        submission: Submission,
+        messages: u64,
+    ) {
+        let gauge = &self.shared.doors[matcher].gauge;
+        gauge.release(submission.tenant, submission.items.len() as u32);
+        self.submitted -= messages;
+        let markets = &self.key.tenant.markets;
+        for item in &submission.items {
+            let here = |route: &Route| route.matcher == matcher && route.seat == item.seat;
+            let market = markets
+                .iter()
+                .find(|(_, route)| here(route))
+                .map_or(MarketId(0), |(id, _)| *id);
+            match item.request {
+                Request::Command(numbered) if numbered.batch.last => {
+                    let refused = not_applied(
+                        numbered.client_seq,
+                        market,
+                        RejectReason::MarketBusy,
+                        RETRY_BUSY_US,
+                    );
+                    self.link.outbox.append(&refused.frame(0));
+                }
+                Request::Command(_) => {}
+                _ => {
+                    let mut reject = session_reject(RejectReason::MarketBusy, 0, false);
+                    reject.market = market;
+                    reject.retry_after_us = RETRY_BUSY_US;
+                    self.link.outbox.append(&reject.frame(0));
+                }
+            }
+        }
+    }
+
+    /// A request without a number is refused.
+    pub(super) fn refuse_request(
+        &mut self,
+        header: &Header,
+        market: MarketId,
+        reason: RejectReason,
+        retry_after_us: u32,
+    ) -> Next {
+        let mut reject = session_reject(reason, 0, false);
+        reject.market = market;
+        reject.ref_template = header.template_id;
+        reject.retry_after_us = retry_after_us;
+        self.link.outbox.append(&reject.frame(0));
+        Next::Read
+    }
+
+    /// A whole frame with something wrong inside. The session goes on, unless it sends nothing else.
+    pub(super) fn bad_field(&mut self, header: &Header, error: &FieldError, now: Instant) -> Next {
+        if self.requests.take(1, now) == Verdict::Flooding {
+            return Next::Finish(RejectReason::SessionRateExceeded);
+        }
+        let mut reject = session_reject(error.reason, error.offset, false);
+        reject.ref_seq = header.seq;
+        reject.ref_template = header.template_id;
+        self.link.outbox.append(&reject.frame(0));
+        Next::Read
+    }
+}
+
+/// Nothing of the message was applied, and the market expects it again.
+fn not_applied(
+    client_seq: u64,
+    market: MarketId,
+    reason: RejectReason,
+    retry_after_us: u32,
+) -> NotApplied {
+    NotApplied {
+        from_client_seq: client_seq,
+        count: 1,
+        market,
+        expected_client_seq: client_seq,
+        code: Code::from(reason),
+        reserved: Reserved,
+        retry_after_us,
+    }
+}
