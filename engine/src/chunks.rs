@@ -59,7 +59,8 @@ impl<T: Copy> Chunks<T> {
         let (chunk, place) = place(index);
         // SAFETY: chunks 0..=len / CHUNK_LEN exist, all but the last hold CHUNK_LEN elements and
         // the last the rest, so an index below `len` is in its chunk. One check in place of two,
-        // on every access to an order: 9 % fewer instructions per command (workload `mixed`).
+        // on every access to an order: 8 % fewer instructions, 36.0 in place of 37.5 ns per
+        // command (workload `mixed`).
         Some(unsafe { self.chunks.get_unchecked(chunk).get_unchecked(place) })
     }
 

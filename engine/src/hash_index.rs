@@ -9,7 +9,7 @@ use crate::hash::IndexKey;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Places of a segment: bounds what an insert that splits one pays, some 10 us.
+/// Places of a segment: bounds what an insert that splits one pays.
 const SEGMENT_LEN: usize = 1 << 12;
 
 /// Places of the first segment at first. It doubles until it is as long as the others.
@@ -152,14 +152,15 @@ impl Segment {
         }
     }
 
-    /// Whether an entry more would make searches long: half full while it is small, 15/16 when it
-    /// is not, which no key that its market's clients do not know lets come about.
+    /// Whether an entry more would make searches long: at a quarter while it is small (a search
+    /// that ends at its first place is foreseen), at 15/16 when it is not, which no key that the
+    /// market's clients do not know lets come about.
     #[inline]
     const fn is_full(&self) -> bool {
         let len = self.places.len();
         self.len
             >= if len < SEGMENT_LEN {
-                len / 2
+                len / 4
             } else {
                 len - len / 16
             }

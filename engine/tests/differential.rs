@@ -58,18 +58,21 @@ fn the_engine_does_what_the_rules_say() {
     let progress = progress.into_inner().expect("a run's panics are caught");
     if let Some((number, failure)) = progress.failure {
         let index = failure.script.len() - 1;
+        println!("SEED={seed} run {number}, command {index} differs; shrinking");
         let story = failure.shrunk(&|spec| market(spec, seed, number)).story();
         panic!("SEED={seed} run {number}, command {index}, shrunk to:\n{story}");
     }
     let coverage = &progress.coverage;
     println!("{}", coverage.table());
     println!(
-        "SEED={seed} runs 0..{}: {} commands, {} events, {} open orders on average and {} at most, {:.1} s",
+        "SEED={seed} runs 0..{}: {} commands, {} events, {} open orders on average, at most {} \
+         and {} levels of a side, {:.1} s",
         progress.next_run,
         coverage.commands,
         coverage.events,
         coverage.open_orders_mean(),
         coverage.open_orders_max,
+        coverage.levels_max,
         started.elapsed().as_secs_f64()
     );
     assert!(coverage.commands >= commands, "all commands ran");

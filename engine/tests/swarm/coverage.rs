@@ -3,7 +3,7 @@
 use crate::oracle::Oracle;
 use souk_engine::{Canceled, Command, Event, NewOrder};
 use souk_protocol::{
-    AccountId, CancelReason, OrderId, OrderType, RejectReason, StpMode, TimeInForce,
+    AccountId, CancelReason, OrderId, OrderType, RejectReason, Side, StpMode, TimeInForce,
 };
 use std::collections::BTreeMap;
 
@@ -98,6 +98,7 @@ pub struct Coverage {
     pub events: u64,
     pub open_orders_max: usize,
     open_orders_sum: u64,
+    pub levels_max: usize,
 }
 
 impl Coverage {
@@ -113,6 +114,10 @@ impl Coverage {
         self.events += events.len() as u64;
         self.open_orders_max = self.open_orders_max.max(after.orders.len());
         self.open_orders_sum += after.orders.len() as u64;
+        if self.commands.is_multiple_of(1_024) {
+            let levels = [Side::Buy, Side::Sell].map(|side| after.levels(side).len());
+            self.levels_max = self.levels_max.max(levels[0].max(levels[1]));
+        }
         for event in events {
             self.add(Fact::Event(kind(event)));
             self.event(command, event);
@@ -272,6 +277,7 @@ impl Coverage {
         self.events += other.events;
         self.open_orders_max = self.open_orders_max.max(other.open_orders_max);
         self.open_orders_sum += other.open_orders_sum;
+        self.levels_max = self.levels_max.max(other.levels_max);
     }
 
     /// Open orders at a command, on average.

@@ -142,8 +142,16 @@ impl Generator {
     fn move_mid(&mut self) {
         let (low, high) = (self.profile.spec.price_min.0, self.profile.spec.price_max.0);
         if self.rng.below(self.profile.jump_every) == 0 {
-            let room = high.abs_diff(low) + 1;
-            self.mid = low + self.rng.magnitude(room).cast_signed() - 1;
+            let reach = self.profile.jump_reach.min(high.abs_diff(low) + 1);
+            let by = self.rng.magnitude(reach).cast_signed();
+            let near = [self.mid.saturating_add(by), self.mid - by];
+            let anywhere = reach < self.profile.jump_reach;
+            self.mid = if anywhere {
+                low + by - 1
+            } else {
+                self.rng.pick(&near)
+            };
+            self.mid = self.mid.clamp(low, high);
         }
         if self.rng.below(2_000) == 0 {
             self.upwards = !self.upwards;

@@ -73,8 +73,10 @@ pub struct Profile {
     /// The mid moves at most so much in a step.
     pub drift: u64,
     pub drift_percent: u64,
-    /// One in so many commands takes the mid somewhere else altogether.
+    /// One in so many commands takes the mid somewhere else ...
     pub jump_every: u64,
+    /// ... at most so far away.
+    pub jump_reach: u64,
     pub outlier_percent: u64,
     pub crossing_percent: u64,
     pub stale_percent: u64,
@@ -85,24 +87,35 @@ impl Profile {
     pub fn draw(rng: &mut Rng) -> Self {
         let profile = Self::draw_usual(rng);
         if rng.percent(1) {
-            profile.with_a_big_book()
+            profile.with_a_big_book(rng)
         } else {
             profile
         }
     }
 
-    /// Thousands of open orders, so that whatever grows in a market has to grow.
-    fn with_a_big_book(self) -> Self {
-        let mut spec = self.spec;
-        (spec.orders_max, spec.account_orders_max) = (1_000_000, 1_000_000);
+    /// Thousands of open orders on up to thousands of levels, in clusters with gaps between them,
+    /// so that whatever grows or slides in a market has to.
+    fn with_a_big_book(mut self, rng: &mut Rng) -> Self {
+        self.kinds.retain(|(kind, _)| *kind != Kind::MassCancel);
         Self {
-            spec,
-            commands: 15_000,
+            spec: MarketSpec {
+                qty_max: Qty(1_000),
+                ..MarketSpec::WIDE
+            },
+            commands: 12_000,
             levels: Levels::Never,
             state_every: 512,
             cl_ord_ids: ClOrdIds::Counted,
-            sizes: Sizes::UpTo(10),
-            open_target: 8_000,
+            sizes: Sizes::Magnitudes,
+            open_target: rng.pick(&[1_000, 2_000, 6_000]),
+            mid: 1 << 39,
+            band: rng.pick(&[3, 300, 3_000, 20_000]),
+            drift: 3,
+            drift_percent: rng.pick(&[0, 10]),
+            jump_every: rng.pick(&[500, 2_000, u64::MAX]),
+            jump_reach: 40_000,
+            outlier_percent: rng.pick(&[0, 1]),
+            crossing_percent: rng.pick(&[1, 5]),
             ..self
         }
     }
@@ -136,7 +149,7 @@ impl Profile {
                 Levels::Always,
                 Levels::Sometimes,
             ]),
-            state_every: rng.pick(&[1, 4, 16, 16, 64, 64]),
+            state_every: rng.pick(&[2, 8, 32, 64, 64, 64, 128]),
             kinds: draw_kinds(rng),
             groups,
             regroup: rng.percent(20),
@@ -161,6 +174,7 @@ impl Profile {
             band: rng.pick(&[1, 2, 5, 20, 20, 100, 1_000, 50_000]),
             drift: rng.pick(&[1, 1, 3, 50, 1_000]),
             drift_percent: rng.pick(&[0, 0, 5, 30, 100]),
+            jump_reach: rng.pick(&[300, 10_000, 1 << 62, 1 << 62]),
             jump_every: rng.pick(&[100, 1_000, 5_000, u64::MAX]),
             outlier_percent: rng.pick(&[0, 0, 1, 5, 20]),
             crossing_percent: rng.pick(&[2, 10, 25, 50]),

@@ -5,12 +5,18 @@ use super::{Failure, Make, Step, replay};
 use crate::oracle::Oracle;
 use souk_engine::{Command, Event, MarketSpec};
 use souk_protocol::OrderId;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{set_hook, take_hook};
+use std::sync::Once;
 
 /// Up to this length every step of a script compares the whole state, so that the difference is
 /// seen as early as it is there.
 const COMPARE_ALL_MAX: usize = 3_000;
+
+/// Shrinking stops after so many replayed commands: what fails only in a big book takes long to
+/// replay, and a long list now is worth more than a short one in an hour.
+const REPLAYED_MAX: usize = 500_000;
 
 /// A step that knows which step of the same script entered the order that it names, so that it
 /// still names that order when steps before it are left out and ids change.
@@ -25,18 +31,18 @@ impl Failure {
     /// Removes chunks of commands, half of the list first and single ones in the end, as long as
     /// what is left still fails.
     pub fn shrunk(self, make: Make<'_>) -> Self {
-        // The panics of a shrinking run are expected; their messages would bury the result.
-        let hook = take_hook();
-        set_hook(Box::new(|_| {}));
+        hush(true);
         let mut failure = self;
         let mut linked = link(failure.spec, &failure.script);
         let mut chunk = linked.len() / 2;
+        let mut replayed = 0;
         while chunk > 0 {
             let mut shorter = false;
             let mut at = 0;
-            while at < linked.len() {
+            while at < linked.len() && replayed < REPLAYED_MAX {
                 let end = (at + chunk).min(linked.len());
                 let mut without = [&linked[..at], &linked[end..]].concat();
+                replayed += without.len();
                 match failure.of(&without, make) {
                     Some(smaller) => {
                         without.truncate(smaller.script.len());
@@ -50,7 +56,7 @@ impl Failure {
                 chunk /= 2;
             }
         }
-        set_hook(hook);
+        hush(false);
         failure
     }
 
@@ -78,6 +84,24 @@ impl Failure {
             self.difference.got,
         )
     }
+}
+
+thread_local! {
+    static HUSHED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The panics of a thread that shrinks are expected; their messages would bury the result.
+fn hush(hushed: bool) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !HUSHED.get() {
+                usual(panic);
+            }
+        }));
+    });
+    HUSHED.set(hushed);
 }
 
 fn link(spec: MarketSpec, script: &[Step]) -> Vec<Linked> {
