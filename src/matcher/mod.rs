@@ -17,8 +17,10 @@ use crate::handoff::{
 use lanes::Lanes;
 use stream::{Output, Place, Stream};
 
-/// How many items ahead of the one being applied the book is told to fetch.
-const PREFETCH_AHEAD: usize = 6;
+/// How many items ahead of the one being applied a book is told to fetch an order, and its
+/// neighbours. Books that fit the cache ignore it.
+const PREFETCH_FAR_AHEAD: usize = 16;
+const PREFETCH_AHEAD: usize = 8;
 
 /// The queue a matcher takes from.
 #[derive(Debug)]
@@ -136,10 +138,12 @@ impl<J: TakesBatches> Matcher<J> {
             events: &mut self.batch.events,
         };
         for (index, item) in submission.items.iter().enumerate() {
-            if let Some(ahead) = submission.items.get(index + PREFETCH_AHEAD)
-                && let Request::Command(numbered) = &ahead.request
-            {
-                self.streams[ahead.seat.0 as usize].prefetch(&numbered.command);
+            for (ahead, far) in [(PREFETCH_FAR_AHEAD, true), (PREFETCH_AHEAD, false)] {
+                if let Some(item) = submission.items.get(index + ahead)
+                    && let Request::Command(numbered) = &item.request
+                {
+                    self.streams[item.seat.0 as usize].prefetch(&numbered.command, far);
+                }
             }
             let stream = &mut self.streams[item.seat.0 as usize];
             let place = Place {

@@ -100,8 +100,12 @@ impl Stream {
         self.seq
     }
 
-    pub(super) fn prefetch(&self, command: &Command) {
-        self.book.prefetch(command);
+    pub(super) fn prefetch(&self, command: &Command, far: bool) {
+        if far {
+            self.book.prefetch_far(command);
+        } else {
+            self.book.prefetch(command);
+        }
     }
 
     /// Applies a numbered command once, or says why its number is not used up.
