@@ -323,7 +323,7 @@ fn a_flood_ends_its_session_and_no_other() {
 
 #[test]
 fn a_consumer_that_does_not_read_is_cut_off_and_others_go_on() {
-    let server = start("[limits]\norder_rate = 100000000\n[server]\noutbox_bytes_max = 131072");
+    let server = start("[limits]\norder_rate = 100000000\n[server]\noutbox_bytes_max = 1048576");
     let slow = Wire::logged_on(server.address(), 2);
     let mut stream = &slow.stream;
     std::io::Write::write_all(
@@ -336,7 +336,7 @@ fn a_consumer_that_does_not_read_is_cut_off_and_others_go_on() {
     let start = Instant::now();
     // The slow one's socket buffers hold megabytes; then its outbox fills, and it goes.
     while server.connections() > 1 {
-        trader.send(&orders.frames(100));
+        trader.send(&orders.frames(500));
         let _ = trader.answers_until_joined(1);
         assert!(
             start.elapsed() < Duration::from_secs(60),

@@ -179,6 +179,25 @@ fn numbers_are_applied_once_and_without_a_gap() {
 }
 
 #[test]
+fn the_highest_number_there_is_harms_nobody() {
+    let server = start("");
+    let mut wire = Wire::logged_on(server.address(), 1);
+    let order = limit(1, 1, Side::Buy, 10, 1).frame(u64::MAX);
+    wire.send(&[&order[..], &order[..], &order[..]].concat());
+    let mut count = 0;
+    while count < 3 {
+        let ServerMessage::NotApplied(refused) = wire.next().message() else {
+            panic!()
+        };
+        assert_eq!(refused.code, Code::from(RejectReason::SequenceGap));
+        assert_eq!(refused.from_client_seq, u64::MAX);
+        count += refused.count;
+    }
+    wire.send(&limit(1, 1, Side::Buy, 10, 1).frame(1));
+    assert!(matches!(wire.next().message(), ServerMessage::Accepted(_)));
+}
+
+#[test]
 fn a_new_incarnation_takes_the_session_over_and_goes_on_where_the_old_one_stood() {
     let server = start("");
     let mut old = Wire::connect(server.address());

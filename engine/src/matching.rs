@@ -146,9 +146,19 @@ impl Market {
     #[cold]
     pub(crate) fn fillable(&self, mut taker: Taker) -> bool {
         let opposite = taker.side.opposite();
+        if self.sides[index(opposite)].qty() < taker.leaves {
+            return false;
+        }
         for (rank, level) in self.ranked_levels(opposite) {
             if rank > taker.limit {
                 return false;
+            }
+            if taker.budget.is_none() && taker.owner.owns_nothing() {
+                if level.qty >= taker.leaves {
+                    return true;
+                }
+                taker.leaves.0 -= level.qty.0;
+                continue;
             }
             let cost = self.cost(self.sides[index(opposite)].price(rank));
             for slot in self.queue(level) {

@@ -57,6 +57,12 @@ impl Owner {
         }
     }
 
+    /// Whether no resting order can be this owner's.
+    #[inline]
+    pub(crate) fn owns_nothing(self) -> bool {
+        self.account == AccountSlot::NONE && self.group.0 == 0
+    }
+
     /// Whether a resting order is this owner's.
     #[inline]
     pub(crate) fn owns(self, maker: &Order) -> bool {

@@ -296,7 +296,8 @@ impl Connection {
                         }
                     }
                 },
-                () = link.outbox.ready.notified(), if !blocked => {}
+                // Also while the socket is full: it may be told to end.
+                () = link.outbox.ready.notified() => {}
                 written = writer.write(&self.writing[self.written..]), if blocked => match written {
                     Ok(count) => self.written += count,
                     Err(_) => return End::Gone,
@@ -394,6 +395,7 @@ impl Connection {
                 .is_some_and(|e| e.outstanding() > 0)
                 && clock::monotonic() < deadline
                 && !link.outbox.overflowed()
+                && link.ending().is_none()
             {
                 if self.write_ready(&link, writer).is_err() {
                     return;

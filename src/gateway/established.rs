@@ -23,9 +23,9 @@ const REQUEST_RATE: u32 = 2_000;
 /// Such requests at once.
 const REQUEST_BURST: u32 = 4_000;
 /// Subscriptions, snapshots and lists of markets per second.
-const LONG_ANSWER_RATE: u32 = 200;
+const LONG_ANSWER_RATE: u32 = 100;
 /// Such requests at once.
-const LONG_ANSWER_BURST: u32 = 1_000;
+const LONG_ANSWER_BURST: u32 = 64;
 /// When a client may try again after a full queue or share.
 pub(super) const RETRY_BUSY_US: u32 = 1_000;
 
@@ -44,7 +44,9 @@ pub struct Established {
     pub(super) submitted: u64,
     /// What this read has for each matcher.
     pending: Vec<Pending>,
-    subscriptions: HashMap<MarketId, Route>,
+    pub(super) subscriptions: HashMap<MarketId, Route>,
+    /// Where the connection has to be forgotten when it ends.
+    ever_subscribed: HashMap<MarketId, Route>,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +87,7 @@ impl Established {
             submitted: 0,
             pending: shared.doors.iter().map(|_| Pending::default()).collect(),
             subscriptions: HashMap::new(),
+            ever_subscribed: HashMap::new(),
             shared,
             key,
             link,
@@ -106,15 +109,15 @@ impl Established {
 
     /// Takes one frame.
     pub(super) fn frame(&mut self, frame: &Frame<'_>, now: Instant, wall_ns: u64) -> Next {
-        let message = match ClientMessage::decode(frame) {
-            Ok(message) => message,
-            Err(error) => return self.bad_field(&frame.header, &error, now),
-        };
-        match MarketMessage::of(&message) {
+        match MarketMessage::of(frame) {
             Ok(Some(message)) => return self.market_message(&frame.header, &message, now),
             Ok(None) => {}
             Err(error) => return self.bad_field(&frame.header, &error, now),
         }
+        let message = match ClientMessage::decode(frame) {
+            Ok(message) => message,
+            Err(error) => return self.bad_field(&frame.header, &error, now),
+        };
         match message {
             ClientMessage::Heartbeat(_) | ClientMessage::Pong(_) => Next::Read,
             ClientMessage::Terminate(_) => Next::Finish(RejectReason::LoggedOut),
@@ -186,7 +189,7 @@ impl Established {
             }
             ClientMessage::Subscribe(subscribe) => self.subscribe(header, subscribe),
             ClientMessage::Unsubscribe(unsubscribe) => {
-                if self.subscriptions.remove(&unsubscribe.market).is_none() {
+                if !self.subscriptions.contains_key(&unsubscribe.market) {
                     return self.refuse_request(
                         header,
                         unsubscribe.market,
@@ -194,6 +197,7 @@ impl Established {
                         0,
                     );
                 }
+                // If the queue takes it: see `Self::queue_request`.
                 self.queue_request(header, unsubscribe.market, Request::Unsubscribe)
             }
             _ => Next::Read,
@@ -216,6 +220,7 @@ impl Established {
                 return self.refuse_request(header, market, RejectReason::TooManySubscriptions, 0);
             }
             self.subscriptions.insert(market, *route);
+            self.ever_subscribed.insert(market, *route);
         }
         self.queue_request(header, market, Request::Subscribe(flags))
     }
@@ -230,7 +235,14 @@ impl Established {
         if let Err(reason) = gauge.admit(tenant.index, Admission::Cancel, 1) {
             return self.refuse_request(header, market, reason, RETRY_BUSY_US);
         }
+        if matches!(request, Request::Unsubscribe) {
+            self.subscriptions.remove(&market);
+        }
         self.push(route, request, false);
+        if matches!(request, Request::Subscribe(_)) {
+            // Alone, so that the matcher can see to others between two books.
+            self.submit_to(route.matcher);
+        }
         Next::Read
     }
 
@@ -406,7 +418,7 @@ impl Established {
     /// What each matcher must be told when the connection ends: to forget it.
     pub(super) fn farewells(&self) -> Vec<(usize, Submission)> {
         let mut seats: Vec<(usize, Seat)> = self
-            .subscriptions
+            .ever_subscribed
             .values()
             .map(|route| (route.matcher, route.seat))
             .collect();

@@ -5,8 +5,8 @@ use souk_engine::{
 };
 use souk_protocol::message::{self as wire, BATCH_ENTRIES_MAX, MessageInfo};
 use souk_protocol::{
-    AccountId, BatchInstruction, BatchMode, Block, ClOrdId, ClientMessage, FieldError, HEADER_LEN,
-    MarketId, RejectReason, SessionId, StpGroup,
+    AccountId, BatchInstruction, BatchMode, Block, ClOrdId, ClientMessage, FieldError, Frame,
+    HEADER_LEN, MarketId, RejectReason, SessionId, StpGroup, decode_numbered,
 };
 
 use crate::handoff::{BatchPlace, Numbered};
@@ -40,54 +40,69 @@ enum Instruction {
 }
 
 impl MarketMessage {
-    /// The message in this shape; `None` if it is not for a market.
+    /// The message of a frame in this shape; `None` if it is not for a market.
     ///
     /// # Errors
-    /// The first rule that an entry of a batch breaks.
-    pub(super) fn of(message: &ClientMessage<'_>) -> Result<Option<Self>, FieldError> {
-        let (market, info, instruction) = match message {
-            ClientMessage::NewOrder(m) => (m.market, &wire::NewOrder::INFO, Instruction::New(*m)),
-            ClientMessage::CancelOrder(m) => {
-                (m.market, &wire::CancelOrder::INFO, Instruction::Cancel(*m))
-            }
-            ClientMessage::ReplaceOrder(m) => (
-                m.market,
-                &wire::ReplaceOrder::INFO,
-                Instruction::Replace(*m),
-            ),
-            ClientMessage::MassCancel(m) => (
-                m.market,
-                &wire::MassCancel::INFO,
-                Instruction::MassCancel(*m),
-            ),
-            ClientMessage::OrderStatusRequest(m) => (
-                m.market,
-                &wire::OrderStatusRequest::INFO,
-                Instruction::Status(*m),
-            ),
-            ClientMessage::Batch(batch, entries) => {
-                let (first, others) = batch_parts(batch.market, entries)?;
-                return Ok(Some(Self {
-                    market: batch.market,
-                    info: &wire::Batch::INFO,
-                    stop_at_reject: batch.mode == BatchMode::StopAtFirstReject,
-                    first,
-                    others,
-                }));
-            }
-            _ => return Ok(None),
+    /// The first rule that the frame breaks.
+    pub(super) fn of(frame: &Frame<'_>) -> Result<Option<Self>, FieldError> {
+        let one = |market, info, instruction| {
+            Ok(Some(Self {
+                market,
+                info,
+                stop_at_reject: false,
+                first: Part {
+                    instruction,
+                    index: 0,
+                    last: true,
+                },
+                others: Vec::new(),
+            }))
         };
-        let part = Part {
-            instruction,
-            index: 0,
-            last: true,
+        match frame.header.template_id {
+            wire::NewOrder::TEMPLATE => {
+                let m: wire::NewOrder = decode_numbered(frame)?;
+                one(m.market, &wire::NewOrder::INFO, Instruction::New(m))
+            }
+            wire::CancelOrder::TEMPLATE => {
+                let m: wire::CancelOrder = decode_numbered(frame)?;
+                one(m.market, &wire::CancelOrder::INFO, Instruction::Cancel(m))
+            }
+            wire::ReplaceOrder::TEMPLATE => {
+                let m: wire::ReplaceOrder = decode_numbered(frame)?;
+                one(m.market, &wire::ReplaceOrder::INFO, Instruction::Replace(m))
+            }
+            wire::MassCancel::TEMPLATE => {
+                let m: wire::MassCancel = decode_numbered(frame)?;
+                one(
+                    m.market,
+                    &wire::MassCancel::INFO,
+                    Instruction::MassCancel(m),
+                )
+            }
+            wire::OrderStatusRequest::TEMPLATE => {
+                let m: wire::OrderStatusRequest = decode_numbered(frame)?;
+                one(
+                    m.market,
+                    &wire::OrderStatusRequest::INFO,
+                    Instruction::Status(m),
+                )
+            }
+            wire::Batch::TEMPLATE => Self::of_batch(frame),
+            _ => Ok(None),
+        }
+    }
+
+    fn of_batch(frame: &Frame<'_>) -> Result<Option<Self>, FieldError> {
+        let ClientMessage::Batch(batch, entries) = ClientMessage::decode(frame)? else {
+            return Ok(None);
         };
+        let (first, others) = batch_parts(batch.market, &entries)?;
         Ok(Some(Self {
-            market,
-            info,
-            stop_at_reject: false,
-            first: part,
-            others: Vec::new(),
+            market: batch.market,
+            info: &wire::Batch::INFO,
+            stop_at_reject: batch.mode == BatchMode::StopAtFirstReject,
+            first,
+            others,
         }))
     }
 

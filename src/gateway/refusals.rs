@@ -74,6 +74,10 @@ impl Established {
                 }
                 Request::Command(_) => {}
                 _ => {
+                    if matches!(item.request, Request::Unsubscribe) {
+                        let seat = item.seat;
+                        self.subscriptions.insert(market, Route { matcher, seat });
+                    }
                     let mut reject = session_reject(RejectReason::MarketBusy, 0, false);
                     reject.market = market;
                     reject.retry_after_us = RETRY_BUSY_US;

@@ -55,6 +55,16 @@ impl Lanes {
         }
     }
 
+    /// Charges a tenant for work beyond the number of its commands: its next turn comes later.
+    pub(super) fn charge(&mut self, tenant: TenantIndex, commands: usize) {
+        for lane in [&mut self.cancels, &mut self.orders] {
+            let waiting = &mut lane.tenants[tenant.0 as usize];
+            if !waiting.submissions.is_empty() {
+                waiting.credit -= commands as i64;
+            }
+        }
+    }
+
     pub(super) fn pop(&mut self) -> Option<Submission> {
         if (self.cancels_in_a_row < CANCELS_IN_A_ROW_MAX || self.orders.order.is_empty())
             && let Some(cancels) = self.cancels.pop()

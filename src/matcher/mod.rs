@@ -12,7 +12,8 @@ use souk_engine::{Market, SpecError};
 use souk_protocol::RejectReason;
 
 use crate::handoff::{
-    BATCH_COMMANDS_MAX, Batch, Item, QueueGauge, Request, SeatConfig, Submission, TakesBatches,
+    BATCH_COMMANDS_MAX, Batch, Item, Outcome, QueueGauge, Request, SeatConfig, Submission,
+    TakesBatches,
 };
 use lanes::Lanes;
 use stream::{Output, Place, Stream};
@@ -21,6 +22,10 @@ use stream::{Output, Place, Stream};
 /// neighbours. Books that fit the cache ignore it.
 const PREFETCH_FAR_AHEAD: usize = 16;
 const PREFETCH_AHEAD: usize = 8;
+/// Events that count as the work of one more command: a mass cancel or a sweep has thousands.
+const EVENTS_PER_COMMAND: usize = 4;
+/// Levels of a snapshot that do.
+const LEVELS_PER_COMMAND: usize = 32;
 
 /// The queue a matcher takes from.
 #[derive(Debug)]
@@ -71,8 +76,8 @@ impl<J: TakesBatches> Matcher<J> {
         })
     }
 
-    /// Applies up to about one batch of what waits. Gives the number of items applied; 0 means
-    /// that nothing waits.
+    /// Applies up to about one batch of what waits. Gives the number of items applied, and more for those
+    /// that were much work; 0 means that nothing waits.
     pub fn poll(&mut self, now_ns: u64) -> usize {
         self.fill_lanes();
         let mut done = 0;
@@ -82,8 +87,10 @@ impl<J: TakesBatches> Matcher<J> {
             let Some(submission) = self.lanes.pop() else {
                 break;
             };
-            done += submission.items.len();
-            self.apply(submission);
+            let (tenant, commands) = (submission.tenant, submission.items.len());
+            let work = self.apply(submission);
+            self.lanes.charge(tenant, work);
+            done += commands + work;
         }
         if !self.batch.submissions.is_empty() {
             self.commit();
@@ -122,16 +129,19 @@ impl<J: TakesBatches> Matcher<J> {
         }
     }
 
-    fn apply(&mut self, mut submission: Submission) {
+    /// Applies a submission. Gives the work it was beyond its number of items, in commands.
+    fn apply(&mut self, mut submission: Submission) -> usize {
         let commands = submission.items.len() as u32;
         self.inbox.gauge.release(submission.tenant, commands);
         // A newer connection of the session has logged on, and may have asked where it stands:
         // what the old one still had under way is not applied any more.
         if submission.link.ending() == Some(RejectReason::SessionTakenOver) {
-            let leaves = |item: &Item| matches!(item.request, Request::Leave);
+            let leaves =
+                |item: &Item| matches!(item.request, Request::Leave | Request::Unsubscribe);
             submission.items.retain(leaves);
         }
         let place = self.batch.submissions.len() as u32;
+        let (first_event, mut levels) = (self.batch.events.len(), 0);
         let mut out = Output {
             items: &submission.items,
             records: &mut self.batch.records,
@@ -154,10 +164,16 @@ impl<J: TakesBatches> Matcher<J> {
                 stream.command(numbered, submission.link.session, place, &mut out);
             } else {
                 let outcome = stream.other(&item.request, &submission.link, out.events);
+                if let Outcome::Subscribed { levels: shown, .. } = &outcome {
+                    levels += shown.len();
+                }
                 out.record(place, stream.seq(), outcome);
             }
         }
+        let work = (self.batch.events.len() - first_event) / EVENTS_PER_COMMAND
+            + levels / LEVELS_PER_COMMAND;
         self.batch.submissions.push(submission);
+        work
     }
 
     /// Hands the batch on, and gives the vectors of its submissions back to the gateways.

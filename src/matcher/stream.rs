@@ -119,6 +119,7 @@ impl Stream {
         if numbered.batch.index == 0 {
             self.frame = FrameVerdict::Apply;
             let last = self.applied.entry(session).or_insert(0);
+            // No overflow: numbers are applied one by one from 0.
             if numbered.client_seq == *last + 1 {
                 *last = numbered.client_seq;
             } else {
@@ -169,7 +170,7 @@ impl Stream {
                 reason: last_reason,
             } = &mut last.outcome
             && (*last_expected, *last_reason) == (expected, reason)
-            && seq == *from + u64::from(*count)
+            && from.checked_add(u64::from(*count)) == Some(seq)
         {
             *count += 1;
             *messages += 1;

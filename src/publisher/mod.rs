@@ -22,6 +22,10 @@ use market_data::Feed;
 /// When a client whose message came out of order may send it again: at once.
 const RETRY_AT_ONCE_US: u32 = 0;
 
+/// Bytes gathered for one connection before they are handed over without waiting for the end of the
+/// batch; also the most that is kept for the next batch.
+const FRAMES_GATHERED_MAX: usize = 262_144;
+
 /// Turns batches into frames.
 #[derive(Debug)]
 pub struct Publisher {
@@ -267,6 +271,8 @@ impl Links {
             None => true,
         };
         if newer {
+            // What was gathered for the connection before goes there, and nowhere else.
+            state.hand_over();
             state.link = Some(Arc::clone(link));
         }
         self.last_attached = Some((link.connection, place));
@@ -282,6 +288,7 @@ impl Links {
             .as_ref()
             .is_some_and(|known| known.connection == link.connection)
         {
+            state.hand_over();
             *state = LinkState {
                 dirty: state.dirty,
                 ..LinkState::default()
@@ -293,6 +300,10 @@ impl Links {
     fn send(&mut self, place: LinkPlace, frame: &[u8]) {
         let state = &mut self.places[place.0 as usize];
         state.frames.extend_from_slice(frame);
+        if state.frames.len() > FRAMES_GATHERED_MAX {
+            // The outbox knows its bound; this does not grow beyond it meanwhile.
+            state.hand_over();
+        }
         self.mark(place);
     }
 
@@ -334,13 +345,85 @@ impl Links {
         for place in self.dirty.drain(..) {
             let state = &mut self.places[place.0 as usize];
             state.dirty = false;
-            if let Some(link) = &state.link {
-                // Credits first: whoever is woken by the bytes finds them.
-                link.answered.fetch_add(state.answered, Ordering::Release);
-                link.outbox.give(&mut state.frames);
-            }
-            state.answered = 0;
-            state.frames.clear();
+            state.hand_over();
         }
+    }
+}
+
+impl LinkState {
+    /// Hands what was gathered to the connection.
+    fn hand_over(&mut self) {
+        if let Some(link) = &self.link {
+            // Credits first: whoever is woken by the bytes finds them.
+            link.answered.fetch_add(self.answered, Ordering::Release);
+            link.outbox.give(&mut self.frames);
+        }
+        self.answered = 0;
+        self.frames.clear();
+        if self.frames.capacity() > FRAMES_GATHERED_MAX {
+            self.frames = Vec::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(link: &Link) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        link.outbox.take(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_new_connection_gets_nothing_that_was_gathered_for_the_old_one() {
+        let session = SessionId(7);
+        let old = Arc::new(Link::new(session, 1, 1_024));
+        let new = Arc::new(Link::new(session, 2, 1_024));
+        let mut links = Links::default();
+        let place = links.attach(&old);
+        links.send(place, b"for the old one");
+        links.answer(place, old.connection, 3);
+        assert_eq!(links.attach(&new), place);
+        links.send(place, b"for the new one");
+        links.answer(place, old.connection, 5);
+        links.flush();
+        assert_eq!(waiting(&old), b"for the old one");
+        assert_eq!(waiting(&new), b"for the new one");
+        assert_eq!(old.answered.load(Ordering::Relaxed), 3);
+        assert_eq!(new.answered.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn an_old_connection_does_not_take_over_from_a_newer_one() {
+        let session = SessionId(7);
+        let old = Arc::new(Link::new(session, 1, 1_024));
+        let new = Arc::new(Link::new(session, 2, 1_024));
+        let mut links = Links::default();
+        let place = links.attach(&new);
+        links.attach(&old);
+        links.send(place, b"frame");
+        links.flush();
+        links.detach(&old);
+        links.send(place, b" and frame");
+        links.flush();
+        assert_eq!(waiting(&new), b"frame and frame");
+        assert_eq!(waiting(&old), b"");
+    }
+
+    #[test]
+    fn what_is_gathered_in_one_batch_is_bounded() {
+        let link = Arc::new(Link::new(SessionId(7), 1, 1 << 30));
+        let mut links = Links::default();
+        let place = links.attach(&link);
+        for _ in 0..1_000 {
+            links.send(place, &[0; 65_536]);
+            let gathered = links.places[place.0 as usize].frames.len();
+            assert!(gathered <= FRAMES_GATHERED_MAX, "{gathered}");
+        }
+        links.flush();
+        assert!(links.places[place.0 as usize].frames.capacity() <= FRAMES_GATHERED_MAX);
+        assert_eq!(waiting(&link).len(), 65_536_000);
     }
 }

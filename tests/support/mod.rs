@@ -213,8 +213,14 @@ impl Wire {
         let mut answers = Vec::new();
         loop {
             let got = self.next();
-            if let ServerMessage::MarketJoined(joined) = got.message() {
-                return (answers, joined);
+            match got.message() {
+                ServerMessage::MarketJoined(joined) => return (answers, joined),
+                ServerMessage::SessionReject(reject)
+                    if reject.ref_template == JoinMarket::TEMPLATE =>
+                {
+                    panic!("the join is refused: {reject:?}")
+                }
+                _ => {}
             }
             answers.push(got);
         }
