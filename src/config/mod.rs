@@ -1,6 +1,6 @@
 //! Configuration: TOML file, then environment, then flags; each later one wins.
 //!
-//! [`raw`] is the file as it is written, [`Config`] is what the rest of the program sees: every
+//! `raw` is the file as it is written, [`Config`] is what the rest of the program sees: every
 //! value checked once, every reference resolved. Unknown keys are refused.
 
 mod error;
