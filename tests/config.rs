@@ -174,3 +174,10 @@ fn numbers_beyond_any_integer_are_refused_not_wrapped() {
         &["4294967294"],
     );
 }
+
+#[test]
+fn the_example_in_the_documents_is_good() {
+    let text = include_str!("../docs/souk.toml");
+    let config = Config::from_toml(text, &Overrides::default()).unwrap();
+    assert_eq!(config.tenants.len(), 2);
+}
