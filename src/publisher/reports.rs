@@ -1,7 +1,10 @@
 //! From events to execution reports. One event gives a report to each session that owns an order
 //! in it.
 
-use souk_engine::{Accepted, Command, Event, OrderView, Replaced, SelfTradePrevented, Trade};
+use souk_engine::{
+    Accepted, Canceled, Command, Event, OrderView, Replaced, SelfTradePrevented, StatusReport,
+    Trade,
+};
 use souk_protocol::message as wire;
 use souk_protocol::{
     AccountId, CancelReason, ClOrdId, Code, Liquidity, MarketId, OrderId, OrderState, Qty,
@@ -28,6 +31,15 @@ impl Context<'_> {
         let own = session == self.session && account == account_of(&self.numbered.command);
         if own { self.numbered.client_seq } else { 0 }
     }
+
+    /// The number and batch entry of the message that led to an execution, for the side that sent
+    /// it: the taker.
+    const fn cause_for(&self, liquidity: Liquidity) -> (u64, u8) {
+        match liquidity {
+            Liquidity::Taker => (self.numbered.client_seq, self.numbered.batch.index),
+            Liquidity::Maker => (0, 0),
+        }
+    }
 }
 
 /// Sends the reports of one event.
@@ -51,43 +63,7 @@ pub(super) fn report(
                 });
             }
         }
-        Event::Canceled(canceled) => {
-            let order = &canceled.order;
-            let client_seq = context.client_seq_for(order.session, order.account);
-            let batch_index = context.numbered.batch.index;
-            let report = wire::Canceled {
-                market: context.market,
-                account: order.account,
-                transact_time: context.transact_time,
-                client_seq,
-                cl_ord_id: order.cl_ord_id,
-                order_id: order.order_id,
-                qty: order.leaves,
-                cum: order.cum,
-                reason: canceled.reason,
-                side: order.side,
-                batch_index: if client_seq == 0 { 0 } else { batch_index },
-                reserved: Reserved,
-            };
-            send(context, market, links, order.session, |seq| {
-                report.frame(seq)
-            });
-            // Who asked for it is answered too, when the order came from another session.
-            let asked = matches!(
-                canceled.reason,
-                CancelReason::ByRequest | CancelReason::ReplacedBelowExecuted
-            );
-            if asked && order.session != context.session {
-                let answer = wire::Canceled {
-                    client_seq: context.numbered.client_seq,
-                    batch_index,
-                    ..report
-                };
-                send(context, market, links, context.session, |seq| {
-                    answer.frame(seq)
-                });
-            }
-        }
+        Event::Canceled(canceled) => cancel(context, canceled, market, links),
         Event::Replaced(replaced) => replace(context, replaced, market, links),
         Event::SelfTradePrevented(prevented) => {
             for (order, liquidity) in [
@@ -100,43 +76,8 @@ pub(super) fn report(
                 });
             }
         }
-        Event::MassCanceled { count } => {
-            let report = wire::MassCanceled {
-                market: context.market,
-                account: account_of(&context.numbered.command),
-                transact_time: context.transact_time,
-                client_seq: context.numbered.client_seq,
-                count: *count,
-                reserved: Reserved,
-            };
-            send(context, market, links, context.session, |seq| {
-                report.frame(seq)
-            });
-        }
-        Event::Status(status) => {
-            let order = &status.order;
-            let report = wire::OrderStatus {
-                market: context.market,
-                account: order.account,
-                transact_time: context.transact_time,
-                client_seq: context.numbered.client_seq,
-                cl_ord_id: order.cl_ord_id,
-                order_id: order.order_id,
-                price: status.price,
-                leaves: order.leaves,
-                cum: order.cum,
-                side: order.side,
-                state: if order.cum == Qty(0) {
-                    OrderState::New
-                } else {
-                    OrderState::PartiallyFilled
-                },
-                reserved: Reserved,
-            };
-            send(context, market, links, context.session, |seq| {
-                report.frame(seq)
-            });
-        }
+        Event::MassCanceled { count } => mass_cancel(context, *count, market, links),
+        Event::Status(status) => answer_status(context, status, market, links),
         Event::StateChanged(_) | Event::Level(_) => {}
     }
 }
@@ -251,22 +192,105 @@ fn replace(
     });
 }
 
+fn cancel(
+    context: &Context<'_>,
+    canceled: &Canceled,
+    market: &mut MarketReports,
+    links: &mut Links,
+) {
+    let order = &canceled.order;
+    let client_seq = context.client_seq_for(order.session, order.account);
+    let batch_index = context.numbered.batch.index;
+    let report = wire::Canceled {
+        market: context.market,
+        account: order.account,
+        transact_time: context.transact_time,
+        client_seq,
+        cl_ord_id: order.cl_ord_id,
+        order_id: order.order_id,
+        qty: order.leaves,
+        cum: order.cum,
+        reason: canceled.reason,
+        side: order.side,
+        batch_index: if client_seq == 0 { 0 } else { batch_index },
+        reserved: Reserved,
+    };
+    send(context, market, links, order.session, |seq| {
+        report.frame(seq)
+    });
+    // Who asked for it is answered too, when the order came from another session.
+    let asked = matches!(
+        canceled.reason,
+        CancelReason::ByRequest | CancelReason::ReplacedBelowExecuted
+    );
+    if asked && order.session != context.session {
+        let answer = wire::Canceled {
+            client_seq: context.numbered.client_seq,
+            batch_index,
+            ..report
+        };
+        send(context, market, links, context.session, |seq| {
+            answer.frame(seq)
+        });
+    }
+}
+
+fn mass_cancel(context: &Context<'_>, count: u32, market: &mut MarketReports, links: &mut Links) {
+    let report = wire::MassCanceled {
+        market: context.market,
+        account: account_of(&context.numbered.command),
+        transact_time: context.transact_time,
+        client_seq: context.numbered.client_seq,
+        count,
+        reserved: Reserved,
+    };
+    send(context, market, links, context.session, |seq| {
+        report.frame(seq)
+    });
+}
+
+fn answer_status(
+    context: &Context<'_>,
+    status: &StatusReport,
+    market: &mut MarketReports,
+    links: &mut Links,
+) {
+    let order = &status.order;
+    let report = wire::OrderStatus {
+        market: context.market,
+        account: order.account,
+        transact_time: context.transact_time,
+        client_seq: context.numbered.client_seq,
+        cl_ord_id: order.cl_ord_id,
+        order_id: order.order_id,
+        price: status.price,
+        leaves: order.leaves,
+        cum: order.cum,
+        side: order.side,
+        state: if order.cum == Qty(0) {
+            OrderState::New
+        } else {
+            OrderState::PartiallyFilled
+        },
+        reserved: Reserved,
+    };
+    send(context, market, links, context.session, |seq| {
+        report.frame(seq)
+    });
+}
+
 fn trade_report(
     context: &Context<'_>,
     trade: &Trade,
     order: &OrderView,
     liquidity: Liquidity,
 ) -> wire::Trade {
-    let taker = liquidity == Liquidity::Taker;
+    let (client_seq, batch_index) = context.cause_for(liquidity);
     wire::Trade {
         market: context.market,
         account: order.account,
         transact_time: context.transact_time,
-        client_seq: if taker {
-            context.numbered.client_seq
-        } else {
-            0
-        },
+        client_seq,
         cl_ord_id: order.cl_ord_id,
         order_id: order.order_id,
         match_id: trade.match_id,
@@ -276,11 +300,7 @@ fn trade_report(
         cum: order.cum,
         side: order.side,
         liquidity,
-        batch_index: if taker {
-            context.numbered.batch.index
-        } else {
-            0
-        },
+        batch_index,
         reserved: Reserved,
     }
 }
@@ -291,16 +311,12 @@ fn prevented_report(
     order: &OrderView,
     liquidity: Liquidity,
 ) -> wire::SelfTradePrevented {
-    let taker = liquidity == Liquidity::Taker;
+    let (client_seq, batch_index) = context.cause_for(liquidity);
     wire::SelfTradePrevented {
         market: context.market,
         account: order.account,
         transact_time: context.transact_time,
-        client_seq: if taker {
-            context.numbered.client_seq
-        } else {
-            0
-        },
+        client_seq,
         cl_ord_id: order.cl_ord_id,
         order_id: order.order_id,
         qty: prevented.qty,
@@ -308,11 +324,7 @@ fn prevented_report(
         cum: order.cum,
         side: order.side,
         liquidity,
-        batch_index: if taker {
-            context.numbered.batch.index
-        } else {
-            0
-        },
+        batch_index,
         reserved: Reserved,
     }
 }
