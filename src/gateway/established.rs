@@ -247,32 +247,30 @@ impl Established {
     }
 
     fn market_message(&mut self, header: &Header, message: &MarketMessage, now: Instant) -> Next {
-        let refusal = match self.admit(message, now) {
-            Ok((route, first_group)) => {
-                self.submitted += 1;
-                let pending = &mut self.pending[route.matcher];
-                pending.messages += 1;
-                pending.room -= message.count();
-                let cancels = message.is_cancel();
-                let (first, others) = message.parts();
-                let session = self.link.session;
-                let numbered = first.numbered(header.seq, session, first_group, message);
-                self.push(route, Request::Command(numbered), cancels);
-                for part in others {
-                    let group = self.group_of(part);
-                    let numbered = part.numbered(header.seq, session, group, message);
-                    self.push(route, Request::Command(numbered), cancels);
-                }
-                return Next::Read;
-            }
-            Err(refusal) => refusal,
+        let (route, first_group) = match self.admit(message, now) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return self.refuse(header, message, refusal),
         };
-        self.refuse(header, message, refusal)
+        self.submitted += 1;
+        let pending = &mut self.pending[route.matcher];
+        pending.messages += 1;
+        pending.room -= message.count();
+        let cancels = message.is_cancel();
+        let (first, others) = message.parts();
+        let session = self.link.session;
+        let numbered = first.numbered(header.seq, session, first_group, message);
+        self.push(route, Request::Command(numbered), cancels);
+        for part in others {
+            let group = self.group_of(part);
+            let numbered = part.numbered(header.seq, session, group, message);
+            self.push(route, Request::Command(numbered), cancels);
+        }
+        Next::Read
     }
 
     /// Everything that is checked before a market sees a message. Rates first, so that a flood of
-    /// wrong messages is a flood too.
-    /// Gives the market's place, and the self-trade prevention group of the first part's account.
+    /// wrong messages is a flood too. Gives the market's place, and the self-trade prevention group
+    /// of the first part's account.
     fn admit(
         &mut self,
         message: &MarketMessage,

@@ -136,12 +136,6 @@ impl Session {
         }
     }
 
-    /// Whether a signature is being verified: nothing is read meanwhile.
-    #[must_use]
-    pub const fn is_verifying(&self) -> bool {
-        matches!(self.state, State::Verifying)
-    }
-
     /// Takes the whole frames at the front of `bytes`: gives how many bytes they were, and what
     /// to do next. Submissions for matchers are handed over before it returns.
     pub fn receive(&mut self, bytes: &[u8], now: Now) -> (usize, Next) {
