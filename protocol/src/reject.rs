@@ -145,11 +145,19 @@ reject_reasons! {
     BatchSizeOutOfRange = 421, final, "a batch has 1 to 32 entries", "Split it.";
     SubscriptionFlagsUnknown = 422, final, "subscription flags are 1 (depth), 2 (trades), 4 (snapshot only), at least one of them", "See the field's table.";
     SequenceMustNotBeZero = 423, final, "seq is 1 or more in messages to a market", "Number them 1, 2, 3 ... per market.";
+    AmountTooLarge = 425, final, "price x quantity x unit with its fee, and every sum of amounts, is at most 2^63 - 1", "Reduce price, quantity or amount.";
+    NotionalOutOfRange = 426, final, "price x quantity is within the market's notional_min and notional_max", "See the market definition.";
+    FeesOutOfRange = 432, final, "a rate is at most 1,000,000 parts per million, a taker's is not negative, and no rebate of a market is above any of its taker fees", "Choose other rates.";
+    LimitsOutOfRange = 434, final, "a market's bounds are legal and in order", "See the table of limits.";
 
     // 5xx: a reference. What belongs to another tenant does not exist.
     UnknownMarket = 501, final, "the market exists", "Ask for the list of markets.";
     UnknownAccount = 502, final, "the account exists and the key may use it", "See the accounts in the logon acknowledgement.";
     UnknownOrder = 503, final, "the order is open and belongs to the account", "It may be filled or canceled by now; see your reports.";
+
+    // 6xx: money.
+    InsufficientFunds = 601, retry, "the account has what the order needs available", "Fund the account, or cancel some orders.";
+    FeeTableFull = 608, final, "a market has at most 256 pairs of rates in its life", "Use a pair that the market has had.";
 
     // 7xx: the market's state and limits.
     MarketHalted = 701, retry, "the market is not halted", "Wait for the market's status.";

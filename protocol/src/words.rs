@@ -24,7 +24,7 @@ ids! {
     Price(i64);
     /// A quantity in lots of the market, `0..=QTY_MAX`.
     Qty(u64);
-    /// An amount of money in the smallest unit of its currency.
+    /// An amount of money in the smallest unit of its currency, `0..=AMOUNT_MAX`.
     Amount(u64);
     /// A company that shares the engine. Cluster-wide, `1..`; 0 is null.
     TenantId(u32);
@@ -51,6 +51,8 @@ ids! {
 pub const PRICE_MAX: Price = Price(1 << 62);
 /// The highest legal quantity in lots: 2^62.
 pub const QTY_MAX: Qty = Qty(1 << 62);
+/// The highest legal amount of money: 2^63 - 1, so that it has a sign bit to spare.
+pub const AMOUNT_MAX: Amount = Amount(i64::MAX as u64);
 /// The highest key id: 20 bits, because a [`SessionId`] holds key and number in 32.
 pub const KEY_ID_MAX: u32 = (1 << 20) - 1;
 /// The highest session number of a key: 12 bits.
