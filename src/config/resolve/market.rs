@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rust_decimal::Decimal;
 use souk_engine::MarketSpec;
 use souk_protocol::message::MarketDefinition;
-use souk_protocol::{MarketId, PRICE_MAX, Price, QTY_MAX, Qty, Reserved, Text};
+use souk_protocol::{Amount, MarketId, PRICE_MAX, Price, QTY_MAX, Qty, Reserved, Text};
 use toml::Spanned;
 
 use super::{Source, state_of};
@@ -171,6 +171,9 @@ pub(super) fn resolve_market(
         notional_unit,
         account_orders_max: spec.account_orders_max,
         reserved3: Reserved,
+        notional_min: Amount(0),
+        notional_max: Amount(0),
+        lot_units: 1,
     };
     Ok(MarketConfig {
         id: MarketId(id),
