@@ -82,8 +82,8 @@ def read_fields(table, data, at):
             value = raw.rstrip(b"\0").decode("ascii")
         elif kind == "bytes":
             value = raw.hex()
-        elif kind == "i64":
-            value = struct.unpack("<q", raw)[0]
+        elif kind in ("i32", "i64"):
+            value = int.from_bytes(raw, "little", signed=True)
         if kind != "zero":
             fields[name] = value
     return fields
@@ -115,7 +115,7 @@ def decode(sender, data):
     message = BY_TEMPLATE.get(template)
     if not message or sender not in message["sender"]:
         raise Refused("UnknownTemplate", 4)
-    to_market = 32 <= template < 96
+    to_market = 32 <= template < 48
     if flags & ~(3 if sender == "server" else 1 if to_market else 0):
         raise Refused("FlagNotSupported", 10)
     if sender == "client" and to_market != (seq != 0):
@@ -145,6 +145,8 @@ def decode(sender, data):
             appended["entry_extra"].append(data[place + known:place + entry_len].hex())
     if message["name"] == "Subscribe" and fields["flags"] not in (1, 2, 3, 4):
         raise Refused("SubscriptionFlagsUnknown", 28)
+    if message["name"] == "StatementQuery" and not 1 <= fields["count"] <= 512:
+        raise Refused("CountOutOfRange", 36)
     return message["name"], seq, flags, fields, entries, appended
 
 
@@ -155,7 +157,7 @@ def write_fields(table, fields):
         if kind in ("ASCII", "bytes"):
             raw = (bytes.fromhex(value or "") if kind == "bytes" else (value or "").encode()).ljust(size, b"\0")
         else:
-            raw = int(value).to_bytes(size, "little", signed=kind == "i64")
+            raw = int(value).to_bytes(size, "little", signed=kind in ("i32", "i64"))
         out += raw
     return out
 
@@ -261,7 +263,7 @@ def check(truth, what):
     CHECKS[0] += 1
 
 
-# --- the golden vectors: section 17 -----------------------------------------------------------------------------------
+# --- the golden vectors: section 20 -----------------------------------------------------------------------------------
 def as_json(table, fields):
     return {name: str(fields[name]) if size == 8 and kind in ("u64", "i64") else fields[name]
             for _, size, kind, name in table if kind != "zero"}

@@ -316,7 +316,7 @@ impl Client {
                 ServerMessage::SessionReject(reject) => reject.ref_seq..=reject.ref_seq,
                 _ => client_seq..=client_seq,
             });
-            if (96..128).contains(&frame.header.template_id) {
+            if (96..104).contains(&frame.header.template_id) {
                 let last = self.report_seq.entry(market).or_insert(0);
                 assert_eq!(
                     frame.header.seq,
@@ -341,7 +341,7 @@ fn market_of(bytes: &[u8]) -> Option<MarketId> {
     let mut numbered = frame;
     numbered.header.seq = 1;
     let message = ClientMessage::decode(&numbered).ok()?;
-    if !(32..96).contains(&frame.header.template_id) {
+    if !(32..48).contains(&frame.header.template_id) {
         return None;
     }
     let at = HEADER_LEN + message.info().offset_of("market")?;

@@ -97,6 +97,10 @@ messages! {
             NewOrder: ClientSeq, CancelOrder: ClientSeq, ReplaceOrder: ClientSeq,
             MassCancel: ClientSeq, OrderStatusRequest: ClientSeq,
             Subscribe: No, Unsubscribe: No,
+            CreateCurrency: No, UpdateCurrency: No, CreateMarket: No, SetMarketLimits: No,
+            SetMarketState: No, SetFees: No, CreateAccount: No, UpdateAccount: No,
+            Credit: No, Debit: No, Transfer: No, BalanceQuery: No, StatementQuery: No,
+            SubscribeSettlements: No, SubscribeAccount: No, CurrencyListRequest: No,
         }
         grouped { Batch [BatchEntry]: ClientSeq, }
     }
@@ -112,10 +116,13 @@ messages! {
             Accepted: Any, Rejected: Any, Canceled: Any, Replaced: Any, Trade: Any,
             SelfTradePrevented: Any, MassCanceled: Any, OrderStatus: Any,
             TradeTick: Any, MarketStatus: Any,
+            AccountUpdate: Any, RequestAccepted: Any, FundingResult: Any, RequestRejected: Any,
+            Settlement: Any, SettlementsFrom: Any, CurrencyDefinition: Any, CurrencyListEnd: Any,
         }
         grouped {
             LogonAck [AccountEntry]: Any, DepthSnapshot [LevelEntry]: Any,
-            DepthUpdate [LevelEntry]: Any,
+            DepthUpdate [LevelEntry]: Any, BalanceReport [BalanceEntry]: Any,
+            StatementReport [StatementEntry]: Any,
         }
     }
 }
@@ -135,10 +142,50 @@ impl ClientMessage<'_> {
                     offset: (entries.count_offset()) as u16,
                 }
             }
+            Self::StatementQuery(query) if !(1..=STATEMENT_ENTRIES_MAX).contains(&query.count) => {
+                FieldError {
+                    reason: RejectReason::CountOutOfRange,
+                    offset: (HEADER_LEN + STATEMENT_COUNT_AT) as u16,
+                }
+            }
             _ => return Ok(self),
         };
         Err(broken)
     }
+
+    /// The sender's number of a request ([`REQUEST_TEMPLATES`]), which its answer carries.
+    #[must_use]
+    pub const fn request_id(&self) -> Option<u64> {
+        Some(match self {
+            Self::CreateCurrency(request) => request.request_id,
+            Self::UpdateCurrency(request) => request.request_id,
+            Self::CreateMarket(request) => request.request_id,
+            Self::SetMarketLimits(request) => request.request_id,
+            Self::SetMarketState(request) => request.request_id,
+            Self::SetFees(request) => request.request_id,
+            Self::CreateAccount(request) => request.request_id,
+            Self::UpdateAccount(request) => request.request_id,
+            Self::Credit(request) => request.request_id,
+            Self::Debit(request) => request.request_id,
+            Self::Transfer(request) => request.request_id,
+            Self::BalanceQuery(request) => request.request_id,
+            Self::StatementQuery(request) => request.request_id,
+            Self::SubscribeSettlements(request) => request.request_id,
+            Self::SubscribeAccount(request) => request.request_id,
+            Self::CurrencyListRequest(request) => request.request_id,
+            _ => return None,
+        })
+    }
+}
+
+/// The `request_id` of a frame that is, or wants to be, a request: also of one that
+/// [`ClientMessage::decode`] refuses, so that the refusal can carry it.
+#[must_use]
+pub fn request_id_of(frame: &Frame<'_>) -> Option<u64> {
+    if !REQUEST_TEMPLATES.contains(&frame.header.template_id) {
+        return None;
+    }
+    frame.block::<8>().ok().map(|id| u64::from_le_bytes(*id))
 }
 
 impl ServerMessage<'_> {
@@ -154,6 +201,11 @@ const fn subscription_is_legal(flags: u8) -> bool {
     flags == SUBSCRIBE_SNAPSHOT_ONLY
         || (flags != 0 && flags & !(SUBSCRIBE_DEPTH | SUBSCRIBE_TRADES) == 0)
 }
+
+const STATEMENT_COUNT_AT: usize = match StatementQuery::INFO.offset_of("count") {
+    Some(offset) => offset,
+    None => panic!("a statement query has a count"),
+};
 
 const SUBSCRIBE_FLAGS_AT: usize = match Subscribe::INFO.offset_of("flags") {
     Some(offset) => offset,

@@ -1,9 +1,10 @@
 //! How a field lies in a block: size, reading, writing. Little-endian, naturally aligned.
 
 use crate::{
-    AccountId, Amount, BatchMode, CancelReason, ClOrdId, Durability, KeyId, Liquidity, MarketId,
-    MarketState, MatchId, OrderId, OrderState, OrderType, PostOnly, Price, Qty, RejectReason,
-    SessionId, Side, StpMode, StpScope, TenantId, TimeInForce,
+    AccountId, AccountStatus, Amount, BatchMode, CancelReason, ClOrdId, CurrencyStatus, Durability,
+    FeeGroup, KeyId, Liquidity, MarketId, MarketState, MatchId, OrderId, OrderState, OrderType,
+    PostOnly, Ppm, Price, Qty, RejectReason, SessionId, Side, StatementKind, StpGroup, StpMode,
+    StpScope, TenantId, TimeInForce,
 };
 
 /// A value of fixed size in a block.
@@ -60,7 +61,7 @@ macro_rules! integer_fields {
     )*};
 }
 integer_fields! { u8: "u8" Unsigned; u16: "u16" Unsigned; u32: "u32" Unsigned; u64: "u64" Unsigned;
-i64: "i64" Signed; }
+i32: "i32" Signed; i64: "i64" Signed; }
 
 macro_rules! id_fields {
     ($($name:ident($int:ty);)*) => {$(
@@ -84,7 +85,8 @@ macro_rules! id_fields {
 }
 id_fields! {
     Price(i64); Qty(u64); Amount(u64); TenantId(u32); MarketId(u32); AccountId(u32); KeyId(u32);
-    SessionId(u32); OrderId(u64); ClOrdId(u64); MatchId(u64);
+    SessionId(u32); OrderId(u64); ClOrdId(u64); MatchId(u64); StpGroup(u16); FeeGroup(u16);
+    Ppm(i32);
 }
 
 macro_rules! enum_fields {
@@ -109,7 +111,7 @@ macro_rules! enum_fields {
 }
 enum_fields! {
     Side OrderType TimeInForce PostOnly StpMode StpScope MarketState CancelReason BatchMode
-    OrderState Liquidity Durability
+    OrderState Liquidity Durability CurrencyStatus AccountStatus StatementKind
 }
 
 /// 0 is "both sides".
@@ -222,6 +224,24 @@ impl<const N: usize> Text<N> {
     pub fn as_str(&self) -> &str {
         let end = self.0.iter().position(|b| *b == 0).unwrap_or(N);
         core::str::from_utf8(&self.0[..end]).unwrap_or("")
+    }
+
+    /// Whether it is a name: 1 to `N` printable characters without spaces, then zeros alone.
+    #[must_use]
+    pub fn is_name(&self) -> bool {
+        self.is_made_of(u8::is_ascii_graphic)
+    }
+
+    /// Whether it can be the code of a currency: 1 to `N` of A-Z and 0-9, then zeros alone.
+    #[must_use]
+    pub fn is_currency_code(&self) -> bool {
+        self.is_made_of(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    }
+
+    fn is_made_of(&self, legal: impl Fn(&u8) -> bool) -> bool {
+        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(N);
+        let (text, padding) = self.0.split_at(end);
+        !text.is_empty() && text.iter().all(legal) && padding.iter().all(|byte| *byte == 0)
     }
 }
 

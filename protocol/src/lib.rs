@@ -18,7 +18,7 @@ mod reject;
 mod words;
 
 pub use batch::BatchInstruction;
-pub use dispatch::{ClientMessage, ServerMessage, decode_numbered};
+pub use dispatch::{ClientMessage, ServerMessage, decode_numbered, request_id_of};
 pub use field::{Code, Reserved, Text, Value};
 pub use frame::*;
 pub use group::{Group, frame_len_with_group, write_frame_with_group};

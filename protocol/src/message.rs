@@ -279,12 +279,17 @@ macro_rules! modules {
         };
     };
 }
-modules! { session markets orders reports market_data }
+modules! { session markets orders control money settlement reports market_data }
 
 /// The first eight bytes of the first block of a connection.
 pub const HELLO_MAGIC: [u8; 8] = *b"SOUKWIRE";
 /// Largest number of entries of a batch.
 pub const BATCH_ENTRIES_MAX: usize = 32;
+/// Largest number of entries of a statement.
+pub const STATEMENT_ENTRIES_MAX: u16 = 512;
+/// Templates of requests: client messages without a `seq` that begin with a `request_id` and are
+/// answered with it.
+pub const REQUEST_TEMPLATES: core::ops::RangeInclusive<u16> = 48..=63;
 /// [`Subscribe`] flag: a snapshot, then increments.
 pub const SUBSCRIBE_DEPTH: u8 = 1;
 /// [`Subscribe`] flag: trades and market status.

@@ -145,19 +145,46 @@ reject_reasons! {
     BatchSizeOutOfRange = 421, final, "a batch has 1 to 32 entries", "Split it.";
     SubscriptionFlagsUnknown = 422, final, "subscription flags are 1 (depth), 2 (trades), 4 (snapshot only), at least one of them", "See the field's table.";
     SequenceMustNotBeZero = 423, final, "seq is 1 or more in messages to a market", "Number them 1, 2, 3 ... per market.";
-    AmountTooLarge = 425, final, "price x quantity x unit with its fee, and every sum of amounts, is at most 2^63 - 1", "Reduce price, quantity or amount.";
-    NotionalOutOfRange = 426, final, "price x quantity is within the market's notional_min and notional_max", "See the market definition.";
-    FeesOutOfRange = 432, final, "a rate is at most 1,000,000 parts per million, a taker's is not negative, and no rebate of a market is above any of its taker fees", "Choose other rates.";
-    LimitsOutOfRange = 434, final, "a market's bounds are legal and in order", "See the table of limits.";
+    AmountMustNotBeZero = 424, final, "an amount of money is at least 1 unit", "Send an amount.";
+    AmountTooLarge = 425, final, "an amount of money, price x quantity with its fee too, is at most 2^63 - 1 units", "Reduce the amount or the quantity.";
+    NotionalOutOfRange = 426, final, "price x quantity, or a market order's budget, is within the market's notional_min and notional_max", "See the market definition.";
+    UnknownCurrencyStatus = 427, final, "currency status is 1 to 3", "See the field's table.";
+    UnknownAccountStatus = 428, final, "account status is 1 to 3", "See the field's table.";
+    ScaleOutOfRange = 429, final, "a scale is 0 to 18, and display_scale is at most scale", "Choose one in the range.";
+    TickTooFine = 430, final, "one tick x one lot is a whole number of units of the quote currency", "Use a coarser tick or lot, or a quote currency with a higher scale.";
+    LotTooFine = 431, final, "one lot is a whole number of units of the base currency", "Use a coarser lot, or a base currency with a higher scale.";
+    FeesOutOfRange = 432, final, "rates are within 1,000,000 parts per million, taker rates not negative, and no rebate of a market is above any of its taker rates", "Choose rates in the range.";
+    NameNotLegal = 433, final, "a currency code is 1 to 8 of A-Z and 0-9; other names are printable ASCII without spaces; zeros follow", "Choose another name.";
+    LimitsOutOfRange = 434, final, "a market's bounds are in order and within what its book can hold", "See the rules of market limits.";
+    AmountOutOfRange = 435, final, "the amount of a credit, debit or transfer is within the currency's amount_min and amount_max", "See the currency definition.";
+    WrongScale = 436, final, "scale is the currency's", "See the currency definition; was the amount meant in other units?";
+    UnknownStatementKind = 437, final, "statement kind is 1 to 6", "See the field's table.";
+    CountOutOfRange = 438, final, "count is 1 to 512", "Ask for the rest afterwards.";
+    SameCurrency = 439, final, "a market's base and quote are two currencies", "Choose another one.";
+    IdMustNotBeZero = 440, final, "ids and idempotency keys are 1 or more", "Choose one.";
 
     // 5xx: a reference. What belongs to another tenant does not exist.
     UnknownMarket = 501, final, "the market exists", "Ask for the list of markets.";
     UnknownAccount = 502, final, "the account exists and the key may use it", "See the accounts in the logon acknowledgement.";
     UnknownOrder = 503, final, "the order is open and belongs to the account", "It may be filled or canceled by now; see your reports.";
+    UnknownCurrency = 504, final, "the currency exists", "Ask for the list of currencies.";
+    MarketExists = 505, final, "a new market has an id and a symbol that no market has", "Use another one, or change the market there is.";
+    AccountExists = 506, final, "a new account has an id that no account has", "Use another one, or change the account there is.";
+    CurrencyExists = 507, final, "a new currency has a code that no currency has", "Use another one, or change the currency there is.";
+    ExternalIdExists = 508, final, "an external_id names one account", "Look for the account that has it.";
 
     // 6xx: money.
-    InsufficientFunds = 601, retry, "the account has what the order needs available", "Fund the account, or cancel some orders.";
-    FeeTableFull = 608, final, "a market has at most 256 pairs of rates in its life", "Use a pair that the market has had.";
+    InsufficientFunds = 601, retry, "the account has the available amount that is needed", "Credit the account, or cancel orders that hold its money.";
+    AccountFrozen = 602, retry, "no account taking part is frozen", "Ask your tenant's administrator.";
+    AccountCancelOnly = 603, retry, "an account that enters or replaces an order is active", "Ask your tenant's administrator.";
+    SupplyExceeded = 604, retry, "credits less debits of a currency are at most 2^63 - 1 units", "Reduce the amount, or use a currency with a lower scale.";
+    CurrencyNotListed = 605, retry, "a currency that is being delisted gets no credits and no new markets", "Ask your tenant's administrator.";
+    BusinessIdReused = 606, final, "an idempotency key is repeated only with the same content", "Use a new business_id for a new request.";
+    SameAccount = 607, final, "a transfer is between two accounts", "Choose another one.";
+    FeeTableFull = 608, final, "a market has at most 256 different pairs of rates in its life", "Use a pair it had before.";
+    ExternalCustody = 609, final, "the tenant's money is in Souk's custody", "The platform holds the money: use its own balances, and the settlements.";
+    SettlementsTooOld = 610, final, "the settlement asked for is still kept", "Begin at oldest; restore what is missing from elsewhere.";
+    TenantLimitReached = 611, final, "a tenant has at most 4,096 currencies and 100,000 markets", "Use what there is.";
 
     // 7xx: the market's state and limits.
     MarketHalted = 701, retry, "the market is not halted", "Wait for the market's status.";

@@ -45,14 +45,22 @@ ids! {
     MatchId(u64);
     /// A group of accounts that must not trade with each other. 0 is "in no group".
     StpGroup(u16);
+    /// Accounts of one group pay a market's rates for that group; 0 is the default group.
+    FeeGroup(u16);
+    /// A rate in parts per million of the notional; negative is a rebate.
+    Ppm(i32);
 }
 
 /// The highest legal price in ticks: 2^62. Leaves room so that sums of prices cannot overflow.
 pub const PRICE_MAX: Price = Price(1 << 62);
 /// The highest legal quantity in lots: 2^62.
 pub const QTY_MAX: Qty = Qty(1 << 62);
-/// The highest legal amount of money: 2^63 - 1, so that it has a sign bit to spare.
+/// The highest legal amount of money: 2^63 - 1, so that every amount has a negative.
 pub const AMOUNT_MAX: Amount = Amount(i64::MAX as u64);
+/// The highest rate of a fee, and of a rebate: the whole notional.
+pub const PPM_MAX: Ppm = Ppm(1_000_000);
+/// The highest number of digits after the point of a currency's unit.
+pub const SCALE_MAX: u8 = 18;
 /// The highest key id: 20 bits, because a [`SessionId`] holds key and number in 32.
 pub const KEY_ID_MAX: u32 = (1 << 20) - 1;
 /// The highest session number of a key: 12 bits.
@@ -255,6 +263,39 @@ wire_enum! {
         Local = 1,
         /// Acknowledged when committed in MySQL under the lease's epoch.
         Mysql = 2,
+    }
+    /// What may be done with a currency.
+    CurrencyStatus, unknown UnknownCurrencyStatus {
+        /// Everything.
+        Listed = 1,
+        /// Everything; platforms do not show it to their users.
+        Hidden = 2,
+        /// It runs out: no credits and no new markets.
+        Delisting = 3,
+    }
+    /// What may be done with an account.
+    AccountStatus, unknown UnknownAccountStatus {
+        /// Everything.
+        Active = 1,
+        /// Its orders may be canceled and its money moved; it enters and replaces no orders.
+        CancelOnly = 2,
+        /// Nothing but cancels: no orders, no credits, no debits, no transfers to or from it.
+        Frozen = 3,
+    }
+    /// What changed a balance, in a statement.
+    StatementKind, unknown UnknownStatementKind {
+        /// Money came in from outside.
+        Credit = 1,
+        /// Money went out.
+        Debit = 2,
+        /// Money came from another account of the tenant.
+        TransferIn = 3,
+        /// Money went to another account of the tenant.
+        TransferOut = 4,
+        /// Trades of one message to a market, their fees included.
+        Trade = 5,
+        /// Fees of the trades of one message to a market, paid to the tenant's fee account.
+        Fee = 6,
     }
 }
 

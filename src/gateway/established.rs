@@ -9,7 +9,8 @@ use souk_protocol::message::{
     MarketListEnd, Pong, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY, SUBSCRIBE_TRADES, Subscribe,
 };
 use souk_protocol::{
-    ClientMessage, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved, StpGroup,
+    ClientMessage, FieldError, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved,
+    StpGroup,
 };
 
 use super::market_message::{MarketMessage, Part};
@@ -126,6 +127,11 @@ impl Established {
                     .outbox
                     .append(&session_reject(RejectReason::ProtocolOrder, 4, true).frame(0));
                 Next::Finish(RejectReason::ProtocolOrder)
+            }
+            // Not served yet: as a template that is not there.
+            request if request.request_id().is_some() => {
+                let (reason, offset) = (RejectReason::UnknownTemplate, 4);
+                self.bad_field(&frame.header, &FieldError { reason, offset }, now)
             }
             request => self.request(&frame.header, &request, now, wall_ns),
         }

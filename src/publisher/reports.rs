@@ -305,6 +305,7 @@ fn trade_report(
         liquidity,
         batch_index,
         reserved: Reserved,
+        fee: 0,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Messages about markets: joining them, and what they are.
 
 use crate::field::{Reserved, Text};
-use crate::{MarketId, MarketState, Price, Qty};
+use crate::{Amount, MarketId, MarketState, Price, Qty};
 use super::{Block, FieldError, FieldInfo, HEADER_LEN, MessageInfo, Sender, plain_header};
 use crate::RejectReason;
 use crate::field::{Field, Value};
@@ -78,6 +78,12 @@ blocks! {
         account_orders_max: u32,
         /// Zero.
         reserved3: Reserved<4>,
+        /// Lowest price x quantity of an order, in units of the quote currency; 0 is no bound.
+        notional_min: Amount,
+        /// Highest price x quantity of an order, in units of the quote currency; 0 is no bound.
+        notional_max: Amount,
+        /// Units (10^-base_scale) of the base currency of one lot.
+        lot_units: u64,
     }
     /// All markets were sent.
     Server MarketListEnd = 16 {

@@ -151,6 +151,9 @@ blocks! {
         batch_index: u8,
         /// Zero.
         reserved: Reserved<5>,
+        /// What this order paid for the execution, in units of the quote currency; negative is a
+        /// rebate it got.
+        fee: i64,
     }
     /// Decrement-and-cancel took a quantity off this order. At `leaves` 0 the order is gone.
     Server SelfTradePrevented = 101 {

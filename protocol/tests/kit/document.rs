@@ -68,7 +68,9 @@ fn part(name: &str, counts: &Counts) -> String {
 fn message_list() -> String {
     let mut out = String::from("| template | message | sent by | block | group of |\n");
     out.push_str("|---:|---|---|---:|---|\n");
-    for info in messages() {
+    let mut all: Vec<_> = messages().collect();
+    all.sort_unstable_by_key(|info| info.template);
+    for info in all {
         let group = info.entry.map_or(String::new(), |entry| {
             format!("{} ({} bytes)", entry.name, entry.block_len)
         });

@@ -108,12 +108,12 @@ pub fn field(info: &MessageInfo, name: &str) -> &'static FieldInfo {
 
 /// Whether the message goes to a market and is numbered by the client.
 pub fn has_client_seq(info: &MessageInfo) -> bool {
-    (32..96).contains(&info.template)
+    (32..48).contains(&info.template)
 }
 
 /// Whether the message carries a number of the server.
 pub fn has_server_seq(info: &MessageInfo) -> bool {
-    info.sender == Sender::Server && info.template >= 96
+    info.sender == Sender::Server && matches!(info.template, 96..104 | 128..)
 }
 
 pub fn is_reserved(field: &FieldInfo) -> bool {
@@ -257,12 +257,21 @@ fn number(info: &MessageInfo, field: &FieldInfo, filling: Filling) -> u64 {
     }
     match (field.kind, filling) {
         ("u8 0 or 1", Filling::Max | Filling::Typical) => 1,
+        ("i32", Filling::Min) => i32::MIN as u64,
+        ("i32", Filling::Max) => i32::MAX as u64,
         ("i64", Filling::Min) => i64::MIN as u64,
         ("i64", Filling::Max) => i64::MAX as u64,
+        (_, Filling::Max) if is_statement_count(info, field) => 512,
+        (_, Filling::Min | Filling::Zero) if is_statement_count(info, field) => 1,
         (_, Filling::Max) => u64::MAX,
         (_, Filling::Typical) => typical(info, field),
         _ => 0,
     }
+}
+
+/// Whether the field is the only count that a request is refused for.
+fn is_statement_count(info: &MessageInfo, field: &FieldInfo) -> bool {
+    info.name == "StatementQuery" && field.name == "count"
 }
 
 /// Words that go together.
@@ -270,6 +279,8 @@ fn typical_word(name: &str) -> u64 {
     match name {
         "Durability" => 0,
         "TimeInForce" | "StpScope" | "MarketState" | "CancelReason" | "BatchMode" => 1,
+        "CurrencyStatus" | "AccountStatus" => 1,
+        "StatementKind" => 5,
         _ => 2,
     }
 }
@@ -292,8 +303,10 @@ fn typical(info: &MessageInfo, field: &FieldInfo) -> u64 {
             "Terminate" => 209,
             "SessionReject" => 401,
             "NotApplied" => 803,
+            "RequestRejected" => 601,
             _ => 503,
         },
+        "ref_template" if info.name == "RequestRejected" => 57,
         "ref_template" if info.name == "SessionReject" => 32,
         "ref_template" => 33,
         "base_scale" => 8,
@@ -301,7 +314,13 @@ fn typical(info: &MessageInfo, field: &FieldInfo) -> u64 {
         "tick_scale" => 2,
         "lot_scale" => 4,
         "price_max" => 100_000_000,
+        "field_offset" | "retry_after_us" if info.name == "RequestRejected" => 0,
         "field_offset" => 64,
+        name if is_money(info)
+            && let Some(number) = typical_money(name) =>
+        {
+            number as u64
+        }
         "session_number" => 5,
         "session_id" => (9 << 12) | 5,
         "key_id" => 9,
@@ -314,6 +333,45 @@ fn typical(info: &MessageInfo, field: &FieldInfo) -> u64 {
         name if field.size == 8 => 10_000 + 100 * field.offset as u64 + name.len() as u64,
         name => (field.offset + name.len()) as u64,
     }
+}
+
+/// Whether the message is about money; its numbers belong together.
+fn is_money(info: &MessageInfo) -> bool {
+    const ENTRIES: [&str; 2] = ["BalanceEntry", "StatementEntry"];
+    matches!(info.template, 48..=63 | 104..=113) || ENTRIES.contains(&info.name)
+}
+
+/// The trade of the worked example in PROTOCOL.md, and an account on a good day.
+fn typical_money(name: &str) -> Option<i64> {
+    Some(match name {
+        "request_id" => 501,
+        "business_id" | "reference" => 70_031,
+        "from" | "buyer" => 1_001,
+        "to" | "seller" => 1_002,
+        "scale" => 6,
+        "display_scale" => 2,
+        "amount" => 250_000_000,
+        "amount_min" => 1_000_000,
+        "amount_max" => 5_000_000_000_000,
+        "total" => 40_000_000_000,
+        "held" => 16_289_002_931,
+        "available" => 23_710_997_069,
+        "change" => -16_279_234_414,
+        "maker_ppm" => -100,
+        "taker_ppm" => 500,
+        "fee_group" => 3,
+        "count" => 100,
+        "number" => 88_214,
+        "oldest" => 80_001,
+        "next" => 88_215,
+        "from_number" => 88_001,
+        "base_amount" => 25_000_000,
+        "quote_amount" => 16_280_862_500,
+        "buyer_fee" => -1_628_086,
+        "seller_fee" => 8_140_431,
+        "qty" => 2_500,
+        _ => return None,
+    })
 }
 
 fn text(field: &FieldInfo, filling: Filling) -> Vec<u8> {
@@ -331,6 +389,8 @@ fn text(field: &FieldInfo, filling: Filling) -> Vec<u8> {
             let text = match field.name {
                 "symbol" => "BTC-USDT",
                 "base" => "BTC",
+                "business" => "deposit",
+                "external_id" => "user-81723",
                 _ => "USDT",
             };
             bytes[..text.len()].copy_from_slice(text.as_bytes());

@@ -83,6 +83,10 @@ fn shown(bytes: &[u8], at: usize, field: &FieldInfo) -> String {
         let reason = RejectReason::from_code(number as u16).expect("a code of the table");
         return format!("{number} ({})", reason.name());
     }
+    if number_is_negative(field, number) {
+        let bits = 64 - 8 * field.size as u32;
+        return (((number << bits) as i64) >> bits).to_string();
+    }
     let named = word(field).and_then(|word| {
         let values = word.values.iter();
         values
@@ -93,6 +97,11 @@ fn shown(bytes: &[u8], at: usize, field: &FieldInfo) -> String {
         Some(value) => format!("{number} ({})", value.name),
         None => number.to_string(),
     }
+}
+
+/// Whether the number is one that can be negative, and is.
+fn number_is_negative(field: &FieldInfo, number: u64) -> bool {
+    ["i32", "i64"].contains(&field.kind) && number >> (8 * field.size - 1) == 1
 }
 
 fn number(bytes: &[u8], at: usize, size: usize) -> u64 {

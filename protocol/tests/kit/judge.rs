@@ -104,6 +104,8 @@ fn server(frame: &Frame<'_>, used: usize) -> Result<Decoded, FieldError> {
         ServerMessage::DepthSnapshot(_, entries) | ServerMessage::DepthUpdate(_, entries) => {
             parts.group(entries)?;
         }
+        ServerMessage::BalanceReport(_, entries) => parts.group(entries)?,
+        ServerMessage::StatementReport(_, entries) => parts.group(entries)?,
         _ => {}
     }
     let len = message.write(frame.header.seq, frame.header.flags, &mut out);
@@ -199,6 +201,7 @@ fn put_field(out: &mut String, field: &FieldInfo, value: Value<'_>) {
         Value::Zero => return,
         Value::Unsigned(number) if field.size < 8 => number.to_string(),
         Value::Unsigned(number) => format!("\"{number}\""),
+        Value::Signed(number) if field.size < 8 => number.to_string(),
         Value::Signed(number) => format!("\"{number}\""),
         Value::Text(text) => format!("\"{text}\""),
         Value::Bytes(bytes) => format!("\"{}\"", hex(bytes)),

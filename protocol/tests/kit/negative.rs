@@ -26,6 +26,7 @@ pub fn vectors() -> Vec<String> {
     all.extend(negative_groups::groups());
     all.extend(negative_groups::batches());
     all.extend(negative_groups::subscriptions());
+    all.extend(negative_groups::statement_counts());
     all.extend(flips());
     all.extend(order_of_checks());
     all
@@ -410,7 +411,9 @@ fn templates() -> Vec<String> {
         bytes
     };
     for side in [Side::Client, Side::Server] {
-        for template in [0, 17, 31, 38, 95, 104, 127, 134, 255, 256, 0x2000, 0xffff] {
+        for template in [
+            0, 17, 31, 38, 47, 64, 95, 114, 127, 134, 255, 256, 0x2000, 0xffff,
+        ] {
             let title = format!("template {template} from the {}", side.name());
             all.push(refused(&title, side, &with(template), UnknownTemplate, 4));
         }

@@ -1,4 +1,4 @@
-//! Groups, batch entries and subscriptions that are refused.
+//! Groups, batch entries, subscriptions and counts that are refused.
 
 use souk_protocol::RejectReason::*;
 use souk_protocol::{GROUP_HEADER_LEN, HEADER_LEN};
@@ -141,4 +141,17 @@ pub fn subscriptions() -> Vec<String> {
         refused(&title, Side::Client, &bytes, SubscriptionFlagsUnknown, 28)
     };
     illegal.into_iter().map(vector).collect()
+}
+
+/// Entries that a statement cannot have.
+pub fn statement_counts() -> Vec<String> {
+    let vector = |count: u64| {
+        let bytes = Draft::typical("StatementQuery").set("count", count).bytes();
+        let title = format!("StatementQuery, count {count}");
+        refused(&title, Side::Client, &bytes, CountOutOfRange, 36)
+    };
+    [0_u64, 513, 1_000, 4_096, 65_535]
+        .into_iter()
+        .map(vector)
+        .collect()
 }

@@ -13,6 +13,15 @@ use super::judge::{Outcome, Side, judge};
 /// among the negative ones.
 pub const FLIPPED: [&str; 3] = ["NewOrder", "MassCancel", "Subscribe"];
 
+/// Messages of a server whose groups may have any number of entries.
+const GROUPED: [&str; 5] = [
+    "LogonAck",
+    "DepthSnapshot",
+    "DepthUpdate",
+    "BalanceReport",
+    "StatementReport",
+];
+
 /// The lines of `positive.jsonl`.
 pub fn vectors() -> Vec<String> {
     let mut all = Vec::new();
@@ -87,7 +96,9 @@ fn single_fields(name: &str) -> Vec<String> {
     for field in typical.info.fields.iter().filter(free) {
         let value = match field.kind {
             "u8 0 or 1" => 0,
+            "i32" => i32::MAX as u64,
             "i64" => i64::MAX as u64,
+            _ if (name, field.name) == ("StatementQuery", "count") => 512,
             _ => u64::MAX,
         };
         let title = format!(
@@ -163,7 +174,7 @@ fn groups() -> Vec<String> {
         }
     }
     for count in [0, 1, 100] {
-        for name in ["LogonAck", "DepthSnapshot", "DepthUpdate"] {
+        for name in GROUPED {
             let mut draft = Draft::typical(name);
             draft.entries = draft.entries.into_iter().cycle().take(count).collect();
             all.extend(lines(&format!("{name} of {count}"), &draft));

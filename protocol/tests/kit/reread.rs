@@ -69,6 +69,8 @@ fn server(frame: &Frame<'_>) -> Result<Written, FieldError> {
         ServerMessage::DepthSnapshot(_, entries) | ServerMessage::DepthUpdate(_, entries) => {
             known += group_len(frame, entries)?;
         }
+        ServerMessage::BalanceReport(_, entries) => known += group_len(frame, entries)?,
+        ServerMessage::StatementReport(_, entries) => known += group_len(frame, entries)?,
         _ => {}
     }
     let header = &frame.header;

@@ -12,8 +12,8 @@ use souk_protocol::message::{
     Accepted, CancelOrder, Canceled, MarketDefinition, NewOrder, ReplaceOrder, Replaced,
 };
 use souk_protocol::{
-    Block, CancelReason, ClOrdId, FRAME_FROM_CLIENT_MAX, Frame, HEADER_LEN, MarketId, MarketState,
-    OrderId, Price, Qty, Reserved, Side, Text, split_frame,
+    Amount, Block, CancelReason, ClOrdId, FRAME_FROM_CLIENT_MAX, Frame, HEADER_LEN, MarketId,
+    MarketState, OrderId, Price, Qty, Reserved, Side, Text, split_frame,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -227,6 +227,9 @@ pub(crate) fn market() -> MarketDefinition {
         notional_unit: 1,
         account_orders_max: u32::MAX,
         reserved3: Reserved,
+        notional_min: Amount(0),
+        notional_max: Amount(0),
+        lot_units: 1,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What several tests need.
 
 use souk_protocol::message::MarketDefinition;
-use souk_protocol::{MarketId, MarketState, Price, Qty, Reserved, Text};
+use souk_protocol::{Amount, MarketId, MarketState, Price, Qty, Reserved, Text};
 
 /// A market with wide limits.
 pub(crate) fn market(id: u32) -> MarketDefinition {
@@ -26,6 +26,9 @@ pub(crate) fn market(id: u32) -> MarketDefinition {
         notional_unit: 1,
         account_orders_max: 100_000,
         reserved3: Reserved,
+        notional_min: Amount(0),
+        notional_max: Amount(0),
+        lot_units: 1,
     }
 }
 

@@ -162,6 +162,7 @@ impl Bench {
             liquidity,
             batch_index: 0,
             reserved: Reserved,
+            fee: 0,
         }
     }
 
