@@ -1,15 +1,16 @@
-//! Who exists: tenants, their markets and accounts, and the keys that may log on. Made once from
-//! the configuration and read by every gateway.
+//! Who exists: tenants, their markets and currencies, and the keys that may log on. Made from the
+//! configuration, read by every gateway, and added to while the node runs.
+//!
+//! Must never: answer for one tenant with what belongs to another.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use souk_protocol::message::MarketDefinition;
-use souk_protocol::{AccountId, KeyId, MarketId, StpGroup, TenantId};
+use souk_protocol::message::{CurrencyDefinition, MarketDefinition};
+use souk_protocol::{AccountId, KeyId, MarketId, TenantId};
 
-use crate::config::{Config, Permissions};
-use crate::handoff::{Seat, SeatConfig, TenantIndex};
-use crate::routing::{market_hash, matcher_of};
+use crate::config::{Config, KeyAccounts, Permissions};
+use crate::handoff::{Seat, TenantIndex};
 
 /// Everything a gateway looks up.
 #[derive(Debug)]
@@ -27,8 +28,8 @@ pub struct KeyEntry {
     pub public_key: [u8; 32],
     /// Whose it is.
     pub tenant: Arc<TenantEntry>,
-    /// The accounts it may use, and the self-trade prevention group of each.
-    pub accounts: hashbrown::HashMap<AccountId, StpGroup>,
+    /// The accounts it may use.
+    pub accounts: KeyAccounts,
     /// What it may do.
     pub permissions: Permissions,
 }
@@ -42,65 +43,141 @@ pub struct TenantEntry {
     pub name: String,
     /// Its place in the node's tables.
     pub index: TenantIndex,
-    /// Where its markets are.
-    pub markets: hashbrown::HashMap<MarketId, Route>,
-    /// What clients are told of its markets.
-    pub definitions: Vec<MarketDefinition>,
+    /// Where its control stream is.
+    pub control: Route,
+    catalogue: RwLock<Catalogue>,
 }
 
-/// Where a market is.
+/// What a tenant offers. Grows, and never loses anything.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    markets: BTreeMap<MarketId, (Route, MarketDefinition)>,
+    currencies: BTreeMap<[u8; 8], CurrencyDefinition>,
+    accounts: std::collections::BTreeSet<AccountId>,
+}
+
+/// Where a market or a control stream is. It stays there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The matcher's number.
     pub matcher: usize,
-    /// The market's place in it.
+    /// Its place in it.
     pub seat: Seat,
 }
 
 impl Directory {
-    /// The directory of a configuration, and the seats of each of `matchers` matchers.
+    /// The keys of a configuration, and its tenants. `control` says where each tenant's control
+    /// stream is.
     #[must_use]
-    pub fn new(config: &Config, matchers: usize) -> (Self, Vec<Vec<SeatConfig>>) {
-        let mut seats: Vec<Vec<SeatConfig>> = vec![Vec::new(); matchers];
+    pub fn new(config: &Config, control: impl Fn(TenantIndex) -> Route) -> Self {
         let mut directory = Self {
             keys: HashMap::new(),
             tenants: Vec::new(),
         };
         for (index, tenant) in config.tenants.iter().enumerate() {
-            let mut markets = hashbrown::HashMap::new();
-            for market in &tenant.markets {
-                let matcher = matcher_of(market_hash(&tenant.name, &market.symbol), matchers);
-                let seat = Seat(seats[matcher].len() as u32);
-                seats[matcher].push(SeatConfig {
-                    market: market.id,
-                    spec: market.spec,
-                    state: market.state,
-                });
-                markets.insert(market.id, Route { matcher, seat });
-            }
+            let index = TenantIndex(index as u32);
             let entry = Arc::new(TenantEntry {
                 id: tenant.id,
                 name: tenant.name.clone(),
-                index: TenantIndex(index as u32),
-                markets,
-                definitions: tenant
-                    .markets
-                    .iter()
-                    .map(|market| market.definition)
-                    .collect(),
+                index,
+                control: control(index),
+                catalogue: RwLock::default(),
             });
             for key in &tenant.keys {
-                let group = |id: &AccountId| Some((*id, tenant.accounts.get(id)?.stp_group));
                 let key_entry = KeyEntry {
                     public_key: key.public_key,
                     tenant: Arc::clone(&entry),
-                    accounts: key.accounts.iter().filter_map(group).collect(),
+                    accounts: key.accounts.clone(),
                     permissions: key.permissions,
                 };
                 directory.keys.insert(key.id, Arc::new(key_entry));
             }
             directory.tenants.push(entry);
         }
-        (directory, seats)
+        directory
+    }
+}
+
+impl TenantEntry {
+    /// Where a market is. A route never changes: whoever asks may remember it.
+    #[must_use]
+    pub fn route(&self, market: MarketId) -> Option<Route> {
+        self.catalogue()
+            .markets
+            .get(&market)
+            .map(|(route, _)| *route)
+    }
+
+    /// Where the market with this symbol is.
+    #[must_use]
+    pub fn route_of_symbol(&self, symbol: &str) -> Option<Route> {
+        let catalogue = self.catalogue();
+        let mut markets = catalogue.markets.values();
+        let found = markets.find(|(_, definition)| definition.symbol.as_str() == symbol);
+        found.map(|(route, _)| *route)
+    }
+
+    /// What it offers.
+    pub fn catalogue(&self) -> RwLockReadGuard<'_, Catalogue> {
+        self.catalogue
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a market known, once its matcher knows it.
+    pub fn add_market(&self, route: Route, definition: MarketDefinition) {
+        self.change(|catalogue| {
+            catalogue
+                .markets
+                .insert(definition.market, (route, definition));
+        });
+    }
+
+    /// Tells something else of a market from now on.
+    pub fn change_market(&self, market: MarketId, change: impl FnOnce(&mut MarketDefinition)) {
+        self.change(|catalogue| {
+            if let Some((_, definition)) = catalogue.markets.get_mut(&market) {
+                change(definition);
+            }
+        });
+    }
+
+    /// Makes a currency known, or its new terms.
+    pub fn set_currency(&self, definition: CurrencyDefinition) {
+        self.change(|catalogue| {
+            catalogue.currencies.insert(definition.code.0, definition);
+        });
+    }
+
+    /// Makes an account known.
+    pub fn add_account(&self, account: AccountId) {
+        self.change(|catalogue| {
+            catalogue.accounts.insert(account);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Catalogue)) {
+        let mut catalogue = self
+            .catalogue
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        change(&mut catalogue);
+    }
+}
+
+impl Catalogue {
+    /// The markets, by id.
+    pub fn markets(&self) -> impl ExactSizeIterator<Item = &MarketDefinition> {
+        self.markets.values().map(|(_, definition)| definition)
+    }
+
+    /// The currencies, by code.
+    pub fn currencies(&self) -> impl ExactSizeIterator<Item = &CurrencyDefinition> {
+        self.currencies.values()
+    }
+
+    /// The accounts, by id, but the fee account.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.accounts.iter().copied()
     }
 }

@@ -8,10 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
-use souk_engine::{Command, Event, MarketSpec};
+use souk_engine::{Command, Event, FeeRates, FeeTier, MarketLimits, MarketSpec};
 use souk_protocol::message::{LevelEntry, MarketJoined};
-use souk_protocol::{MarketId, MarketState, RejectReason, SessionId};
+use souk_protocol::{Amount, FeeGroup, MarketId, MarketState, RejectReason, SessionId, StpGroup};
 use tokio::sync::Notify;
+
+use crate::control::{Control, ControlCommand, Custody, Effect};
+use crate::ledger::CurrencyIndex;
 
 /// Largest number of commands applied before a batch goes on. Bounds the time that the first
 /// command of a batch waits for the last one.
@@ -29,15 +32,43 @@ pub struct TenantIndex(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Seat(pub u32);
 
-/// What a matcher is made with for each of its markets, in order of seat.
+/// What a matcher is made with for each of its seats, in order.
+#[derive(Debug)]
+pub enum SeatConfig {
+    /// A market.
+    Market(MarketSeat),
+    /// A tenant's control stream.
+    Control(ControlSeat),
+}
+
+/// What a market's seat is made with.
 #[derive(Clone, Debug)]
-pub struct SeatConfig {
+pub struct MarketSeat {
+    /// Whose market it is.
+    pub tenant: TenantIndex,
     /// The market's id within its tenant.
     pub market: MarketId,
     /// The engine's bounds.
     pub spec: MarketSpec,
     /// The state it starts in.
     pub state: MarketState,
+    /// What is traded.
+    pub base: CurrencyIndex,
+    /// What it is paid in.
+    pub quote: CurrencyIndex,
+    /// Who keeps the money.
+    pub custody: Custody,
+    /// Settlements that are kept for those who copy them; 0 if nobody may.
+    pub settlements_kept: usize,
+}
+
+/// What the seat of a control stream is made with.
+#[derive(Debug)]
+pub struct ControlSeat {
+    /// Whose it is.
+    pub tenant: TenantIndex,
+    /// Its state.
+    pub control: Control,
 }
 
 /// One connection of a session, shared by the gateway task that owns the socket and by the
@@ -174,7 +205,7 @@ pub enum Lane {
 }
 
 /// One message to one market, or one entry of a batch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Item {
     /// The market.
     pub seat: Seat,
@@ -182,8 +213,8 @@ pub struct Item {
     pub request: Request,
 }
 
-/// What a session asks of a market.
-#[derive(Clone, Copy, Debug)]
+/// What a session asks of a market, or of its tenant's control stream.
+#[derive(Clone, Debug)]
 pub enum Request {
     /// A numbered command.
     Command(Numbered),
@@ -195,8 +226,76 @@ pub enum Request {
     Unsubscribe,
     /// The connection is gone: forget it in this market.
     Leave,
-    /// An operator sets the market's state.
-    SetState(MarketState),
+    /// The tenant's settlements of this market, from a number on.
+    SubscribeSettlements {
+        /// Whose request.
+        origin: RequestOrigin,
+        /// The first number wanted.
+        from_number: u64,
+    },
+    /// The control stream changed something of the market.
+    Change(MarketChange),
+    /// A command to the control stream.
+    Control(Box<ControlRequest>),
+    /// A new market, whose seat comes after the last one. Taken at once, before anything that waits.
+    Open(Box<MarketSeat>),
+}
+
+/// What its sender calls a request, and what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestOrigin {
+    /// The sender's choice.
+    pub request_id: u64,
+    /// The template of the message.
+    pub template: u16,
+}
+
+/// What the control stream changes of a market that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarketChange {
+    /// What it accepts.
+    State(MarketState),
+    /// Its bounds.
+    Limits(MarketLimits),
+    /// What new orders of a fee group pay.
+    Fees {
+        /// The group.
+        fee_group: FeeGroup,
+        /// The rates.
+        rates: FeeRates,
+    },
+}
+
+impl From<&MarketChange> for Command {
+    fn from(change: &MarketChange) -> Self {
+        match change {
+            MarketChange::State(state) => Self::SetState(*state),
+            MarketChange::Limits(limits) => Self::SetLimits(*limits),
+            MarketChange::Fees { rates, .. } => Self::AddFees(*rates),
+        }
+    }
+}
+
+/// A command to a control stream.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlRequest {
+    /// Whose request.
+    pub origin: RequestOrigin,
+    /// The command.
+    pub command: ControlCommand,
+}
+
+/// What a durable control command leaves to do at its market, and the answer to send after that.
+#[derive(Debug)]
+pub struct Task {
+    /// Whose control stream.
+    pub tenant: TenantIndex,
+    /// What to do.
+    pub effect: Effect,
+    /// Who asked.
+    pub link: Arc<Link>,
+    /// The frame that says it is done.
+    pub answer: Vec<u8>,
 }
 
 /// A command with its number.
@@ -256,6 +355,8 @@ pub enum Outcome {
     Applied {
         /// How many events.
         events: u32,
+        /// What was decided outside the book.
+        admitted: Admitted,
     },
     /// Numbers were not used up.
     NotApplied {
@@ -287,11 +388,31 @@ pub enum Outcome {
     Unsubscribed,
     /// The connection is gone.
     Left,
-    /// An operator set the state: its events are the next `events` of the batch.
-    StateSet {
+    /// Somebody wants settlements.
+    SettlementsWanted,
+    /// The control stream changed something: its events are the next `events` of the batch.
+    Changed {
         /// How many events.
         events: u32,
     },
+    /// A command of the control stream was applied, or refused.
+    Controlled(Result<Effect, RejectReason>),
+    /// A seat was opened.
+    Opened,
+}
+
+/// What was decided about a command outside its book, from what other streams may change at any
+/// time. A replay takes it from here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Admitted {
+    /// Taken off what the account has available.
+    pub hold: Amount,
+    /// The fee tier a new order got.
+    pub fee_tier: FeeTier,
+    /// The self-trade prevention group a new order got.
+    pub stp_group: StpGroup,
+    /// Why the command never came to the book.
+    pub refused: Option<RejectReason>,
 }
 
 /// How much waits for one matcher, in all and by tenant. Counted by whoever submits, uncounted by

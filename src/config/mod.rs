@@ -7,13 +7,13 @@ mod error;
 mod raw;
 mod resolve;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use souk_engine::MarketSpec;
-use souk_protocol::message::MarketDefinition;
-use souk_protocol::{AccountId, KeyId, MarketId, MarketState, StpGroup, TenantId};
+use souk_protocol::{AccountId, KeyId, TenantId};
+
+use crate::control::{Control, Effect};
 
 pub use error::ConfigError;
 pub use raw::Overrides;
@@ -27,8 +27,19 @@ pub struct Config {
     pub threads: ThreadsConfig,
     /// What one session may do.
     pub limits: Limits,
+    /// How much of the past is kept in memory.
+    pub history: HistoryConfig,
     /// The tenants, in order of the file.
     pub tenants: Vec<TenantConfig>,
+}
+
+/// How much of the past is kept in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct HistoryConfig {
+    /// Statement entries of each tenant.
+    pub statement_entries_max: usize,
+    /// Settlements of each market whose tenant copies them.
+    pub settlements_max: usize,
 }
 
 /// The listener and its bounds.
@@ -117,36 +128,12 @@ pub struct TenantConfig {
     pub id: TenantId,
     /// Its name: lower-case letters, digits and `-`, 1 to 32.
     pub name: String,
-    /// Its markets, in order of the file.
-    pub markets: Vec<MarketConfig>,
-    /// Its accounts.
-    pub accounts: BTreeMap<AccountId, AccountConfig>,
+    /// What it begins with: currencies, markets, accounts, fundings.
+    pub control: Control,
+    /// What led there, in order.
+    pub effects: Vec<Effect>,
     /// Its keys.
     pub keys: Vec<KeyConfig>,
-}
-
-/// A market of a tenant.
-#[derive(Clone, Debug)]
-pub struct MarketConfig {
-    /// Its id.
-    pub id: MarketId,
-    /// Its name, such as `BTC-USDT`.
-    pub symbol: String,
-    /// What clients are told of it.
-    pub definition: MarketDefinition,
-    /// What the engine is told of it.
-    pub spec: MarketSpec,
-    /// The state it starts in.
-    pub state: MarketState,
-}
-
-/// An account of a tenant.
-#[derive(Clone, Debug)]
-pub struct AccountConfig {
-    /// The platform's own user id.
-    pub external_id: String,
-    /// The group whose members must not trade with each other, or 0.
-    pub stp_group: StpGroup,
 }
 
 /// A public key that may log on.
@@ -156,10 +143,31 @@ pub struct KeyConfig {
     pub id: KeyId,
     /// The Ed25519 public key.
     pub public_key: [u8; 32],
-    /// The accounts it may use, sorted.
-    pub accounts: Vec<AccountId>,
+    /// The accounts it may use.
+    pub accounts: KeyAccounts,
     /// What it may do.
     pub permissions: Permissions,
+}
+
+/// The accounts a key may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyAccounts {
+    /// Every account of the tenant, also later ones.
+    All,
+    /// These.
+    Some(BTreeSet<AccountId>),
+}
+
+impl KeyAccounts {
+    /// Whether the key may use an account, if the tenant has it.
+    #[must_use]
+    #[inline]
+    pub fn contain(&self, account: AccountId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(accounts) => accounts.contains(&account),
+        }
+    }
 }
 
 /// What a key may do.
@@ -171,6 +179,24 @@ pub struct Permissions {
     pub cancel: bool,
     /// Subscribe to market data.
     pub market_data: bool,
+    /// Change what the tenant has: currencies, markets, fees, accounts.
+    pub control: bool,
+    /// Credit, debit, transfer, and see every balance.
+    pub funding: bool,
+    /// Copy the settlements of all markets.
+    pub drop_copy: bool,
+}
+
+impl Permissions {
+    /// None at all.
+    pub const NONE: Self = Self {
+        trade: false,
+        cancel: false,
+        market_data: false,
+        control: false,
+        funding: false,
+        drop_copy: false,
+    };
 }
 
 impl Config {

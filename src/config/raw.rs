@@ -1,9 +1,12 @@
 //! The configuration file as it is written. `docs/configuration.md` documents every key.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Layout, Wait};
+use crate::control::Custody;
 
 /// What environment and flags may set over the file.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,8 @@ pub(super) struct RawConfig {
     pub threads: RawThreads,
     #[serde(default)]
     pub limits: RawLimits,
+    #[serde(default)]
+    pub history: RawHistory,
     #[serde(default)]
     pub tenant: Vec<RawTenant>,
 }
@@ -63,6 +68,13 @@ pub(super) struct RawThreads {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawHistory {
+    pub statement_entries_max: Option<Spanned<u64>>,
+    pub settlements_max: Option<Spanned<u64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawLimits {
     pub max_inflight: Option<Spanned<u64>>,
     pub order_rate: Option<Spanned<u64>>,
@@ -78,6 +90,8 @@ pub(super) struct RawTenant {
     pub id: Spanned<u64>,
     pub name: Spanned<String>,
     #[serde(default)]
+    pub custody: Custody,
+    #[serde(default)]
     pub currency: Vec<RawCurrency>,
     #[serde(default)]
     pub market: Vec<RawMarket>,
@@ -92,6 +106,18 @@ pub(super) struct RawTenant {
 pub(super) struct RawCurrency {
     pub code: Spanned<String>,
     pub scale: Spanned<u64>,
+    pub display_scale: Option<Spanned<u64>>,
+    pub status: Option<RawCurrencyStatus>,
+    pub amount_min: Option<Spanned<String>>,
+    pub amount_max: Option<Spanned<String>>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawCurrencyStatus {
+    Listed,
+    Hidden,
+    Delisting,
 }
 
 #[derive(Deserialize)]
@@ -107,9 +133,25 @@ pub(super) struct RawMarket {
     pub price_max: Option<Spanned<String>>,
     pub qty_min: Option<Spanned<String>>,
     pub qty_max: Option<Spanned<String>>,
+    pub notional_min: Option<Spanned<String>>,
+    pub notional_max: Option<Spanned<String>>,
+    #[serde(default)]
+    pub maker_ppm: i32,
+    #[serde(default)]
+    pub taker_ppm: i32,
+    #[serde(default)]
+    pub fees: Vec<RawFees>,
     pub orders_max: Option<Spanned<u64>>,
     pub account_orders_max: Option<Spanned<u64>>,
     pub state: Option<RawState>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFees {
+    pub group: Spanned<u64>,
+    pub maker_ppm: i32,
+    pub taker_ppm: i32,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -124,9 +166,20 @@ pub(super) enum RawState {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAccount {
     pub id: Spanned<u64>,
-    #[serde(default)]
-    pub external_id: String,
+    pub external_id: Option<Spanned<String>>,
     pub stp_group: Option<Spanned<u64>>,
+    pub fee_group: Option<Spanned<u64>>,
+    pub status: Option<RawAccountStatus>,
+    #[serde(default)]
+    pub credit: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawAccountStatus {
+    Active,
+    CancelOnly,
+    Frozen,
 }
 
 #[derive(Deserialize)]

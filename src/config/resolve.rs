@@ -1,19 +1,19 @@
 //! From the file as written to a checked [`Config`].
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
 use souk_protocol::message::BATCH_ENTRIES_MAX;
-use souk_protocol::{AccountId, KEY_ID_MAX, KeyId, MarketState, StpGroup, TenantId};
 use toml::Spanned;
 
 use super::raw::*;
 use super::*;
 
 mod market;
+mod tenant;
 
 /// Knows the text, so that an error can name its line.
 struct Source<'a> {
@@ -94,12 +94,13 @@ pub(super) fn resolve(text: &str, overrides: &Overrides) -> Result<Config, Confi
         )?;
         let name = tenant.name.get_ref().clone();
         source.unique("tenant.name", &mut names, name, tenant.name.span())?;
-        tenants.push(resolve_tenant(&source, tenant, &mut keys)?);
+        tenants.push(tenant::resolve_tenant(&source, tenant, &mut keys)?);
     }
     Ok(Config {
         server: resolve_server(&source, &raw.server, overrides)?,
         threads: resolve_threads(&source, &raw.threads, overrides)?,
         limits: resolve_limits(&source, &raw.limits)?,
+        history: resolve_history(&source, &raw.history)?,
         tenants,
     })
 }
@@ -243,173 +244,18 @@ fn resolve_limits(source: &Source<'_>, raw: &RawLimits) -> Result<Limits, Config
     })
 }
 
-fn resolve_tenant(
-    source: &Source<'_>,
-    raw: &RawTenant,
-    key_ids: &mut HashSet<u64>,
-) -> Result<TenantConfig, ConfigError> {
-    let id = source.number("tenant.id", Some(&raw.id), 0, 1..=u64::from(u32::MAX))? as u32;
-    let name = raw.name.get_ref();
-    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if name.is_empty() || name.len() > 32 || !name.bytes().all(legal) {
-        return Err(source.error(
-            "tenant.name",
-            raw.name.span(),
-            name,
-            "must be 1 to 32 lower-case letters, digits or '-'",
-            "choose a short name; it never changes",
-        ));
-    }
-    let mut currencies = HashMap::new();
-    for currency in &raw.currency {
-        let code = market::currency_code(source, "currency.code", &currency.code)?;
-        let scale = source.number("currency.scale", Some(&currency.scale), 0, 0..=18)? as u32;
-        if currencies.insert(code, scale).is_some() {
-            let found = currency.code.get_ref();
-            let remedy = "list each currency once";
-            return Err(source.error(
-                "currency.code",
-                currency.code.span(),
-                found,
-                "is used twice",
-                remedy,
-            ));
-        }
-    }
-    let (mut markets, mut ids, mut symbols) = (Vec::new(), HashSet::new(), HashSet::new());
-    for raw in &raw.market {
-        source.unique("market.id", &mut ids, *raw.id.get_ref(), raw.id.span())?;
-        let symbol = raw.symbol.get_ref().clone();
-        source.unique("market.symbol", &mut symbols, symbol, raw.symbol.span())?;
-        markets.push(market::resolve_market(source, raw, &currencies)?);
-    }
-    let accounts = resolve_accounts(source, &raw.account)?;
-    let mut keys = Vec::new();
-    for key in &raw.key {
-        source.unique("key.id", key_ids, *key.id.get_ref(), key.id.span())?;
-        keys.push(resolve_key(source, key, &accounts)?);
-    }
-    Ok(TenantConfig {
-        id: TenantId(id),
-        name: name.clone(),
-        markets,
-        accounts,
-        keys,
+fn resolve_history(source: &Source<'_>, raw: &RawHistory) -> Result<HistoryConfig, ConfigError> {
+    let number = |key, given: &Option<Spanned<u64>>, default| {
+        source
+            .number(key, given.as_ref(), default, 0..=100_000_000)
+            .map(|value| value as usize)
+    };
+    Ok(HistoryConfig {
+        statement_entries_max: number(
+            "statement_entries_max",
+            &raw.statement_entries_max,
+            65_536,
+        )?,
+        settlements_max: number("settlements_max", &raw.settlements_max, 4_096)?,
     })
-}
-
-fn resolve_accounts(
-    source: &Source<'_>,
-    raw: &[RawAccount],
-) -> Result<BTreeMap<AccountId, AccountConfig>, ConfigError> {
-    let mut accounts = BTreeMap::new();
-    for account in raw {
-        let id = source.number("account.id", Some(&account.id), 0, 1..=u64::from(u32::MAX))?;
-        let group = source.number("stp_group", account.stp_group.as_ref(), 0, 0..=65_535)?;
-        let config = AccountConfig {
-            external_id: account.external_id.clone(),
-            stp_group: StpGroup(group as u16),
-        };
-        if accounts.insert(AccountId(id as u32), config).is_some() {
-            let span = account.id.span();
-            return Err(source.error("account.id", span, id, "is used twice", "give each its own"));
-        }
-    }
-    Ok(accounts)
-}
-
-fn resolve_key(
-    source: &Source<'_>,
-    raw: &RawKey,
-    accounts: &BTreeMap<AccountId, AccountConfig>,
-) -> Result<KeyConfig, ConfigError> {
-    let id = source.number("key.id", Some(&raw.id), 0, 1..=u64::from(KEY_ID_MAX))? as u32;
-    let text = raw.public_key.get_ref();
-    let public_key = crate::keys::parse_hex32(text).ok_or_else(|| {
-        source.error(
-            "public_key",
-            raw.public_key.span(),
-            text,
-            "must be 64 hex digits",
-            "paste what `souk key new` printed",
-        )
-    })?;
-    let span = raw.accounts.span();
-    let fail = |value: String, rule: &str| {
-        source.error(
-            "key.accounts",
-            span.clone(),
-            value,
-            rule,
-            "list accounts of this tenant, or write \"all\"",
-        )
-    };
-    let allowed = match raw.accounts.get_ref() {
-        RawAccounts::Word(word) if word == "all" => accounts.keys().copied().collect(),
-        RawAccounts::Word(word) => {
-            return Err(fail(word.clone(), "must be \"all\" or a list of ids"));
-        }
-        RawAccounts::List(list) => {
-            let mut ids = Vec::new();
-            for id in list {
-                let account = u32::try_from(*id).ok().map(AccountId);
-                match account.filter(|account| accounts.contains_key(account)) {
-                    Some(account) => ids.push(account),
-                    None => return Err(fail(id.to_string(), "is not an account of this tenant")),
-                }
-            }
-            ids.sort_unstable();
-            ids.dedup();
-            ids
-        }
-    };
-    Ok(KeyConfig {
-        id: KeyId(id),
-        public_key,
-        accounts: allowed,
-        permissions: resolve_permissions(source, raw)?,
-    })
-}
-
-fn resolve_permissions(source: &Source<'_>, raw: &RawKey) -> Result<Permissions, ConfigError> {
-    let Some(words) = &raw.permissions else {
-        return Ok(Permissions {
-            trade: true,
-            cancel: true,
-            market_data: true,
-        });
-    };
-    let mut permissions = Permissions {
-        trade: false,
-        cancel: false,
-        market_data: false,
-    };
-    for word in words {
-        match word.get_ref().as_str() {
-            "trade" => {
-                permissions.trade = true;
-                permissions.cancel = true;
-            }
-            "cancel" => permissions.cancel = true,
-            "market-data" => permissions.market_data = true,
-            other => {
-                return Err(source.error(
-                    "permissions",
-                    word.span(),
-                    other,
-                    "must be trade, cancel or market-data",
-                    "remove or correct it",
-                ));
-            }
-        }
-    }
-    Ok(permissions)
-}
-
-fn state_of(raw: Option<RawState>) -> MarketState {
-    match raw {
-        None | Some(RawState::Continuous) => MarketState::Continuous,
-        Some(RawState::Halted) => MarketState::Halted,
-        Some(RawState::CancelOnly) => MarketState::CancelOnly,
-    }
 }

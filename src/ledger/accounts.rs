@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
-use souk_protocol::{AccountId, StpGroup};
+use souk_protocol::{AccountId, AccountStatus, StpGroup};
 
 use super::chunks::Chunks;
 use crate::handoff::TenantIndex;
 
 const CHUNK_LEN: usize = 4096;
+const ACTIVE: u8 = AccountStatus::Active as u8;
+const CANCEL_ONLY: u8 = AccountStatus::CancelOnly as u8;
 /// Accounts that a node can hold.
 pub const ACCOUNTS_MAX: usize = 1 << 28;
 /// Parts of the index. Each grows alone, so that at ten million accounts growing stops nobody for
@@ -22,18 +24,6 @@ const SHARDS: usize = 512;
 /// An account's place in the node's table of accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountIndex(pub(super) u32);
-
-/// What an account may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum AccountStatus {
-    /// Everything.
-    Active = 0,
-    /// Cancel and lower its orders, and be debited and credited.
-    CancelOnly = 1,
-    /// Cancel its orders.
-    Frozen = 2,
-}
 
 /// What an operator sets of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,8 +147,8 @@ impl Account {
     #[inline]
     pub(super) fn status(&self) -> AccountStatus {
         match self.status.load(Ordering::Relaxed) {
-            0 => AccountStatus::Active,
-            1 => AccountStatus::CancelOnly,
+            ACTIVE => AccountStatus::Active,
+            CANCEL_ONLY => AccountStatus::CancelOnly,
             _ => AccountStatus::Frozen,
         }
     }

@@ -17,9 +17,9 @@ mod wallets;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use souk_protocol::{AccountId, Amount, StpGroup};
+use souk_protocol::{AccountId, AccountStatus, Amount, StpGroup};
 
-pub use self::accounts::{ACCOUNTS_MAX, AccountIndex, AccountStatus, AccountTerms};
+pub use self::accounts::{ACCOUNTS_MAX, AccountIndex, AccountTerms};
 pub use self::audit::{BalanceRecord, Sums, Unsound};
 pub use self::balance::{BalanceView, Change, InsufficientFunds};
 pub use self::wallets::{Leg, Wallet, Wallets};

@@ -2,6 +2,8 @@
 //!
 //! Must never: wait for a disk, read a clock, touch a socket, or see another matcher's books.
 
+mod admission;
+mod control_stream;
 mod lanes;
 mod stream;
 
@@ -12,10 +14,12 @@ use souk_engine::{Market, SpecError};
 use souk_protocol::RejectReason;
 
 use crate::handoff::{
-    BATCH_COMMANDS_MAX, Batch, Item, Outcome, QueueGauge, Request, SeatConfig, Submission,
+    BATCH_COMMANDS_MAX, Batch, Item, Outcome, QueueGauge, Record, Request, SeatConfig, Submission,
     TakesBatches,
 };
+use crate::treasury::Treasury;
 use lanes::Lanes;
+use control_stream::ControlStream;
 use stream::{Output, Place, Stream};
 
 /// How many items ahead of the one being applied a book is told to fetch an order, and its
@@ -43,37 +47,64 @@ pub struct Inbox {
 pub struct Matcher<J> {
     inbox: Inbox,
     lanes: Lanes,
-    streams: Vec<Stream>,
+    seats: Vec<Seated>,
     batch: Batch,
     journal: J,
+    treasury: Arc<Treasury>,
+    /// Keys the books' hash indexes.
+    index_key: u64,
     /// All gateways are gone: nothing can come any more.
     closed: bool,
 }
 
+/// A stream and its state.
+#[derive(Debug)]
+enum Seated {
+    Market(Box<Stream>),
+    Control(Box<ControlStream>),
+}
+
 impl<J: TakesBatches> Matcher<J> {
-    /// A matcher with an empty book for each seat. `index_key` keys the books' hash indexes.
+    /// A matcher with an empty book for each market. `index_key` keys the books' hash indexes.
     ///
     /// # Errors
     /// The first market whose bounds are refused.
     pub fn new(
         inbox: Inbox,
         tenants: usize,
-        seats: &[SeatConfig],
+        seats: Vec<SeatConfig>,
+        treasury: Arc<Treasury>,
         index_key: u64,
         journal: J,
     ) -> Result<Self, SpecError> {
-        let streams = seats
-            .iter()
-            .map(|seat| Ok(Stream::new(seat, Market::new(seat.spec, index_key)?)))
-            .collect::<Result<_, SpecError>>()?;
-        Ok(Self {
+        let mut matcher = Self {
             inbox,
             lanes: Lanes::new(tenants),
-            streams,
+            seats: Vec::new(),
             batch: Batch::default(),
             journal,
+            treasury,
+            index_key,
             closed: false,
-        })
+        };
+        for seat in seats {
+            matcher.open(seat)?;
+        }
+        Ok(matcher)
+    }
+
+    fn open(&mut self, seat: SeatConfig) -> Result<(), SpecError> {
+        let treasury = Arc::clone(&self.treasury);
+        self.seats.push(match seat {
+            SeatConfig::Market(seat) => {
+                let book = Market::new(seat.spec, self.index_key)?;
+                Seated::Market(Box::new(Stream::new(&seat, book, treasury)))
+            }
+            SeatConfig::Control(seat) => {
+                Seated::Control(Box::new(ControlStream::new(seat.tenant, seat.control, treasury)))
+            }
+        });
+        Ok(())
     }
 
     /// Applies up to about one batch of what waits. Gives the number of items applied, and more for those
@@ -106,7 +137,31 @@ impl<J: TakesBatches> Matcher<J> {
 
     /// Takes a submission that a waiting thread received itself.
     pub fn accept(&mut self, submission: Submission) {
-        self.lanes.push(submission);
+        match submission.items.first().map(|item| &item.request) {
+            Some(Request::Open(_)) => self.open_now(submission),
+            _ => self.lanes.push(submission),
+        }
+    }
+
+    /// Opens the seat that a submission brings, before anything that came after it.
+    fn open_now(&mut self, submission: Submission) {
+        self.inbox.gauge.release(submission.tenant, 1);
+        let place = self.batch.submissions.len() as u32;
+        for item in &submission.items {
+            let Request::Open(seat) = &item.request else {
+                unreachable!("a seat is opened by a submission of its own");
+            };
+            assert_eq!(item.seat.0 as usize, self.seats.len(), "seats are opened in order");
+            self.open(SeatConfig::Market(seat.as_ref().clone()))
+                .expect("a market's bounds are checked before its command is durable");
+            self.batch.records.push(Record {
+                submission: place,
+                item: 0,
+                stream_seq: 0,
+                outcome: Outcome::Opened,
+            });
+        }
+        self.batch.submissions.push(submission);
     }
 
     /// The queue, for a thread that waits on it.
@@ -123,7 +178,7 @@ impl<J: TakesBatches> Matcher<J> {
         // Bounded by what waits now, so that a fast sender cannot keep the books idle.
         for _ in 0..self.inbox.queue.len() {
             match self.inbox.queue.try_recv() {
-                Ok(submission) => self.lanes.push(submission),
+                Ok(submission) => self.accept(submission),
                 Err(_) => break,
             }
         }
@@ -151,23 +206,31 @@ impl<J: TakesBatches> Matcher<J> {
             for (ahead, far) in [(PREFETCH_FAR_AHEAD, true), (PREFETCH_AHEAD, false)] {
                 if let Some(item) = submission.items.get(index + ahead)
                     && let Request::Command(numbered) = &item.request
+                    && let Seated::Market(stream) = &self.seats[item.seat.0 as usize]
                 {
-                    self.streams[item.seat.0 as usize].prefetch(&numbered.command, far);
+                    stream.prefetch(&numbered.command, far);
                 }
             }
-            let stream = &mut self.streams[item.seat.0 as usize];
             let place = Place {
                 submission: place,
                 item: index as u32,
             };
-            if let Request::Command(numbered) = &item.request {
-                stream.command(numbered, submission.link.session, place, &mut out);
-            } else {
-                let outcome = stream.other(&item.request, &submission.link, out.events);
-                if let Outcome::Subscribed { levels: shown, .. } = &outcome {
-                    levels += shown.len();
+            match (&mut self.seats[item.seat.0 as usize], &item.request) {
+                (Seated::Market(stream), Request::Command(numbered)) => {
+                    stream.command(numbered, submission.link.session, place, &mut out);
                 }
-                out.record(place, stream.seq(), outcome);
+                (Seated::Market(stream), request) => {
+                    let outcome = stream.other(request, &submission.link, out.events);
+                    if let Outcome::Subscribed { levels: shown, .. } = &outcome {
+                        levels += shown.len();
+                    }
+                    out.record(place, stream.seq(), outcome);
+                }
+                (Seated::Control(stream), Request::Control(request)) => {
+                    let outcome = stream.command(request);
+                    out.record(place, stream.seq(), outcome);
+                }
+                (Seated::Control(stream), _) => out.record(place, stream.seq(), Outcome::Left),
             }
         }
         let work = (self.batch.events.len() - first_event) / EVENTS_PER_COMMAND

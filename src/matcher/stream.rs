@@ -1,11 +1,17 @@
 //! A market as a stream: its book, the number of commands applied, and where each session stands.
 
-use hashbrown::HashMap;
-use souk_engine::{Command, Event, EventSink, Market};
-use souk_protocol::message::{LevelEntry, MarketJoined, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY};
-use souk_protocol::{MarketId, RejectReason, Reserved, SessionId, Side};
+use std::sync::Arc;
 
-use crate::handoff::{Item, Link, Numbered, Outcome, Record, Request, SeatConfig};
+use hashbrown::HashMap;
+use souk_engine::{Command, Event, EventSink, Hold, Market};
+use souk_protocol::message::{LevelEntry, MarketJoined, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY};
+use souk_protocol::{Amount, MarketId, RejectReason, Reserved, SessionId, Side};
+
+use super::admission::Admission;
+use crate::handoff::{
+    Admitted, Item, Link, MarketChange, MarketSeat, Numbered, Outcome, Record, Request,
+};
+use crate::treasury::Treasury;
 
 /// The number that grows when another process takes a market over. Nothing does in the
 /// durability class `memory`.
@@ -15,6 +21,7 @@ const EPOCH_OF_A_SINGLE_PROCESS: u64 = 1;
 pub(super) struct Stream {
     market: MarketId,
     book: Market,
+    admission: Admission,
     /// Commands applied.
     seq: u64,
     /// The last `client_seq` applied, by session. Part of the market's state.
@@ -61,12 +68,16 @@ impl Output<'_> {
     }
 }
 
-struct Events<'a> {
+/// What a book tells and asks while it applies a command.
+struct Surroundings<'a> {
     events: &'a mut Vec<Event>,
     levels: bool,
+    admission: &'a mut Admission,
+    /// What the command took.
+    held: Amount,
 }
 
-impl EventSink for Events<'_> {
+impl EventSink for Surroundings<'_> {
     #[inline]
     fn on(&mut self, event: Event) {
         self.events.push(event);
@@ -76,24 +87,44 @@ impl EventSink for Events<'_> {
     fn wants_levels(&self) -> bool {
         self.levels
     }
+
+    #[inline]
+    fn takes_holds(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn hold(&mut self, hold: Hold) -> Result<(), RejectReason> {
+        self.admission.hold(hold)?;
+        self.held = hold.amount;
+        Ok(())
+    }
 }
 
 impl Stream {
-    pub(super) fn new(seat: &SeatConfig, mut book: Market) -> Self {
-        let mut ignored = Vec::new();
-        let mut sink = Events {
-            events: &mut ignored,
-            levels: false,
-        };
-        book.apply(&Command::SetState(seat.state), &mut sink);
-        Self {
+    pub(super) fn new(seat: &MarketSeat, book: Market, treasury: Arc<Treasury>) -> Self {
+        let mut stream = Self {
             market: seat.market,
             book,
+            admission: Admission::new(seat, treasury),
             seq: 0,
             applied: HashMap::new(),
             watchers: Vec::new(),
             frame: FrameVerdict::Apply,
-        }
+        };
+        stream.apply(&Command::SetState(seat.state), &mut Vec::new());
+        stream
+    }
+
+    /// Applies a command that came from no session.
+    fn apply(&mut self, command: &Command, events: &mut Vec<Event>) {
+        let mut surroundings = Surroundings {
+            events,
+            levels: false,
+            admission: &mut self.admission,
+            held: Amount(0),
+        };
+        self.book.apply(command, &mut surroundings);
     }
 
     pub(super) const fn seq(&self) -> u64 {
@@ -133,21 +164,41 @@ impl Stream {
         }
         let first = out.events.len();
         self.seq += 1;
-        if self.frame == FrameVerdict::Stopped {
+        let admitted = if self.frame == FrameVerdict::Stopped {
             out.events.push(Event::Rejected(RejectReason::BatchStopped));
+            Admitted {
+                refused: Some(RejectReason::BatchStopped),
+                ..Admitted::default()
+            }
         } else {
-            let mut sink = Events {
-                events: out.events,
-                levels: !self.watchers.is_empty(),
-            };
-            self.book.apply(&numbered.command, &mut sink);
+            let admitted = self.admit_and_apply(&numbered.command, out.events);
             let refused = matches!(out.events.get(first), Some(Event::Rejected(_)));
             if refused && numbered.batch.stop_at_reject {
                 self.frame = FrameVerdict::Stopped;
             }
-        }
+            admitted
+        };
         let events = (out.events.len() - first) as u32;
-        out.record(place, self.seq, Outcome::Applied { events });
+        out.record(place, self.seq, Outcome::Applied { events, admitted });
+    }
+
+    /// What accounts and fees say about a command first, then what the book does with it.
+    fn admit_and_apply(&mut self, command: &Command, events: &mut Vec<Event>) -> Admitted {
+        let mut command = *command;
+        let mut admitted = self.admission.admit(&mut command);
+        if let Some(reason) = admitted.refused {
+            events.push(Event::Rejected(reason));
+            return admitted;
+        }
+        let mut surroundings = Surroundings {
+            events,
+            levels: !self.watchers.is_empty(),
+            admission: &mut self.admission,
+            held: Amount(0),
+        };
+        self.book.apply(&command, &mut surroundings);
+        admitted.hold = surroundings.held;
+        admitted
     }
 
     /// Records that a number was refused. A run of numbers above a gap is one record.
@@ -194,7 +245,9 @@ impl Stream {
         events: &mut Vec<Event>,
     ) -> Outcome {
         match request {
-            Request::Command(_) => unreachable!("numbered commands go through `command`"),
+            Request::Command(_) | Request::Control(_) | Request::Open(_) => {
+                unreachable!("these go elsewhere")
+            }
             Request::Join => Outcome::Joined(MarketJoined {
                 market: self.market,
                 state: self.book.state(),
@@ -213,18 +266,25 @@ impl Stream {
                 self.forget_watcher(link.connection);
                 Outcome::Left
             }
-            Request::SetState(state) => {
+            Request::SubscribeSettlements { .. } => Outcome::SettlementsWanted,
+            Request::Change(change) => {
                 let first = events.len();
                 self.seq += 1;
-                let mut sink = Events {
-                    events,
-                    levels: false,
-                };
-                self.book.apply(&Command::SetState(*state), &mut sink);
-                Outcome::StateSet {
+                self.change(change, events);
+                Outcome::Changed {
                     events: (events.len() - first) as u32,
                 }
             }
+        }
+    }
+
+    fn change(&mut self, change: &MarketChange, events: &mut Vec<Event>) {
+        let first = events.len();
+        self.apply(&Command::from(change), events);
+        if let MarketChange::Fees { fee_group, .. } = change
+            && let Some(Event::FeesAdded { tier }) = events.get(first)
+        {
+            self.admission.set_tier(*fee_group, *tier);
         }
     }
 

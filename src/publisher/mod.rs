@@ -5,19 +5,28 @@
 //!
 //! Must never: see a batch that is not committed, or wait for a connection.
 
+mod control;
 mod market_data;
+mod money;
 mod reports;
+mod settlements;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hashbrown::HashMap;
-use souk_engine::Event;
+use crossbeam_channel::Sender;
+use souk_engine::{Command, Event};
 use souk_protocol::message::NotApplied;
 use souk_protocol::{Code, MarketId, Reserved, SessionId};
 
-use crate::handoff::{Batch, Link, Outcome, Record, Request, TakesBatches};
+use crate::directory::Directory;
+use crate::handoff::{
+    Admitted, Batch, Link, MarketSeat, Outcome, Record, Request, SeatConfig, TakesBatches, Task, TenantIndex,
+};
+use crate::treasury::Treasury;
 use market_data::Feed;
+use money::{Committed, Gathered, MarketMoney};
 
 /// When a client whose message came out of order may send it again: at once.
 const RETRY_AT_ONCE_US: u32 = 0;
@@ -29,8 +38,28 @@ const FRAMES_GATHERED_MAX: usize = 262_144;
 /// Turns batches into frames.
 #[derive(Debug)]
 pub struct Publisher {
-    markets: Vec<MarketReports>,
+    seats: Vec<SeatReports>,
     links: Links,
+    desk: Desk,
+    gathered: Gathered,
+}
+
+/// What publishers share.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// Whose balances settle.
+    pub treasury: Arc<Treasury>,
+    /// Where new currencies and accounts are made known.
+    pub directory: Arc<Directory>,
+    /// Takes to markets what their control stream decided. As bounded as the control streams' rates.
+    pub tasks: Sender<Task>,
+}
+
+/// What the publisher keeps for a seat.
+#[derive(Debug)]
+enum SeatReports {
+    Market(Box<MarketReports>),
+    Control(TenantIndex),
 }
 
 /// What the publisher keeps for a market.
@@ -42,6 +71,7 @@ struct MarketReports {
     /// The session that joined last: commands of one session come in runs.
     last_joined: Option<(SessionId, ReportingIndex)>,
     feed: Feed,
+    money: MarketMoney,
 }
 
 /// A session's place in [`MarketReports::reporting`].
@@ -86,47 +116,118 @@ struct LinkState {
 }
 
 impl Publisher {
-    /// A publisher for these markets, in order of seat.
+    /// A publisher for these seats.
     #[must_use]
-    pub fn new(markets: &[MarketId]) -> Self {
-        let reports = |market: &MarketId| MarketReports {
-            market: *market,
-            sessions: HashMap::new(),
-            reporting: Vec::new(),
-            last_joined: None,
-            feed: Feed::default(),
-        };
-        Self {
-            markets: markets.iter().map(reports).collect(),
+    pub fn new(seats: &[SeatConfig], desk: Desk) -> Self {
+        let mut publisher = Self {
+            seats: Vec::new(),
             links: Links::default(),
+            desk,
+            gathered: Gathered::default(),
+        };
+        for seat in seats {
+            publisher.open(seat);
         }
+        publisher
+    }
+
+    fn open(&mut self, seat: &SeatConfig) {
+        match seat {
+            SeatConfig::Market(seat) => self.open_market(seat),
+            SeatConfig::Control(seat) => self.seats.push(SeatReports::Control(seat.tenant)),
+        }
+    }
+
+    fn open_market(&mut self, seat: &MarketSeat) {
+        let market = MarketReports::new(seat, &self.desk.treasury);
+        self.seats.push(SeatReports::Market(Box::new(market)));
     }
 
     fn record(&mut self, batch: &Batch, record: &Record, events: &[Event]) {
         let (link, item) = batch.asked(record);
-        let transact_time = batch.transact_time;
-        let market = &mut self.markets[item.seat.0 as usize];
+        if let Request::Open(seat) = &item.request {
+            return self.open_market(seat);
+        }
         let place = self.links.attach(link);
-        match &record.outcome {
-            Outcome::Applied { .. } => {
-                let Request::Command(numbered) = &item.request else {
+        match &mut self.seats[item.seat.0 as usize] {
+            SeatReports::Market(market) => {
+                let mut at = At {
+                    link,
+                    place,
+                    record,
+                    events,
+                    transact_time: batch.transact_time,
+                    links: &mut self.links,
+                    treasury: &self.desk.treasury,
+                    gathered: &mut self.gathered,
+                };
+                market.record(&item.request, &mut at);
+            }
+            SeatReports::Control(tenant) => {
+                let Outcome::Controlled(result) = &record.outcome else {
+                    return self.links.detach_if_left(&record.outcome, link);
+                };
+                let Request::Control(request) = &item.request else {
+                    unreachable!("a control stream takes control commands");
+                };
+                let decided = control::Decided {
+                    tenant: *tenant,
+                    request,
+                    control_seq: record.stream_seq,
+                    result,
+                    transact_time: batch.transact_time,
+                };
+                decided.publish(link, place, &mut self.links, &self.desk, &mut self.gathered);
+            }
+        }
+    }
+}
+
+/// A record of a market, and what publishing it needs.
+struct At<'a> {
+    link: &'a Arc<Link>,
+    place: LinkPlace,
+    record: &'a Record,
+    events: &'a [Event],
+    transact_time: u64,
+    links: &'a mut Links,
+    treasury: &'a Treasury,
+    gathered: &'a mut Gathered,
+}
+
+impl MarketReports {
+    fn new(seat: &MarketSeat, treasury: &Treasury) -> Self {
+        Self {
+            market: seat.market,
+            sessions: HashMap::new(),
+            reporting: Vec::new(),
+            last_joined: None,
+            feed: Feed::default(),
+            money: MarketMoney::new(seat, treasury),
+        }
+    }
+
+    fn record(&mut self, request: &Request, at: &mut At<'_>) {
+        let (link, place) = (at.link, at.place);
+        match &at.record.outcome {
+            Outcome::Applied { admitted, .. } => {
+                let Request::Command(numbered) = request else {
                     unreachable!("only commands are applied");
                 };
-                let own = market.join(link.session, link.connection, place);
+                let own = self.join(link.session, link.connection, place);
                 let context = reports::Context {
-                    market: market.market,
+                    market: self.market,
                     session: link.session,
                     own,
                     numbered,
-                    transact_time,
+                    transact_time: at.transact_time,
                 };
-                for event in events {
-                    reports::report(&context, event, market, &mut self.links);
+                for event in at.events {
+                    reports::report(&context, event, self, at.links);
                 }
-                market
-                    .feed
-                    .events(market.market, record.stream_seq, events, transact_time);
-                self.links
+                self.settle(&numbered.command, admitted, at);
+                self.feed_events(at);
+                at.links
                     .answer(place, link.connection, u64::from(numbered.batch.last));
             }
             Outcome::NotApplied {
@@ -139,54 +240,99 @@ impl Publisher {
                 let message = NotApplied {
                     from_client_seq: *from,
                     count: *count,
-                    market: market.market,
+                    market: self.market,
                     expected_client_seq: *expected,
                     code: Code::from(*reason),
                     reserved: Reserved,
                     retry_after_us: RETRY_AT_ONCE_US,
                 };
-                self.links.send(place, &message.frame(0));
-                self.links
+                at.links.send(place, &message.frame(0));
+                at.links
                     .answer(place, link.connection, u64::from(*messages));
             }
             Outcome::Joined(joined) => {
-                let own = market.join(link.session, link.connection, place);
+                let own = self.join(link.session, link.connection, place);
                 let mut joined = *joined;
-                joined.last_report_seq = market.reporting[own.0 as usize].report_seq;
-                self.links.send(place, &joined.frame(0));
+                joined.last_report_seq = self.reporting[own.0 as usize].report_seq;
+                at.links.send(place, &joined.frame(0));
             }
-            Outcome::Subscribed {
-                flags,
-                state,
-                book_hash,
-                levels,
-            } => {
-                let snapshot = market_data::Snapshot {
-                    market: market.market,
-                    state: *state,
-                    stream_seq: record.stream_seq,
-                    book_hash: *book_hash,
-                    levels,
-                };
-                market.feed.subscribe(
-                    *flags,
-                    link,
-                    place,
-                    &snapshot,
-                    transact_time,
-                    &mut self.links,
-                );
-            }
-            Outcome::Unsubscribed => market.feed.forget(link.connection),
+            Outcome::Subscribed { .. } => self.subscribe(at),
+            Outcome::SettlementsWanted => self.subscribe_settlements(request, at),
+            Outcome::Unsubscribed => self.forget(link.connection),
             Outcome::Left => {
-                market.feed.forget(link.connection);
-                self.links.detach(link);
+                self.forget(link.connection);
+                at.links.detach(link);
             }
-            Outcome::StateSet { .. } => {
-                market
-                    .feed
-                    .events(market.market, record.stream_seq, events, transact_time);
+            Outcome::Changed { .. } => {
+                if let Request::Change(change) = request {
+                    self.settle(&Command::from(change), &Admitted::default(), at);
+                }
+                self.feed_events(at);
             }
+            Outcome::Controlled(_) | Outcome::Opened => {
+                unreachable!("these are not a market's")
+            }
+        }
+    }
+
+    fn settle(&mut self, command: &Command, admitted: &Admitted, at: &mut At<'_>) {
+        let committed = Committed {
+            stream_seq: at.record.stream_seq,
+            transact_time: at.transact_time,
+            command,
+            admitted,
+            events: at.events,
+        };
+        self.money
+            .settle(&committed, at.treasury, at.gathered, at.links);
+    }
+
+    fn feed_events(&mut self, at: &At<'_>) {
+        let stream_seq = at.record.stream_seq;
+        self.feed
+            .events(self.market, stream_seq, at.events, at.transact_time);
+    }
+
+    fn forget(&mut self, connection: u64) {
+        self.feed.forget(connection);
+        self.money.log.forget(connection);
+    }
+
+    fn subscribe(&mut self, at: &mut At<'_>) {
+        let Outcome::Subscribed {
+            flags,
+            state,
+            book_hash,
+            levels,
+        } = &at.record.outcome
+        else {
+            return;
+        };
+        let snapshot = market_data::Snapshot {
+            market: self.market,
+            state: *state,
+            stream_seq: at.record.stream_seq,
+            book_hash: *book_hash,
+            levels,
+        };
+        let (link, place, time) = (at.link, at.place, at.transact_time);
+        self.feed
+            .subscribe(*flags, link, place, &snapshot, time, at.links);
+    }
+
+    fn subscribe_settlements(&mut self, request: &Request, at: &mut At<'_>) {
+        if let Request::SubscribeSettlements {
+            origin,
+            from_number,
+        } = request
+        {
+            let from = settlements::From {
+                origin: *origin,
+                number: *from_number,
+                place: at.place,
+                connection: at.link.connection,
+            };
+            self.money.log.subscribe(self.market, from, at.links);
         }
     }
 }
@@ -202,12 +348,15 @@ impl TakesBatches for Publisher {
         assert!(rest.is_empty(), "each event belongs to a record");
         for record in &batch.records {
             let (_, item) = batch.asked(record);
-            let market = &mut self.markets[item.seat.0 as usize];
-            market
-                .feed
-                .flush(market.market, batch.transact_time, &mut self.links);
+            if let SeatReports::Market(market) = &mut self.seats[item.seat.0 as usize] {
+                market
+                    .feed
+                    .flush(market.market, batch.transact_time, &mut self.links);
+            }
         }
         self.links.flush();
+        self.gathered
+            .finish(&self.desk.treasury, batch.transact_time);
     }
 }
 
@@ -215,7 +364,7 @@ impl Outcome {
     /// How many of the batch's events belong to it.
     const fn events(&self) -> usize {
         match self {
-            Self::Applied { events, .. } | Self::StateSet { events } => *events as usize,
+            Self::Applied { events, .. } | Self::Changed { events } => *events as usize,
             _ => 0,
         }
     }
@@ -293,6 +442,13 @@ impl Links {
                 dirty: state.dirty,
                 ..LinkState::default()
             };
+        }
+    }
+
+    /// Forgets a connection of which this outcome says that it is gone.
+    fn detach_if_left(&mut self, outcome: &Outcome, link: &Arc<Link>) {
+        if matches!(outcome, Outcome::Left) {
+            self.detach(link);
         }
     }
 

@@ -53,11 +53,12 @@ pub(super) fn report(
         Event::Accepted(accepted) => accept(context, accepted, market, links),
         Event::Rejected(reason) => reject(context, *reason, market, links),
         Event::Trade(trade) => {
-            for (order, liquidity) in [
-                (&trade.taker, Liquidity::Taker),
-                (&trade.maker, Liquidity::Maker),
+            let money = market.money.trade(trade);
+            for (order, liquidity, fee) in [
+                (&trade.taker, Liquidity::Taker, money.taker_fee),
+                (&trade.maker, Liquidity::Maker, money.maker_fee),
             ] {
-                let frame = trade_report(context, trade, order, liquidity);
+                let frame = trade_report(context, trade, order, liquidity, fee);
                 send(context, market, links, order.session, |seq| {
                     frame.frame(seq)
                 });
@@ -287,6 +288,7 @@ fn trade_report(
     trade: &Trade,
     order: &OrderView,
     liquidity: Liquidity,
+    fee: i64,
 ) -> wire::Trade {
     let (client_seq, batch_index) = context.cause_for(liquidity);
     wire::Trade {
@@ -305,7 +307,7 @@ fn trade_report(
         liquidity,
         batch_index,
         reserved: Reserved,
-        fee: 0,
+        fee,
     }
 }
 

@@ -1,7 +1,5 @@
 //! Markets: decimals of people become ticks, lots and whole units.
 
-use std::collections::HashMap;
-
 use rust_decimal::Decimal;
 use souk_engine::{FeeRates, MarketSpec};
 use souk_protocol::message::MarketDefinition;
@@ -17,17 +15,17 @@ pub(super) fn currency_code(
     source: &Source<'_>,
     key: &'static str,
     given: &Spanned<String>,
-) -> Result<String, ConfigError> {
+) -> Result<CurrencyCode, ConfigError> {
     let code = given.get_ref();
-    let legal = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
-    if code.is_empty() || code.len() > 8 || !code.bytes().all(legal) {
-        let rule = "must be 1 to 8 upper-case letters or digits";
-        return Err(source.error(key, given.span(), code, rule, "use a code such as USDT"));
-    }
-    Ok(code.clone())
+    Text::new(code)
+        .filter(crate::control::is_currency_code)
+        .ok_or_else(|| {
+            let rule = "must be 1 to 8 upper-case letters or digits";
+            source.error(key, given.span(), code, rule, "use a code such as USDT")
+        })
 }
 
-fn decimal(
+pub(super) fn decimal(
     source: &Source<'_>,
     key: &'static str,
     given: &Spanned<String>,
@@ -82,194 +80,144 @@ const _: () = assert!(
     "one bound for prices and quantities"
 );
 
-pub(super) fn resolve_market(
-    source: &Source<'_>,
-    raw: &RawMarket,
-    currencies: &HashMap<String, u32>,
-) -> Result<MarketConfig, ConfigError> {
+pub(super) fn resolve_market(draft: &mut Draft<'_>, raw: &RawMarket) -> Result<(), ConfigError> {
+    let source = draft.source;
     let id = source.number("market.id", Some(&raw.id), 0, 1..=u64::from(u32::MAX))? as u32;
-    let symbol = raw.symbol.get_ref();
-    let symbol_text = Text::new(symbol)
+    let symbol = symbol(source, &raw.symbol)?;
+    let (base, base_scale) = currency(draft, "market.base", &raw.base)?;
+    let (quote, quote_scale) = currency(draft, "market.quote", &raw.quote)?;
+    let tick = decimal(source, "tick_size", &raw.tick_size)?;
+    let lot = decimal(source, "lot_size", &raw.lot_size)?;
+    let (tick_step, lot_step) = (step(tick), step(lot));
+    units(tick_step, lot_step, base_scale, quote_scale)
+        .map_err(|error| units_error(source, raw, tick, lot, error))?;
+    let notional = |key, given: &Option<Spanned<String>>| match given {
+        Some(given) => amount(source, key, given, quote_scale),
+        None => Ok(Amount(0)),
+    };
+    let price = |key, given: &Option<Spanned<String>>, default| {
+        steps(source, key, given.as_ref(), tick, default).map(|ticks| Price(ticks as i64))
+    };
+    let qty = |key, given: &Option<Spanned<String>>, default| {
+        steps(source, key, given.as_ref(), lot, default).map(Qty)
+    };
+    let orders = |key, given: &Option<Spanned<u64>>, default, most: u32| {
+        source
+            .number(key, given.as_ref(), default, 1..=u64::from(most))
+            .map(|count| count as u32)
+    };
+    let market = MarketId(id);
+    let command = ControlCommand::CreateMarket(CreateMarket {
+        request_id: 0,
+        market,
+        state: state_of(raw.state),
+        tick_scale: tick_step.scale,
+        lot_scale: lot_step.scale,
+        reserved: Reserved,
+        symbol,
+        base,
+        quote,
+        tick_mantissa: tick_step.mantissa,
+        lot_mantissa: lot_step.mantissa,
+        price_min: price("price_min", &raw.price_min, 1)?,
+        price_max: price("price_max", &raw.price_max, 1 << 40)?,
+        qty_min: qty("qty_min", &raw.qty_min, 1)?,
+        qty_max: qty("qty_max", &raw.qty_max, 1 << 40)?,
+        notional_min: notional("notional_min", &raw.notional_min)?,
+        notional_max: notional("notional_max", &raw.notional_max)?,
+        orders_max: orders("orders_max", &raw.orders_max, 1_000_000, souk_engine::ORDERS_MAX)?,
+        account_orders_max: orders("account_orders_max", &raw.account_orders_max, 10_000, u32::MAX)?,
+        maker_ppm: Ppm(raw.maker_ppm),
+        taker_ppm: Ppm(raw.taker_ppm),
+    });
+    draft.apply(&command, "market", raw.id.span(), raw.symbol.get_ref())?;
+    for fees in &raw.fees {
+        let group = source.number("fees.group", Some(&fees.group), 0, 0..=65_535)?;
+        let command = ControlCommand::SetFees(SetFees {
+            request_id: 0,
+            market,
+            fee_group: FeeGroup(group as u16),
+            reserved: Reserved,
+            maker_ppm: Ppm(fees.maker_ppm),
+            taker_ppm: Ppm(fees.taker_ppm),
+        });
+        draft.apply(&command, "market.fees", fees.group.span(), &group.to_string())?;
+    }
+    Ok(())
+}
+
+fn symbol(source: &Source<'_>, given: &Spanned<String>) -> Result<Text<24>, ConfigError> {
+    let symbol = given.get_ref();
+    Text::new(symbol)
         .filter(|_| !symbol.is_empty())
         .ok_or_else(|| {
             let rule = "must be 1 to 24 printable ASCII characters without spaces";
-            source.error(
-                "market.symbol",
-                raw.symbol.span(),
-                symbol,
-                rule,
-                "use a name such as BTC-USDT",
-            )
-        })?;
-    let (base, base_scale) = currency(source, "market.base", &raw.base, currencies)?;
-    let (quote, quote_scale) = currency(source, "market.quote", &raw.quote, currencies)?;
-    let tick = decimal(source, "tick_size", &raw.tick_size)?;
-    let lot = decimal(source, "lot_size", &raw.lot_size)?;
-    if lot.scale() > base_scale {
-        let rule = format!("is finer than the base currency's scale of {base_scale} digits");
-        let remedy = format!(
-            "raise the scale of {} to {}",
-            raw.base.get_ref(),
-            lot.scale()
-        );
-        return Err(source.error("lot_size", raw.lot_size.span(), lot, rule, remedy));
-    }
-    let notional_unit = notional_unit(source, raw, tick, lot, quote_scale)?;
-    let spec = MarketSpec {
-        price_min: Price(steps(source, "price_min", raw.price_min.as_ref(), tick, 1)? as i64),
-        price_max: Price(steps(source, "price_max", raw.price_max.as_ref(), tick, 1 << 40)? as i64),
-        qty_min: Qty(steps(source, "qty_min", raw.qty_min.as_ref(), lot, 1)?),
-        qty_max: Qty(steps(
-            source,
-            "qty_max",
-            raw.qty_max.as_ref(),
-            lot,
-            1 << 40,
-        )?),
-        notional_unit,
-        lot_units: lot_units(source, raw, lot, base_scale)?,
-        notional_min: Amount(0),
-        notional_max: Amount(0),
-        fees: FeeRates::NONE,
-        orders_max: source.number(
-            "orders_max",
-            raw.orders_max.as_ref(),
-            1_000_000,
-            1..=u64::from(souk_engine::ORDERS_MAX),
-        )? as u32,
-        account_orders_max: source.number(
-            "account_orders_max",
-            raw.account_orders_max.as_ref(),
-            10_000,
-            1..=u64::from(u32::MAX),
-        )? as u32,
-    };
-    let spec = spec.check().map_err(|error| {
-        source.error(
-            "market",
-            raw.id.span(),
-            symbol,
-            error.to_string(),
-            "change the bound it names",
-        )
-    })?;
-    let state = state_of(raw.state);
-    let definition = MarketDefinition {
-        market: MarketId(id),
-        state,
-        base_scale: base_scale as u8,
-        quote_scale: quote_scale as u8,
-        reserved: Reserved,
-        symbol: symbol_text,
-        base,
-        quote,
-        tick_mantissa: tick.mantissa() as u64,
-        lot_mantissa: lot.mantissa() as u64,
-        tick_scale: tick.scale() as u8,
-        lot_scale: lot.scale() as u8,
-        reserved2: Reserved,
-        price_min: spec.price_min,
-        price_max: spec.price_max,
-        qty_min: spec.qty_min,
-        qty_max: spec.qty_max,
-        notional_unit,
-        account_orders_max: spec.account_orders_max,
-        reserved3: Reserved,
-        notional_min: Amount(0),
-        notional_max: Amount(0),
-        lot_units: 1,
-    };
-    Ok(MarketConfig {
-        id: MarketId(id),
-        symbol: symbol.clone(),
-        definition,
-        spec,
-        state,
-    })
+            let remedy = "use a name such as BTC-USDT";
+            source.error("market.symbol", given.span(), symbol, rule, remedy)
+        })
 }
 
 fn currency(
-    source: &Source<'_>,
+    draft: &Draft<'_>,
     key: &'static str,
     given: &Spanned<String>,
-    currencies: &HashMap<String, u32>,
-) -> Result<(Text<8>, u32), ConfigError> {
-    let code = currency_code(source, key, given)?;
-    match (Text::new(&code), currencies.get(&code)) {
-        (Some(text), Some(scale)) => Ok((text, *scale)),
-        _ => {
+) -> Result<(CurrencyCode, u8), ConfigError> {
+    let code = currency_code(draft.source, key, given)?;
+    draft.control.scale(code).map_or_else(
+        || {
             let rule = "is not a currency of this tenant";
             let remedy = "add a [[tenant.currency]] with this code";
-            Err(source.error(key, given.span(), code, rule, remedy))
-        }
+            Err(draft
+                .source
+                .error(key, given.span(), given.get_ref(), rule, remedy))
+        },
+        |scale| Ok((code, scale)),
+    )
+}
+
+/// A decimal as digits and scale; 0 digits if there are more than 64 bits hold, which no market accepts.
+fn step(value: Decimal) -> Step {
+    Step {
+        mantissa: u64::try_from(value.mantissa()).unwrap_or(0),
+        scale: value.scale() as u8,
     }
 }
 
-/// Base currency units of one lot, which is not finer than the currency.
-fn lot_units(
-    source: &Source<'_>,
-    raw: &RawMarket,
-    lot: Decimal,
-    base_scale: u32,
-) -> Result<u64, ConfigError> {
-    let units = u128::try_from(lot.mantissa())
-        .ok()
-        .and_then(|mantissa| mantissa.checked_mul(10_u128.pow(base_scale - lot.scale())))
-        .and_then(|units| u64::try_from(units).ok());
-    units.ok_or_else(|| {
-        let rule = "does not fit 64 bits in the base currency's smallest unit";
-        source.error(
-            "lot_size",
-            raw.lot_size.span(),
-            lot,
-            rule,
-            "use a finer lot",
-        )
-    })
-}
-
-/// Quote currency units of one tick times one lot. Settlement never rounds, so it must be whole.
-fn notional_unit(
+fn units_error(
     source: &Source<'_>,
     raw: &RawMarket,
     tick: Decimal,
     lot: Decimal,
-    quote_scale: u32,
-) -> Result<u64, ConfigError> {
-    let product = tick.checked_mul(lot).map(|d| d.normalize());
-    let fail = |rule: String, remedy: String| {
-        let value = format!("{tick} x lot_size {lot}");
-        source.error("tick_size", raw.tick_size.span(), value, rule, remedy)
-    };
-    // A product that needs more than 28 digits would have been rounded.
-    let exact = product.filter(|_| tick.scale() + lot.scale() <= 28);
-    let Some(product) = exact else {
-        return Err(fail(
-            "has more than 28 digits".into(),
-            "use a coarser tick or lot".into(),
-        ));
-    };
-    if product.scale() > quote_scale {
-        return Err(fail(
-            format!(
-                "one tick x one lot is {product} {}, which is not a whole number of its smallest unit (scale {quote_scale})",
-                raw.quote.get_ref()
-            ),
-            format!(
-                "raise the scale of {} to {}",
-                raw.quote.get_ref(),
-                product.scale()
-            ),
-        ));
+    error: UnitsError,
+) -> ConfigError {
+    match error {
+        UnitsError::LotTooFine { scale } => {
+            let rule = "is finer than the base currency's scale";
+            let remedy = format!("raise the scale of {} to {scale}", raw.base.get_ref());
+            source.error("lot_size", raw.lot_size.span(), lot, rule, remedy)
+        }
+        UnitsError::TickTooFine { scale } => {
+            let value = format!("{tick} x lot_size {lot}");
+            let quote = raw.quote.get_ref();
+            let rule = format!(
+                "one tick x one lot is not a whole number of {quote}'s smallest unit"
+            );
+            let remedy = format!("raise the scale of {quote} to {scale}");
+            source.error("tick_size", raw.tick_size.span(), value, rule, remedy)
+        }
+        UnitsError::OutOfRange => {
+            let value = format!("{tick} x lot_size {lot}");
+            let rule = "one tick x one lot does not fit 64 bits of smallest units";
+            let remedy = "use a finer tick or lot";
+            source.error("tick_size", raw.tick_size.span(), value, rule, remedy)
+        }
     }
-    let units = u128::try_from(product.mantissa())
-        .ok()
-        .and_then(|mantissa| mantissa.checked_mul(10_u128.pow(quote_scale - product.scale())))
-        .and_then(|units| u64::try_from(units).ok());
-    units.ok_or_else(|| {
-        fail(
-            "one tick x one lot does not fit 64 bits".into(),
-            "use a finer tick or lot".into(),
-        )
-    })
+}
+
+fn state_of(raw: Option<RawState>) -> MarketState {
+    match raw {
+        None | Some(RawState::Continuous) => MarketState::Continuous,
+        Some(RawState::Halted) => MarketState::Halted,
+        Some(RawState::CancelOnly) => MarketState::CancelOnly,
+    }
 }

@@ -1,0 +1,144 @@
+//! The administrator: carries what a control stream decided to the markets it is about, once it is
+//! durable. A thread of its own, because it waits for room in queues, which neither a matcher nor a
+//! publisher may.
+//!
+//! Must never: carry a change before its command is durable, or out of the order of its stream.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, TrySendError};
+use souk_protocol::SessionId;
+
+use crate::control::{Effect, MarketTerms};
+use crate::directory::Route;
+use crate::gateway::session::Shared;
+use crate::handoff::{
+    Item, Lane, Link, MarketChange, MarketSeat, Request, Seat, Submission, Task,
+    TenantIndex,
+};
+use crate::routing::{market_hash, matcher_of};
+
+/// How long it waits for room in a matcher's queue before it tries again.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// Carries tasks out, in order.
+#[derive(Debug)]
+pub(crate) struct Administrator {
+    tasks: Receiver<Task>,
+    /// The doors of a node that is not stopping yet. What comes later is in the control stream.
+    shared: Weak<Shared>,
+    /// The next free seat of each matcher.
+    next_seats: Vec<Seat>,
+}
+
+impl Administrator {
+    /// An administrator for a node whose matchers have seats taken up to `next_seats`.
+    pub(crate) const fn new(
+        tasks: Receiver<Task>,
+        shared: Weak<Shared>,
+        next_seats: Vec<Seat>,
+    ) -> Self {
+        Self {
+            tasks,
+            shared,
+            next_seats,
+        }
+    }
+
+    /// Runs until the matchers have ended.
+    pub(crate) fn run(mut self) {
+        while let Ok(task) = self.tasks.recv() {
+            let Some(shared) = self.shared.upgrade() else {
+                continue;
+            };
+            self.carry_out(&shared, task);
+        }
+    }
+
+    fn carry_out(&mut self, shared: &Shared, task: Task) {
+        let tenant = &shared.directory.tenants[task.tenant.0 as usize];
+        match task.effect {
+            Effect::MarketCreated(terms) => self.open_market(shared, task.tenant, &terms),
+            Effect::Limits { market, limits } => {
+                let change = Request::Change(MarketChange::Limits(limits));
+                send(shared, task.tenant, tenant.route(market), change);
+                tenant.change_market(market, |definition| limits_told(definition, &limits));
+            }
+            Effect::State { market, state } => {
+                let change = Request::Change(MarketChange::State(state));
+                send(shared, task.tenant, tenant.route(market), change);
+                tenant.change_market(market, |definition| definition.state = state);
+            }
+            Effect::Fees {
+                market,
+                fee_group,
+                rates,
+            } => {
+                let change = Request::Change(MarketChange::Fees { fee_group, rates });
+                send(shared, task.tenant, tenant.route(market), change);
+            }
+            Effect::Currency(_)
+            | Effect::Account { .. }
+            | Effect::Moved(_)
+            | Effect::Repeated { .. } => {}
+        }
+        task.link.outbox.append(&task.answer);
+    }
+
+    fn open_market(&mut self, shared: &Shared, tenant: TenantIndex, terms: &MarketTerms) {
+        let entry = &shared.directory.tenants[tenant.0 as usize];
+        let hash = market_hash(&entry.name, terms.definition.symbol.as_str());
+        let matcher = matcher_of(hash, self.next_seats.len());
+        let seat = self.next_seats[matcher];
+        self.next_seats[matcher] = Seat(seat.0 + 1);
+        let route = Route { matcher, seat };
+        let Some(config) = market_seat(&shared.treasury, tenant, terms, shared.settlements_kept) else {
+            return;
+        };
+        let open = Request::Open(Box::new(config));
+        send(shared, tenant, Some(route), open);
+        // Only now: whoever finds the route comes after the opening in the queue.
+        entry.add_market(route, terms.definition);
+    }
+}
+
+fn limits_told(
+    definition: &mut souk_protocol::message::MarketDefinition,
+    limits: &souk_engine::MarketLimits,
+) {
+    definition.price_min = limits.price_min;
+    definition.price_max = limits.price_max;
+    definition.qty_min = limits.qty_min;
+    definition.qty_max = limits.qty_max;
+    definition.notional_min = limits.notional_min;
+    definition.notional_max = limits.notional_max;
+    definition.account_orders_max = limits.account_orders_max;
+}
+
+/// Puts a request into a market's queue, however long that takes.
+fn send(shared: &Shared, tenant: TenantIndex, route: Option<Route>, request: Request) {
+    let Some(route) = route else {
+        return;
+    };
+    let door = &shared.doors[route.matcher];
+    door.gauge.admit_always(tenant);
+    let mut submission = Submission {
+        tenant,
+        link: Arc::new(Link::new(SessionId(0), 0, 0)),
+        lane: Lane::Orders,
+        items: vec![Item {
+            seat: route.seat,
+            request,
+        }],
+    };
+    loop {
+        match door.submit(submission) {
+            Ok(()) => return,
+            Err(TrySendError::Full(back)) => submission = back,
+            // The matcher has ended: the node stops.
+            Err(TrySendError::Disconnected(_)) => return,
+        }
+        std::thread::sleep(RETRY);
+    }
+}

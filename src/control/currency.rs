@@ -1,0 +1,83 @@
+//! Currencies of a tenant.
+
+use souk_protocol::message::{CreateCurrency, CurrencyDefinition, UpdateCurrency};
+use souk_protocol::{Amount, RejectReason, Reserved};
+
+use super::{CURRENCIES_MAX, Control, CurrencyCode, Effect, is_name};
+
+/// The finest unit a currency may have: 10^-18.
+pub const SCALE_MAX: u8 = 18;
+
+/// A currency, and how much of it there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Currency {
+    pub definition: CurrencyDefinition,
+    /// Credits less debits: what the balances of all accounts add up to.
+    pub supply: Amount,
+}
+
+/// Whether this may be the code of a currency: 1 to 8 of `A` to `Z` and `0` to `9`.
+#[must_use]
+pub fn is_currency_code(code: &CurrencyCode) -> bool {
+    let legal = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+    is_name(code) && code.as_str().bytes().all(legal)
+}
+
+impl Control {
+    pub(super) fn create_currency(&mut self, m: &CreateCurrency) -> Result<Effect, RejectReason> {
+        if !is_currency_code(&m.code) {
+            return Err(RejectReason::NameNotLegal);
+        }
+        if m.scale > SCALE_MAX {
+            return Err(RejectReason::ScaleOutOfRange);
+        }
+        if self.currencies.contains_key(&m.code.0) {
+            return Err(RejectReason::CurrencyExists);
+        }
+        if self.currencies.len() >= CURRENCIES_MAX {
+            return Err(RejectReason::TenantLimitReached);
+        }
+        self.define(CurrencyDefinition {
+            code: m.code,
+            scale: m.scale,
+            display_scale: m.display_scale,
+            status: m.status,
+            reserved: Reserved,
+            amount_min: m.amount_min,
+            amount_max: m.amount_max,
+        })
+    }
+
+    pub(super) fn update_currency(&mut self, m: &UpdateCurrency) -> Result<Effect, RejectReason> {
+        let scale = self.currency(m.code)?.definition.scale;
+        self.define(CurrencyDefinition {
+            code: m.code,
+            scale,
+            display_scale: m.display_scale,
+            status: m.status,
+            reserved: Reserved,
+            amount_min: m.amount_min,
+            amount_max: m.amount_max,
+        })
+    }
+
+    fn define(&mut self, definition: CurrencyDefinition) -> Result<Effect, RejectReason> {
+        if definition.display_scale > definition.scale {
+            return Err(RejectReason::ScaleOutOfRange);
+        }
+        let (min, max) = (definition.amount_min, definition.amount_max);
+        let bounded = max.0 != 0;
+        if min > Amount::MAX || max > Amount::MAX || (bounded && min > max) {
+            return Err(RejectReason::LimitsOutOfRange);
+        }
+        let currency = self
+            .currencies
+            .entry(definition.code.0)
+            .or_insert(Currency {
+                definition,
+                supply: Amount(0),
+            });
+        currency.definition = definition;
+        Ok(Effect::Currency(definition))
+    }
+}

@@ -1,0 +1,268 @@
+//! Requests about a tenant's money and its control stream: who may ask, and where the answer comes
+//! from. What only reads is answered here.
+
+
+use souk_protocol::message::{
+    self as wire, BalanceReport, CurrencyListEnd, RequestRejected, StatementReport,
+};
+use souk_protocol::{
+    AccountId, Block, ClientMessage, Code, FLAG_MORE_FOLLOWS, FRAME_FROM_SERVER_MAX, RejectReason, Reserved,
+    frame_len_with_group, write_frame_with_group,
+};
+
+use super::established::Established;
+use super::session::Next;
+use crate::control::ControlCommand;
+use crate::handoff::{Admission, ControlRequest, Request, RequestOrigin};
+
+/// Most entries of one page of a statement.
+pub(super) const STATEMENT_COUNT_MAX: u16 = 512;
+const _: () = assert!(
+    frame_len_with_group::<StatementReport, wire::StatementEntry>(STATEMENT_COUNT_MAX as usize)
+        <= FRAME_FROM_SERVER_MAX as usize,
+    "a page fits one frame"
+);
+/// Balances that fit one frame.
+const BALANCES_PER_FRAME_MAX: usize = (FRAME_FROM_SERVER_MAX as usize
+    - frame_len_with_group::<BalanceReport, wire::BalanceEntry>(0))
+    / wire::BalanceEntry::LEN;
+
+/// A request of this kind: what its sender calls it, and what it was.
+pub(super) fn origin_of(message: &ClientMessage<'_>) -> Option<RequestOrigin> {
+    let (request_id, template) = match message {
+        ClientMessage::CreateCurrency(m) => (m.request_id, wire::CreateCurrency::TEMPLATE),
+        ClientMessage::UpdateCurrency(m) => (m.request_id, wire::UpdateCurrency::TEMPLATE),
+        ClientMessage::CreateMarket(m) => (m.request_id, wire::CreateMarket::TEMPLATE),
+        ClientMessage::SetMarketLimits(m) => (m.request_id, wire::SetMarketLimits::TEMPLATE),
+        ClientMessage::SetMarketState(m) => (m.request_id, wire::SetMarketState::TEMPLATE),
+        ClientMessage::SetFees(m) => (m.request_id, wire::SetFees::TEMPLATE),
+        ClientMessage::CreateAccount(m) => (m.request_id, wire::CreateAccount::TEMPLATE),
+        ClientMessage::UpdateAccount(m) => (m.request_id, wire::UpdateAccount::TEMPLATE),
+        ClientMessage::Credit(m) => (m.request_id, wire::Credit::TEMPLATE),
+        ClientMessage::Debit(m) => (m.request_id, wire::Debit::TEMPLATE),
+        ClientMessage::Transfer(m) => (m.request_id, wire::Transfer::TEMPLATE),
+        ClientMessage::BalanceQuery(m) => (m.request_id, wire::BalanceQuery::TEMPLATE),
+        ClientMessage::StatementQuery(m) => (m.request_id, wire::StatementQuery::TEMPLATE),
+        ClientMessage::SubscribeSettlements(m) => {
+            (m.request_id, wire::SubscribeSettlements::TEMPLATE)
+        }
+        ClientMessage::SubscribeAccount(m) => (m.request_id, wire::SubscribeAccount::TEMPLATE),
+        ClientMessage::CurrencyListRequest(m) => {
+            (m.request_id, wire::CurrencyListRequest::TEMPLATE)
+        }
+        _ => return None,
+    };
+    Some(RequestOrigin {
+        request_id,
+        template,
+    })
+}
+
+/// The command of a message to the control stream.
+fn command_of(message: &ClientMessage<'_>) -> Option<ControlCommand> {
+    Some(match message {
+        ClientMessage::CreateCurrency(m) => ControlCommand::CreateCurrency(*m),
+        ClientMessage::UpdateCurrency(m) => ControlCommand::UpdateCurrency(*m),
+        ClientMessage::CreateMarket(m) => ControlCommand::CreateMarket(*m),
+        ClientMessage::SetMarketLimits(m) => ControlCommand::SetMarketLimits(*m),
+        ClientMessage::SetMarketState(m) => ControlCommand::SetMarketState(*m),
+        ClientMessage::SetFees(m) => ControlCommand::SetFees(*m),
+        ClientMessage::CreateAccount(m) => ControlCommand::CreateAccount(*m),
+        ClientMessage::UpdateAccount(m) => ControlCommand::UpdateAccount(*m),
+        ClientMessage::Credit(m) => ControlCommand::Credit(*m),
+        ClientMessage::Debit(m) => ControlCommand::Debit(*m),
+        ClientMessage::Transfer(m) => ControlCommand::Transfer(*m),
+        _ => return None,
+    })
+}
+
+impl Established {
+    /// Takes a request of this kind; its rate has been looked at.
+    pub(super) fn tenant_request(
+        &mut self,
+        origin: RequestOrigin,
+        message: &ClientMessage<'_>,
+    ) -> Next {
+        let done = match command_of(message) {
+            Some(command) => self.control_command(origin, command),
+            None => self.read_request(origin, message),
+        };
+        if let Err(reason) = done {
+            self.reject_request(origin, reason);
+        }
+        Next::Read
+    }
+
+    pub(super) fn reject_request(&self, origin: RequestOrigin, reason: RejectReason) {
+        let rejected = RequestRejected {
+            request_id: origin.request_id,
+            ref_template: origin.template,
+            code: Code::from(reason),
+            reserved: Reserved,
+        };
+        self.link.outbox.append(&rejected.frame(0));
+    }
+
+    fn control_command(
+        &mut self,
+        origin: RequestOrigin,
+        command: ControlCommand,
+    ) -> Result<(), RejectReason> {
+        let permissions = self.key.permissions;
+        let allowed = if command.is_funding() {
+            permissions.funding
+        } else {
+            permissions.control
+        };
+        if !allowed {
+            return Err(RejectReason::PermissionDenied);
+        }
+        let tenant = &self.key.tenant;
+        let route = tenant.control;
+        let gauge = &self.shared.doors[route.matcher].gauge;
+        gauge.admit(tenant.index, Admission::Order, 1)?;
+        let request = Box::new(ControlRequest { origin, command });
+        self.push(route, Request::Control(request), false);
+        Ok(())
+    }
+
+    fn read_request(
+        &mut self,
+        origin: RequestOrigin,
+        message: &ClientMessage<'_>,
+    ) -> Result<(), RejectReason> {
+        match message {
+            ClientMessage::BalanceQuery(m) => {
+                self.may_see(m.account)?;
+                self.tell_balances(origin, m.account);
+            }
+            ClientMessage::SubscribeAccount(m) => {
+                self.may_see(m.account)?;
+                let treasury = &self.shared.treasury;
+                treasury.watch(self.key.tenant.index, m.account, &self.link)?;
+                self.tell_balances(origin, m.account);
+            }
+            ClientMessage::StatementQuery(m) => {
+                self.may_see(m.account)?;
+                self.tell_statement(m)?;
+            }
+            ClientMessage::SubscribeSettlements(m) => return self.subscribe_settlements(origin, m),
+            ClientMessage::CurrencyListRequest(_) => self.tell_currencies(origin),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the key may see an account of its tenant that exists.
+    fn may_see(&self, account: AccountId) -> Result<(), RejectReason> {
+        let may = self.key.permissions.funding || self.key.accounts.contain(account);
+        let tenant = self.key.tenant.index;
+        if may && self.shared.treasury.account(tenant, account).is_some() {
+            Ok(())
+        } else {
+            Err(RejectReason::UnknownAccount)
+        }
+    }
+
+    fn tell_balances(&self, origin: RequestOrigin, account: AccountId) {
+        let entries = self
+            .shared
+            .treasury
+            .balances(self.key.tenant.index, account);
+        let root = BalanceReport {
+            request_id: origin.request_id,
+            account,
+            reserved: Reserved,
+        };
+        let mut frames = Vec::new();
+        let mut rest = &entries[..];
+        loop {
+            let (now, later) = rest.split_at(rest.len().min(BALANCES_PER_FRAME_MAX));
+            append_group(&mut frames, &root, now, !later.is_empty());
+            if later.is_empty() {
+                break;
+            }
+            rest = later;
+        }
+        self.link.outbox.append(&frames);
+    }
+
+    fn tell_statement(&self, m: &wire::StatementQuery) -> Result<(), RejectReason> {
+        if m.count == 0 || m.count > STATEMENT_COUNT_MAX {
+            return Err(RejectReason::CountOutOfRange);
+        }
+        let treasury = &self.shared.treasury;
+        let tenant = self.key.tenant.index;
+        treasury
+            .currency(tenant, m.currency)
+            .ok_or(RejectReason::UnknownCurrency)?;
+        let page = treasury.statements().page(
+            tenant,
+            m.account,
+            m.currency,
+            m.after_sequence,
+            usize::from(m.count),
+        );
+        let root = StatementReport {
+            request_id: m.request_id,
+            account: m.account,
+            more: page.more,
+            reserved: Reserved,
+            currency: m.currency,
+        };
+        let mut frames = Vec::new();
+        append_group(&mut frames, &root, &page.entries, false);
+        self.link.outbox.append(&frames);
+        Ok(())
+    }
+
+    fn subscribe_settlements(
+        &mut self,
+        origin: RequestOrigin,
+        m: &wire::SubscribeSettlements,
+    ) -> Result<(), RejectReason> {
+        if !self.key.permissions.drop_copy {
+            return Err(RejectReason::PermissionDenied);
+        }
+        let route = self.route(m.market).ok_or(RejectReason::UnknownMarket)?;
+        let full = self.subscriptions.len() >= self.shared.limits.subscriptions_max;
+        if full && !self.subscriptions.contains_key(&m.market) {
+            return Err(RejectReason::TooManySubscriptions);
+        }
+        let gauge = &self.shared.doors[route.matcher].gauge;
+        gauge.admit(self.key.tenant.index, Admission::Order, 1)?;
+        self.subscriptions.insert(m.market, route);
+        self.ever_subscribed.insert(m.market, route);
+        let from_number = m.from_number;
+        let request = Request::SubscribeSettlements {
+            origin,
+            from_number,
+        };
+        self.push(route, request, false);
+        Ok(())
+    }
+
+    fn tell_currencies(&self, origin: RequestOrigin) {
+        let catalogue = self.key.tenant.catalogue();
+        let mut frames = Vec::new();
+        for currency in catalogue.currencies() {
+            frames.extend_from_slice(&currency.frame(0));
+        }
+        let end = CurrencyListEnd {
+            request_id: origin.request_id,
+            count: catalogue.currencies().len() as u32,
+            reserved: Reserved,
+        };
+        frames.extend_from_slice(&end.frame(0));
+        self.link.outbox.append(&frames);
+    }
+}
+
+/// Appends a frame of `root` and `entries`, of which the caller knows that they fit.
+fn append_group<B: Block, E: Block>(frames: &mut Vec<u8>, root: &B, entries: &[E], more: bool) {
+    let from = frames.len();
+    frames.resize(from + frame_len_with_group::<B, E>(entries.len()), 0);
+    let flags = if more { FLAG_MORE_FOLLOWS } else { 0 };
+    let written = write_frame_with_group(root, entries, 0, flags, &mut frames[from..]);
+    debug_assert!(written.is_some(), "the frame has room for its entries");
+}

@@ -1,0 +1,108 @@
+//! What a market's stream asks outside its book before a command goes in: what the account may do,
+//! which rates it pays, and whether the money is there.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use souk_engine::{Command, FeeTier, Hold};
+use souk_protocol::{AccountStatus, FeeGroup, RejectReason, Side};
+
+use crate::control::Custody;
+use crate::handoff::{Admitted, MarketSeat};
+use crate::ledger::{Leg, Wallets};
+use crate::treasury::Treasury;
+
+/// The accounts of one market as its matcher sees them.
+#[derive(Debug)]
+pub(super) struct Admission {
+    treasury: Arc<Treasury>,
+    wallets: Wallets,
+    /// Groups without an entry pay the rates of group 0.
+    tiers: HashMap<FeeGroup, FeeTier>,
+    custody: Custody,
+}
+
+impl Admission {
+    pub(super) fn new(seat: &MarketSeat, treasury: Arc<Treasury>) -> Self {
+        Self {
+            treasury,
+            wallets: Wallets::new(seat.tenant, seat.base, seat.quote),
+            tiers: HashMap::new(),
+            custody: seat.custody,
+        }
+    }
+
+    /// Whether the account may give the command, and what its order gets from the account.
+    #[inline]
+    pub(super) fn admit(&mut self, command: &mut Command) -> Admitted {
+        // Whatever an account's status is, it may take its orders back.
+        let account = match command {
+            Command::New(new) => new.account,
+            Command::Replace(replace) => replace.account,
+            _ => return Admitted::default(),
+        };
+        let ledger = self.treasury.ledger();
+        let Some(wallet) = self.wallets.wallet(ledger, account) else {
+            return refused(RejectReason::UnknownAccount);
+        };
+        let account = wallet.account();
+        match ledger.status(account) {
+            AccountStatus::Active => {}
+            AccountStatus::CancelOnly => return refused(RejectReason::AccountCancelOnly),
+            AccountStatus::Frozen => return refused(RejectReason::AccountFrozen),
+        }
+        let mut admitted = Admitted::default();
+        if let Command::New(new) = command {
+            let group = FeeGroup(ledger.fee_group(account));
+            new.fee_tier = self.tier(group);
+            new.stp_group = ledger.stp_group(account);
+            admitted.fee_tier = new.fee_tier;
+            admitted.stp_group = new.stp_group;
+        }
+        admitted
+    }
+
+    #[inline]
+    fn tier(&self, group: FeeGroup) -> FeeTier {
+        if self.tiers.is_empty() {
+            return FeeTier::default();
+        }
+        let tier = self.tiers.get(&group).or_else(|| self.tiers.get(&FeeGroup(0)));
+        tier.copied().unwrap_or_default()
+    }
+
+    /// Orders of a group get this tier from now on.
+    pub(super) fn set_tier(&mut self, group: FeeGroup, tier: FeeTier) {
+        self.tiers.insert(group, tier);
+    }
+
+    /// Takes what an order needs off what its account has available, where Souk keeps the money.
+    #[inline]
+    pub(super) fn hold(&mut self, hold: Hold) -> Result<(), RejectReason> {
+        if self.custody == Custody::External {
+            return Ok(());
+        }
+        let leg = match hold.side {
+            Side::Buy => Leg::Quote,
+            Side::Sell => Leg::Base,
+        };
+        let ledger = self.treasury.ledger();
+        let slot = self
+            .wallets
+            .wallet(ledger, hold.account)
+            .and_then(|mut wallet| wallet.balance(leg))
+            .ok_or(RejectReason::InsufficientFunds)?;
+        ledger
+            .hold(slot, hold.amount)
+            .map_err(|_| RejectReason::InsufficientFunds)
+    }
+}
+
+const fn refused(reason: RejectReason) -> Admitted {
+    Admitted {
+        refused: Some(reason),
+        hold: souk_protocol::Amount(0),
+        fee_tier: FeeTier(0),
+        stp_group: souk_protocol::StpGroup(0),
+    }
+}

@@ -1,0 +1,54 @@
+//! A tenant's control stream in its matcher: numbers its commands, and takes what a debit needs.
+
+use std::sync::Arc;
+
+use souk_protocol::{AccountId, Amount, RejectReason};
+
+use crate::control::{Control, CurrencyCode, Funds};
+use crate::handoff::{ControlRequest, Outcome, TenantIndex};
+use crate::treasury::Treasury;
+
+/// The control stream of one tenant.
+#[derive(Debug)]
+pub(super) struct ControlStream {
+    control: Control,
+    funds: TenantFunds,
+}
+
+#[derive(Debug)]
+struct TenantFunds {
+    tenant: TenantIndex,
+    treasury: Arc<Treasury>,
+}
+
+impl Funds for TenantFunds {
+    fn take(
+        &mut self,
+        account: AccountId,
+        currency: CurrencyCode,
+        amount: Amount,
+    ) -> Result<(), RejectReason> {
+        self.treasury.take(self.tenant, account, currency, amount)
+    }
+}
+
+impl ControlStream {
+    pub(super) const fn new(
+        tenant: TenantIndex,
+        control: Control,
+        treasury: Arc<Treasury>,
+    ) -> Self {
+        Self {
+            control,
+            funds: TenantFunds { tenant, treasury },
+        }
+    }
+
+    pub(super) const fn seq(&self) -> u64 {
+        self.control.seq()
+    }
+
+    pub(super) fn command(&mut self, request: &ControlRequest) -> Outcome {
+        Outcome::Controlled(self.control.apply(&request.command, &mut self.funds))
+    }
+}

@@ -1,0 +1,112 @@
+//! What a control stream decided, once it is durable: money moves, names are made known, and the rest
+//! goes to the administrator with its answer.
+
+use std::sync::Arc;
+
+use souk_protocol::message::{FundingResult, RequestAccepted, RequestRejected};
+use souk_protocol::{Code, RejectReason, Reserved};
+
+use super::money::Gathered;
+use super::{Desk, LinkPlace, Links};
+use crate::control::{ControlCommand, Effect, Movement};
+use crate::handoff::{ControlRequest, Link, Task, TenantIndex};
+
+/// A committed record of a control stream.
+pub(super) struct Decided<'a> {
+    pub tenant: TenantIndex,
+    pub request: &'a ControlRequest,
+    pub control_seq: u64,
+    pub result: &'a Result<Effect, RejectReason>,
+    pub transact_time: u64,
+}
+
+impl Decided<'_> {
+    pub(super) fn publish(
+        &self,
+        link: &Arc<Link>,
+        place: LinkPlace,
+        links: &mut Links,
+        desk: &Desk,
+        gathered: &mut Gathered,
+    ) {
+        let effect = match self.result {
+            Ok(effect) => effect,
+            Err(reason) => return links.send(place, &self.rejected(*reason)),
+        };
+        let tenant = &desk.directory.tenants[self.tenant.0 as usize];
+        match effect {
+            Effect::Currency(definition) => {
+                desk.treasury.define_currency(self.tenant, definition.code);
+                tenant.set_currency(*definition);
+                links.send(place, &self.accepted());
+            }
+            Effect::Account { account, terms } => {
+                desk.treasury.set_account(self.tenant, *account, terms);
+                tenant.add_account(*account);
+                links.send(place, &self.accepted());
+            }
+            Effect::Moved(movement) => {
+                desk.treasury.move_money(
+                    self.tenant,
+                    movement,
+                    self.control_seq,
+                    self.transact_time,
+                    &mut gathered.touched,
+                );
+                links.send(place, &self.funded(self.control_seq, false));
+            }
+            Effect::Repeated { control_seq } => {
+                links.send(place, &self.funded(*control_seq, true));
+            }
+            Effect::MarketCreated(_)
+            | Effect::Limits { .. }
+            | Effect::State { .. }
+            | Effect::Fees { .. } => {
+                let task = Task {
+                    tenant: self.tenant,
+                    effect: effect.clone(),
+                    link: Arc::clone(link),
+                    answer: self.accepted().to_vec(),
+                };
+                // Refused only when the node stops; the change is in the stream.
+                let _ = desk.tasks.send(task);
+            }
+        }
+    }
+
+    fn accepted(&self) -> [u8; RequestAccepted::FRAME_LEN] {
+        let accepted = RequestAccepted {
+            request_id: self.request.origin.request_id,
+            control_seq: self.control_seq,
+        };
+        accepted.frame(0)
+    }
+
+    fn rejected(&self, reason: RejectReason) -> [u8; RequestRejected::FRAME_LEN] {
+        let rejected = RequestRejected {
+            request_id: self.request.origin.request_id,
+            ref_template: self.request.origin.template,
+            code: Code::from(reason),
+            reserved: Reserved,
+        };
+        rejected.frame(0)
+    }
+
+    fn funded(&self, control_seq: u64, repeated: bool) -> [u8; FundingResult::FRAME_LEN] {
+        let movement = match &self.request.command {
+            ControlCommand::Credit(m) => Movement::from(m),
+            ControlCommand::Debit(m) => Movement::from(m),
+            ControlCommand::Transfer(m) => Movement::from(m),
+            _ => unreachable!("only funding moves money"),
+        };
+        let result = FundingResult {
+            request_id: self.request.origin.request_id,
+            control_seq,
+            business_id: movement.business_id,
+            amount: movement.amount,
+            repeated,
+            reserved: Reserved,
+        };
+        result.frame(0)
+    }
+}

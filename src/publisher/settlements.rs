@@ -1,0 +1,113 @@
+//! The settlements of one market: what each trade moves between two accounts, numbered as its
+//! trades are. The last ones are kept, so that whoever copies them can go on where it stopped.
+
+use std::collections::VecDeque;
+
+use souk_protocol::message::{RequestRejected, Settlement, SettlementsFrom};
+use souk_protocol::{Code, MarketId, RejectReason, Reserved};
+
+use super::{LinkPlace, Links};
+use crate::handoff::RequestOrigin;
+
+/// The settlements of a market that are still kept, and who gets the next ones.
+#[derive(Debug)]
+pub(super) struct Settlements {
+    kept: VecDeque<Settlement>,
+    kept_max: usize,
+    /// The number of the last one.
+    last: u64,
+    subscribers: Vec<Subscriber>,
+}
+
+#[derive(Debug)]
+struct Subscriber {
+    place: LinkPlace,
+    connection: u64,
+}
+
+/// Who wants settlements, from which number on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct From {
+    pub origin: RequestOrigin,
+    pub number: u64,
+    pub place: LinkPlace,
+    pub connection: u64,
+}
+
+impl Settlements {
+    /// Keeps the last `kept_max`.
+    pub(super) const fn new(kept_max: usize) -> Self {
+        Self {
+            kept: VecDeque::new(),
+            kept_max,
+            last: 0,
+            subscribers: Vec::new(),
+        }
+    }
+
+    /// Whether anybody could ever ask for one.
+    pub(super) const fn are_wanted(&self) -> bool {
+        self.kept_max > 0
+    }
+
+    /// Adds the next one.
+    pub(super) fn add(&mut self, settlement: Settlement, links: &mut Links) {
+        self.last = settlement.number;
+        if self.kept.len() >= self.kept_max {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(settlement);
+        let frame = settlement.frame(0);
+        for subscriber in &self.subscribers {
+            links.send_to(subscriber.place, subscriber.connection, &frame);
+        }
+    }
+
+    /// Sends a connection everything from a number on, from now on.
+    pub(super) fn subscribe(&mut self, market: MarketId, from: From, links: &mut Links) {
+        let From {
+            origin,
+            number: from_number,
+            place,
+            connection,
+        } = from;
+        let next = self.last + 1;
+        let oldest = next - self.kept.len() as u64;
+        let refusal = match from_number {
+            0 => Some(RejectReason::CountOutOfRange),
+            from if from > next => Some(RejectReason::CountOutOfRange),
+            from if from < oldest => Some(RejectReason::SettlementsTooOld),
+            _ => None,
+        };
+        if let Some(reason) = refusal {
+            let rejected = RequestRejected {
+                request_id: origin.request_id,
+                ref_template: origin.template,
+                code: Code::from(reason),
+                reserved: Reserved,
+            };
+            links.send_to(place, connection, &rejected.frame(0));
+            return;
+        }
+        let answer = SettlementsFrom {
+            request_id: origin.request_id,
+            market,
+            reserved: Reserved,
+            oldest,
+            next,
+        };
+        links.send_to(place, connection, &answer.frame(0));
+        let known = (from_number - oldest) as usize;
+        for settlement in self.kept.iter().skip(known) {
+            links.send_to(place, connection, &settlement.frame(0));
+        }
+        self.forget(connection);
+        self.subscribers.push(Subscriber { place, connection });
+    }
+
+    /// Ends the subscription of a connection.
+    pub(super) fn forget(&mut self, connection: u64) {
+        self.subscribers
+            .retain(|subscriber| subscriber.connection != connection);
+    }
+}

@@ -1,0 +1,314 @@
+//! The money that threads share: the ledger, what it calls currencies, statements, and who hears
+//! of changes.
+//!
+//! Matchers take ([`Treasury::take`], or the ledger's `hold` for orders); publishers settle after the commit; nobody
+//! else writes.
+//!
+//! Must never: give money before the command that earned it is durable.
+
+mod statements;
+mod watchers;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use souk_protocol::message::{AccountUpdate, BalanceEntry, StatementEntry};
+use souk_protocol::{AccountId, Amount, MarketId, RejectReason, Reserved, StatementKind};
+
+use crate::control::{AccountTerms, CurrencyCode, Movement};
+use crate::handoff::{Link, TenantIndex};
+use crate::ledger::{
+    self, AccountIndex, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger,
+};
+pub use statements::{Page, Posting, Statements};
+use watchers::Watchers;
+
+/// The money of all tenants of a node.
+#[derive(Debug)]
+pub struct Treasury {
+    ledger: Ledger,
+    statements: Statements,
+    currencies: RwLock<Currencies>,
+    watchers: Watchers,
+}
+
+#[derive(Debug, Default)]
+struct Currencies {
+    by_code: HashMap<(TenantIndex, [u8; 8]), CurrencyIndex>,
+    codes: HashMap<CurrencyIndex, CurrencyCode>,
+}
+
+/// Watched balances that changed, until their watchers are told.
+#[derive(Debug, Default)]
+pub struct Touched {
+    balances: Vec<(AccountIndex, BalanceSlot)>,
+}
+
+impl Treasury {
+    /// Nothing yet, for `tenants` tenants whose statements keep `statement_entries_max` entries
+    /// each.
+    #[must_use]
+    pub fn new(tenants: usize, statement_entries_max: usize) -> Self {
+        Self {
+            ledger: Ledger::new(),
+            statements: Statements::new(tenants, statement_entries_max),
+            currencies: RwLock::default(),
+            watchers: Watchers::default(),
+        }
+    }
+
+    /// The balances.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What happened to them lately.
+    #[must_use]
+    pub const fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// A tenant's currency.
+    #[must_use]
+    pub fn currency(&self, tenant: TenantIndex, code: CurrencyCode) -> Option<CurrencyIndex> {
+        let currencies = self
+            .currencies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        currencies.by_code.get(&(tenant, code.0)).copied()
+    }
+
+    /// Makes a tenant's currency known, if it is not.
+    pub fn define_currency(&self, tenant: TenantIndex, code: CurrencyCode) {
+        let mut currencies = self
+            .currencies
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Currencies { by_code, codes } = &mut *currencies;
+        by_code.entry((tenant, code.0)).or_insert_with(|| {
+            let index = self.ledger.add_currency();
+            codes.insert(index, code);
+            index
+        });
+    }
+
+    /// The code of a currency.
+    #[must_use]
+    pub fn code(&self, currency: CurrencyIndex) -> Option<CurrencyCode> {
+        let currencies = self
+            .currencies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        currencies.codes.get(&currency).copied()
+    }
+
+    /// All currencies of a tenant, by code.
+    #[must_use]
+    pub fn currencies_of(&self, tenant: TenantIndex) -> Vec<(CurrencyCode, CurrencyIndex)> {
+        let currencies = self
+            .currencies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let own = currencies
+            .by_code
+            .iter()
+            .filter(|((owner, _), _)| *owner == tenant);
+        let mut own: Vec<_> = own
+            .map(|((_, code), index)| (souk_protocol::Text(*code), *index))
+            .collect();
+        own.sort_unstable_by_key(|(code, _)| code.0);
+        own
+    }
+
+    /// A tenant's account.
+    #[must_use]
+    pub fn account(&self, tenant: TenantIndex, account: AccountId) -> Option<AccountIndex> {
+        self.ledger.account(tenant, account)
+    }
+
+    /// Makes an account known, or its new terms.
+    pub fn set_account(&self, tenant: TenantIndex, account: AccountId, terms: &AccountTerms) {
+        let terms = ledger::AccountTerms {
+            status: terms.status,
+            fee_group: terms.fee_group.0,
+            stp_group: terms.stp_group,
+        };
+        match self.ledger.account(tenant, account) {
+            Some(index) => self.ledger.set_terms(index, terms),
+            None => {
+                self.ledger.open_account(tenant, account, terms);
+            }
+        }
+    }
+
+    /// Takes what is to leave an account off what it has available.
+    ///
+    /// # Errors
+    /// `InsufficientFunds`, also when it never had any of that currency.
+    pub fn take(
+        &self,
+        tenant: TenantIndex,
+        account: AccountId,
+        code: CurrencyCode,
+        amount: Amount,
+    ) -> Result<(), RejectReason> {
+        let slot = self
+            .slot(tenant, account, code)
+            .ok_or(RejectReason::InsufficientFunds)?;
+        self.ledger
+            .hold(slot, amount)
+            .map_err(|_| RejectReason::InsufficientFunds)
+    }
+
+    fn slot(
+        &self,
+        tenant: TenantIndex,
+        account: AccountId,
+        code: CurrencyCode,
+    ) -> Option<BalanceSlot> {
+        let account = self.ledger.account(tenant, account)?;
+        self.ledger.balance(account, self.currency(tenant, code)?)
+    }
+
+    /// Moves money as a durable command of the control stream says. What leaves was taken before.
+    pub fn move_money(
+        &self,
+        tenant: TenantIndex,
+        movement: &Movement,
+        control_seq: u64,
+        transact_time: u64,
+        touched: &mut Touched,
+    ) {
+        let Some(currency) = self.currency(tenant, movement.currency) else {
+            return;
+        };
+        let amount = movement.amount;
+        // No overflow: an amount is at most 2^63 - 1.
+        let units = amount.0.cast_signed();
+        let transfer = movement.from.is_some() && movement.to.is_some();
+        let mut post = |account: AccountId, change: i64, kind, view: BalanceView| {
+            let posting = Posting {
+                account,
+                currency: movement.currency,
+                entry: StatementEntry {
+                    sequence: view.sequence,
+                    transact_time,
+                    change,
+                    total: view.total,
+                    reference: movement.business_id,
+                    stream_seq: control_seq,
+                    market: MarketId(0),
+                    kind,
+                    reserved: Reserved,
+                },
+            };
+            self.statements.post(tenant, &[(tenant, posting)]);
+        };
+        if let Some(id) = movement.from
+            && let Some(account) = self.ledger.account(tenant, id)
+        {
+            let slot = self.ledger.balance_or_new(account, currency);
+            let (kind, view) = if transfer {
+                let view = self.ledger.commit(slot, Change { total: -units, ..Change::default() });
+                (StatementKind::TransferOut, view)
+            } else {
+                (StatementKind::Debit, self.ledger.commit_debit(slot, amount))
+            };
+            post(id, -units, kind, view);
+            touched.add(&self.ledger, account, slot);
+        }
+        if let Some(id) = movement.to
+            && let Some(account) = self.ledger.account(tenant, id)
+        {
+            let slot = self.ledger.balance_or_new(account, currency);
+            let (kind, view) = if transfer {
+                let view = self.ledger.commit(slot, Change { total: units, available: units, ..Change::default() });
+                (StatementKind::TransferIn, view)
+            } else {
+                (
+                    StatementKind::Credit,
+                    self.ledger.commit_credit(slot, amount),
+                )
+            };
+            post(id, units, kind, view);
+            touched.add(&self.ledger, account, slot);
+        }
+    }
+
+    /// What an account has, by currency.
+    #[must_use]
+    pub fn balances(&self, tenant: TenantIndex, account: AccountId) -> Vec<BalanceEntry> {
+        let Some(account) = self.ledger.account(tenant, account) else {
+            return Vec::new();
+        };
+        self.currencies_of(tenant)
+            .into_iter()
+            .filter_map(|(code, index)| {
+                let view = self.ledger.view(self.ledger.balance(account, index)?);
+                Some(BalanceEntry {
+                    currency: code,
+                    total: view.total,
+                    held: view.held,
+                    available: view.available,
+                    sequence: view.sequence,
+                })
+            })
+            .collect()
+    }
+
+    /// Sends a connection what happens to an account from now on.
+    ///
+    /// # Errors
+    /// `UnknownAccount`.
+    pub fn watch(
+        &self,
+        tenant: TenantIndex,
+        account: AccountId,
+        link: &Arc<Link>,
+    ) -> Result<(), RejectReason> {
+        let account = self
+            .ledger
+            .account(tenant, account)
+            .ok_or(RejectReason::UnknownAccount)?;
+        self.watchers.add(&self.ledger, account, link);
+        Ok(())
+    }
+
+    /// Tells watchers what has been touched, each balance once, as it is now.
+    pub fn tell_watchers(&self, touched: &mut Touched, transact_time: u64) {
+        if touched.balances.is_empty() {
+            return;
+        }
+        touched.balances.sort_unstable();
+        touched.balances.dedup();
+        for (account, slot) in touched.balances.drain(..) {
+            let (_, currency) = self.ledger.balance_owner(slot);
+            let (_, id) = self.ledger.account_owner(account);
+            let view = self.ledger.view(slot);
+            let Some(code) = self.code(currency) else {
+                continue;
+            };
+            let update = AccountUpdate {
+                account: id,
+                reserved: Reserved,
+                currency: code,
+                available: view.available,
+                held: view.held,
+                sequence: view.sequence,
+                transact_time,
+            };
+            self.watchers.send(&self.ledger, account, &update.frame(0));
+        }
+    }
+}
+
+impl Touched {
+    /// Remembers a balance that changed, if anybody watches its account.
+    #[inline]
+    pub fn add(&mut self, ledger: &Ledger, account: AccountIndex, slot: BalanceSlot) {
+        if ledger.watched(account) {
+            self.balances.push((account, slot));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What happened to each balance lately, with the balance after it: the last entries of each
+//! tenant, in memory.
+//!
+//! Must never: hold a lock for longer than a few hundred entries take, or grow beyond its bound.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use souk_protocol::AccountId;
+use souk_protocol::message::StatementEntry;
+
+use crate::control::CurrencyCode;
+use crate::handoff::TenantIndex;
+
+/// Entries looked at before others get the lock.
+const STEPS_AT_ONCE: usize = 1_024;
+
+/// One entry, and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Posting {
+    /// The account.
+    pub account: AccountId,
+    /// The currency.
+    pub currency: CurrencyCode,
+    /// The entry.
+    pub entry: StatementEntry,
+}
+
+/// The last entries of all tenants.
+#[derive(Debug)]
+pub struct Statements {
+    tenants: Vec<Mutex<Postings>>,
+    entries_max: usize,
+}
+
+/// A page of a statement.
+#[derive(Debug, Default, PartialEq)]
+pub struct Page {
+    /// In order of sequence.
+    pub entries: Vec<StatementEntry>,
+    /// Whether there are later ones.
+    pub more: bool,
+}
+
+/// The entries of a tenant, numbered 0, 1, 2 ... for ever; the oldest go when there are too many.
+#[derive(Debug, Default)]
+struct Postings {
+    kept: VecDeque<Posting>,
+    /// The number of the oldest that is kept.
+    oldest: u64,
+}
+
+impl Statements {
+    /// Statements of `tenants` tenants, of `entries_max` entries each.
+    #[must_use]
+    pub fn new(tenants: usize, entries_max: usize) -> Self {
+        Self {
+            tenants: (0..tenants).map(|_| Mutex::default()).collect(),
+            entries_max,
+        }
+    }
+
+    /// Adds entries. Those of one balance may come out of order by a few, from several streams.
+    pub fn post(&self, tenant: TenantIndex, postings: &[(TenantIndex, Posting)]) {
+        let mut kept = self.lock(tenant);
+        for (_, posting) in postings {
+            kept.add(posting, self.entries_max);
+        }
+    }
+
+    /// The first `count` kept entries of a balance with a sequence above `after`.
+    #[must_use]
+    pub fn page(
+        &self,
+        tenant: TenantIndex,
+        account: AccountId,
+        currency: CurrencyCode,
+        after: u64,
+        count: usize,
+    ) -> Page {
+        let mut entries = Vec::new();
+        let mut next = 0;
+        loop {
+            let postings = self.lock(tenant);
+            next = next.max(postings.oldest);
+            let from = (next - postings.oldest) as usize;
+            let until = postings.kept.len().min(from + STEPS_AT_ONCE);
+            if from == until {
+                break;
+            }
+            for posting in postings.kept.range(from..until) {
+                let wanted = posting.account == account && posting.currency == currency;
+                if wanted && posting.entry.sequence > after {
+                    entries.push(posting.entry);
+                }
+            }
+            next += (until - from) as u64;
+        }
+        entries.sort_unstable_by_key(|entry: &StatementEntry| entry.sequence);
+        let more = entries.len() > count;
+        entries.truncate(count);
+        Page { entries, more }
+    }
+
+    fn lock(&self, tenant: TenantIndex) -> MutexGuard<'_, Postings> {
+        self.tenants[tenant.0 as usize]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Postings {
+    fn add(&mut self, posting: &Posting, entries_max: usize) {
+        if self.kept.len() >= entries_max && self.kept.pop_front().is_some() {
+            self.oldest += 1;
+        }
+        if self.kept.len() < entries_max {
+            self.kept.push_back(*posting);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use souk_protocol::{Amount, MarketId, Reserved, StatementKind, Text};
+
+    fn posting(account: u32, sequence: u64) -> (TenantIndex, Posting) {
+        let posting = Posting {
+            account: AccountId(account),
+            currency: usd(),
+            entry: StatementEntry {
+                sequence,
+                transact_time: 0,
+                change: 1,
+                total: Amount(sequence),
+                reference: 0,
+                stream_seq: 0,
+                market: MarketId(0),
+                kind: StatementKind::Credit,
+                reserved: Reserved,
+            },
+        };
+        (TenantIndex(0), posting)
+    }
+
+    fn usd() -> CurrencyCode {
+        Text::new("USD").unwrap()
+    }
+
+    fn page(statements: &Statements, account: u32, after: u64, count: usize) -> (Vec<u64>, bool) {
+        let page = statements.page(TenantIndex(0), AccountId(account), usd(), after, count);
+        let sequences = page.entries.iter().map(|entry| entry.sequence).collect();
+        (sequences, page.more)
+    }
+
+    #[test]
+    fn a_page_has_the_entries_of_one_balance_in_order_from_where_it_is_asked() {
+        let statements = Statements::new(1, 100);
+        for sequence in [1, 2, 4, 3, 5] {
+            statements.post(TenantIndex(0), &[posting(7, sequence), posting(8, sequence)]);
+        }
+        assert_eq!(page(&statements, 7, 0, 10), (vec![1, 2, 3, 4, 5], false));
+        assert_eq!(page(&statements, 7, 2, 2), (vec![3, 4], true));
+        assert_eq!(page(&statements, 9, 0, 10), (vec![], false));
+    }
+
+    #[test]
+    fn the_oldest_entries_go_when_there_are_too_many() {
+        let statements = Statements::new(1, 4);
+        for sequence in 1..=600 {
+            statements.post(TenantIndex(0), &[posting(7, sequence)]);
+        }
+        assert_eq!(page(&statements, 7, 0, 10), (vec![597, 598, 599, 600], false));
+        statements.post(TenantIndex(0), &[posting(8, 1); 4]);
+        assert_eq!(page(&statements, 7, 0, 10), (vec![], false));
+    }
+
+    #[test]
+    fn a_long_walk_gives_the_lock_away_and_still_finds_everything() {
+        let statements = Statements::new(1, 10_000);
+        for sequence in 1..=1_000 {
+            statements.post(TenantIndex(0), &[posting(7, sequence)]);
+        }
+        assert_eq!(page(&statements, 7, 0, 1_000).0.len(), 1_000);
+    }
+
+    #[test]
+    fn tenants_do_not_see_each_other() {
+        let statements = Statements::new(2, 4);
+        statements.post(TenantIndex(0), &[posting(7, 1)]);
+        assert_eq!(
+            statements.page(TenantIndex(1), AccountId(7), usd(), 0, 10),
+            Page::default()
+        );
+    }
+}
