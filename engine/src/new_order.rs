@@ -1,6 +1,7 @@
 //! A new order: the checks, the match, and what becomes of the rest.
 
 use crate::accounts::AccountSlot;
+use crate::holds::check_notional;
 use crate::level::Rank;
 use crate::market::{Market, index};
 use crate::orders::{Flags, Slot};
@@ -31,6 +32,9 @@ impl Market {
         sink: &mut S,
     ) -> Result<(), RejectReason> {
         let admitted = self.admit(new)?;
+        if sink.takes_holds() {
+            self.hold_new(new, admitted.price, sink)?;
+        }
         let (slot, order_id) = self.open.orders.take();
         sink.on(Event::Accepted(Accepted {
             order_id,
@@ -113,13 +117,14 @@ impl Market {
         self.open.count += 1;
     }
 
-    /// The checks of a new order, in their order.
+    /// The checks of a new order, in their order, but for the last, which takes its hold.
     #[inline(always)]
     fn admit(&self, new: &NewOrder) -> Result<Admitted, RejectReason> {
         self.accepts_orders()?;
         check_terms(new)?;
         check_price(&self.spec, new.order_type, new.price)?;
         check_qty(&self.spec, new.qty)?;
+        check_notional(&self.spec, new.price, new.qty, new.budget)?;
         let cl_ord_id = new.cl_ord_id;
         if cl_ord_id.0 != 0 && self.open.find_client(new.account, cl_ord_id).is_some() {
             return Err(RejectReason::DuplicateClOrdId);
@@ -136,7 +141,7 @@ impl Market {
         Ok(admitted)
     }
 
-    /// Check 9: a fill-or-kill order can be filled in full.
+    /// Check 10: a fill-or-kill order can be filled in full.
     #[cold]
     fn check_fill(&self, new: &NewOrder, admitted: Admitted) -> Result<(), RejectReason> {
         let limit = self.limit(new.side, admitted.price);

@@ -1,12 +1,13 @@
 //! Replace: an order gets another price or quantity, and keeps its place only if nobody behind
 //! it loses by that.
 
+use crate::holds::check_notional;
 use crate::market::{Market, index};
 use crate::new_order::{BOOK_QTY_MAX, check_price, check_qty};
 use crate::orders::Slot;
 use crate::taker::{Owner, Taker};
 use crate::{Canceled, Event, EventSink, ReplaceOrder, Replaced};
-use souk_protocol::{CancelReason, ClOrdId, OrderType, Price, Qty, RejectReason};
+use souk_protocol::{Amount, CancelReason, ClOrdId, OrderType, Price, Qty, RejectReason};
 
 /// What a replace that passed the checks does.
 enum Change {
@@ -31,12 +32,17 @@ impl Market {
                 self.cancel_resting(slot, CancelReason::ReplacedBelowExecuted, sink);
             }
             Change::Kept(leaves) => self.keep(replace, slot, leaves, sink),
-            Change::Lost(price, leaves) => self.requeue(replace, slot, price, leaves, sink),
+            Change::Lost(price, leaves) => {
+                if sink.takes_holds() {
+                    self.hold_more(slot, price, leaves, sink)?;
+                }
+                self.requeue(replace, slot, price, leaves, sink);
+            }
         }
         Ok(())
     }
 
-    /// The checks from the third on.
+    /// The checks from the third on, but for the last, which takes a hold.
     #[inline]
     fn check_replace(&self, replace: &ReplaceOrder, slot: Slot) -> Result<Change, RejectReason> {
         if replace.total_qty.0 == 0 {
@@ -44,6 +50,7 @@ impl Market {
         }
         check_price(&self.spec, OrderType::Limit, replace.price)?;
         check_qty(&self.spec, replace.total_qty)?;
+        check_notional(&self.spec, replace.price, replace.total_qty, Amount(0))?;
         let cl_ord_id = replace.cl_ord_id;
         if cl_ord_id.0 != 0 {
             let carrier = self.open.find_client(replace.account, cl_ord_id);

@@ -1,0 +1,395 @@
+//! Settlement: from a command, its hold and its events to the changes of balances. Section 10 of
+//! `RULES.md`.
+//!
+//! Must never: look at a market or a balance. Whoever reads the stream later gets the same changes.
+
+use crate::{
+    Canceled, Command, Event, FeeTable, FeeTier, MarketSpec, OrderView, SelfTradePrevented, Trade,
+    Units,
+};
+use souk_protocol::{AccountId, Amount, OrderId, Price, Qty, Side};
+
+/// A currency of a market's pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PairCurrency {
+    /// What is bought and sold.
+    Base,
+    /// What is paid.
+    Quote,
+}
+
+impl PairCurrency {
+    /// What an order of this side pays in, and holds.
+    #[must_use]
+    #[inline]
+    pub const fn paid_by(side: Side) -> Self {
+        match side {
+            Side::Buy => Self::Quote,
+            Side::Sell => Self::Base,
+        }
+    }
+}
+
+/// What a command changes in one balance. Changes of one balance add up; in which order is the
+/// same to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalanceChange {
+    /// Whose balance.
+    pub account: AccountId,
+    /// Which of the pair's two.
+    pub currency: PairCurrency,
+    /// To what it has in all.
+    pub total: i64,
+    /// To what its open orders hold.
+    pub held: i64,
+    /// To what may be held or debited now. Not `total - held`: the hold of the command itself was
+    /// taken when the command came in.
+    pub available: i64,
+}
+
+/// Receives what a command changes in balances.
+pub trait BalanceSink {
+    /// One change, not nothing.
+    fn change(&mut self, change: BalanceChange);
+
+    /// What the command earned in fees, in quote currency, not 0. Told once, at the end.
+    fn earn(&mut self, fees: Amount);
+}
+
+/// A trade in money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TradeMoney {
+    /// Base currency that changes hands.
+    pub base: Amount,
+    /// Quote currency that changes hands, without fees.
+    pub notional: Amount,
+    /// What the maker pays, in quote currency; negative: what it gets.
+    pub maker_fee: i64,
+    /// What the taker pays, in quote currency.
+    pub taker_fee: i64,
+}
+
+/// Settles the commands of one market, in their order.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    units: Units,
+    fees: FeeTable,
+}
+
+/// The order that a command brings in or changes, and what it does with its money.
+struct Incoming {
+    order_id: OrderId,
+    account: AccountId,
+    side: Side,
+    fee_tier: FeeTier,
+    price: Price,
+    leaves: Qty,
+    /// What it held before the command.
+    old_need: i64,
+    /// That, and what the command held.
+    means: i64,
+    spent: i64,
+    received: i64,
+}
+
+impl Settlement {
+    /// For a market that was made with `spec` and has no commands yet.
+    #[must_use]
+    pub fn new(spec: &MarketSpec) -> Self {
+        Self::resume(spec, FeeTable::new(spec.fees))
+    }
+
+    /// For a market that has these fees by now.
+    #[must_use]
+    pub const fn resume(spec: &MarketSpec, fees: FeeTable) -> Self {
+        let units = spec.units();
+        Self { units, fees }
+    }
+
+    /// Tells `sink` what a command changes. `hold` is what the command's hold took, 0 if it took
+    /// none. `events` are all events of the command; levels may be among them.
+    ///
+    /// # Panics
+    /// If hold and events do not belong together, which is a bug.
+    pub fn settle<S: BalanceSink>(
+        &mut self,
+        command: &Command,
+        hold: Amount,
+        events: &[Event],
+        sink: &mut S,
+    ) {
+        let Some(first) = events.first() else {
+            return;
+        };
+        let mut incoming = self.incoming(command, hold, first);
+        let mut fees = 0;
+        for event in events {
+            match event {
+                Event::Trade(trade) => {
+                    let taker = incoming.as_mut().expect("a trade has a taker");
+                    fees += self.settle_trade(trade, taker, sink);
+                }
+                Event::Canceled(canceled) => {
+                    self.settle_cancel(canceled, incoming.as_mut(), sink);
+                }
+                Event::SelfTradePrevented(prevented) => {
+                    let taker = incoming.as_mut().expect("who is prevented is a taker");
+                    self.settle_prevented(prevented, taker, sink);
+                }
+                Event::FeesAdded { tier } => self.add_fees(command, *tier),
+                _ => {}
+            }
+        }
+        if let Some(incoming) = incoming {
+            self.finish(&incoming, sink);
+        }
+        if fees > 0 {
+            sink.earn(Amount(fees.cast_unsigned()));
+        }
+    }
+
+    /// What a trade is in money.
+    ///
+    /// # Panics
+    /// If an amount does not fit, which cannot be where orders hold what they need: a trade is worth
+    /// at most what its buyer holds and moves at most what its seller holds.
+    #[must_use]
+    #[inline]
+    pub fn trade(&self, trade: &Trade) -> TradeMoney {
+        let notional = self.units.notional(trade.price, trade.qty);
+        let notional = notional.expect("a trade is worth at most what its buyer holds");
+        let base = self.units.base(trade.qty);
+        let maker = self.fees.rates(trade.maker.fee_tier);
+        let taker = self.fees.rates(trade.taker.fee_tier);
+        TradeMoney {
+            base: base.expect("a trade moves at most what its seller holds"),
+            notional,
+            maker_fee: fee(notional, maker.maker_ppm),
+            taker_fee: fee(notional, taker.taker_ppm),
+        }
+    }
+
+    /// What an open order holds.
+    ///
+    /// # Panics
+    /// If it does not fit, which cannot be where orders hold what they need.
+    #[must_use]
+    #[inline]
+    pub fn need(&self, side: Side, price: Price, leaves: Qty, fee_tier: FeeTier) -> Amount {
+        let rates = self.fees.rates(fee_tier);
+        let need = self.units.need(side, price, leaves, rates);
+        need.expect("an open order holds what it needs")
+    }
+
+    /// The table of fees so far.
+    #[must_use]
+    pub const fn fees(&self) -> &FeeTable {
+        &self.fees
+    }
+
+    /// The order that goes on: the accepted one of a new order, the changed one of a replace.
+    #[inline]
+    fn incoming(&self, command: &Command, hold: Amount, first: &Event) -> Option<Incoming> {
+        match (command, first) {
+            (Command::New(new), Event::Accepted(accepted)) => Some(Incoming {
+                order_id: accepted.order_id,
+                account: new.account,
+                side: new.side,
+                fee_tier: new.fee_tier,
+                price: accepted.price,
+                leaves: new.qty,
+                old_need: 0,
+                means: signed(hold),
+                spent: 0,
+                received: 0,
+            }),
+            (Command::Replace(_), Event::Replaced(replaced)) => {
+                let order = &replaced.order;
+                let (price, leaves) = (replaced.old_price, replaced.old_leaves);
+                let old_need = signed(self.need(order.side, price, leaves, order.fee_tier));
+                Some(Incoming {
+                    order_id: order.order_id,
+                    account: order.account,
+                    side: order.side,
+                    fee_tier: order.fee_tier,
+                    price: replaced.price,
+                    leaves: order.leaves,
+                    old_need,
+                    means: (old_need.checked_add(signed(hold)))
+                        .expect("what an account holds is within its total"),
+                    spent: 0,
+                    received: 0,
+                })
+            }
+            _ => {
+                assert_eq!(hold.0, 0, "only an order that goes on holds: {first:?}");
+                None
+            }
+        }
+    }
+
+    /// Gives the fees of both sides.
+    #[inline]
+    fn settle_trade<S: BalanceSink>(
+        &self,
+        trade: &Trade,
+        taker: &mut Incoming,
+        sink: &mut S,
+    ) -> i64 {
+        let money = self.trade(trade);
+        let (base, notional) = (signed(money.base), signed(money.notional));
+        let paid = notional
+            + if taker.side == Side::Buy {
+                money.taker_fee
+            } else {
+                money.maker_fee
+            };
+        let got = notional
+            - if taker.side == Side::Buy {
+                money.maker_fee
+            } else {
+                money.taker_fee
+            };
+        let maker = trade.maker.account;
+        let of_maker = |currency, total, held| BalanceChange {
+            account: maker,
+            currency,
+            total,
+            held,
+            available: total - held,
+        };
+        taker.leaves = trade.taker.leaves;
+        match taker.side {
+            Side::Buy => {
+                taker.spent += paid;
+                taker.received += base;
+                tell(of_maker(PairCurrency::Base, -base, -base), sink);
+                tell(of_maker(PairCurrency::Quote, got, 0), sink);
+            }
+            Side::Sell => {
+                taker.spent += base;
+                taker.received += got;
+                let less = self.need_less(&trade.maker, trade.price, trade.qty);
+                tell(of_maker(PairCurrency::Quote, -paid, -less), sink);
+                tell(of_maker(PairCurrency::Base, base, 0), sink);
+            }
+        }
+        let fees = money.maker_fee + money.taker_fee;
+        assert!(
+            fees >= 0,
+            "no trade pays out more than it takes in: {money:?}"
+        );
+        fees
+    }
+
+    #[inline]
+    fn settle_cancel<S: BalanceSink>(
+        &self,
+        canceled: &Canceled,
+        incoming: Option<&mut Incoming>,
+        sink: &mut S,
+    ) {
+        let order = &canceled.order;
+        match incoming {
+            Some(incoming) if incoming.order_id == order.order_id => incoming.leaves = Qty(0),
+            _ => {
+                let need = self.need(order.side, canceled.price, order.leaves, order.fee_tier);
+                release(order, signed(need), sink);
+            }
+        }
+    }
+
+    fn settle_prevented<S: BalanceSink>(
+        &self,
+        prevented: &SelfTradePrevented,
+        taker: &mut Incoming,
+        sink: &mut S,
+    ) {
+        taker.leaves = prevented.taker.leaves;
+        let maker = &prevented.maker;
+        let less = self.need_less(maker, prevented.price, prevented.qty);
+        release(maker, less, sink);
+    }
+
+    /// What an order needs less than before it lost `qty` of its leaves.
+    #[inline]
+    fn need_less(&self, after: &OrderView, price: Price, qty: Qty) -> i64 {
+        let need = |leaves| signed(self.need(after.side, price, leaves, after.fee_tier));
+        need(Qty(after.leaves.0 + qty.0)) - need(after.leaves)
+    }
+
+    /// The incoming order has done what it does: what it does not need goes back.
+    #[inline]
+    fn finish<S: BalanceSink>(&self, incoming: &Incoming, sink: &mut S) {
+        let Incoming {
+            account,
+            side,
+            price,
+            leaves,
+            ..
+        } = *incoming;
+        let rest = if leaves.0 == 0 {
+            0
+        } else {
+            signed(self.need(side, price, leaves, incoming.fee_tier))
+        };
+        let available = incoming.means - incoming.spent - rest;
+        assert!(available >= 0, "a hold is enough: {available}");
+        let paid = BalanceChange {
+            account,
+            currency: PairCurrency::paid_by(side),
+            total: -incoming.spent,
+            held: rest - incoming.old_need,
+            available,
+        };
+        tell(paid, sink);
+        let received = BalanceChange {
+            account,
+            currency: PairCurrency::paid_by(side.opposite()),
+            total: incoming.received,
+            held: 0,
+            available: incoming.received,
+        };
+        tell(received, sink);
+    }
+
+    #[cold]
+    fn add_fees(&mut self, command: &Command, tier: FeeTier) {
+        if let Command::AddFees(rates) = command {
+            let added = self.fees.add(*rates);
+            assert_eq!(added, Ok(tier), "both tables are the same");
+        }
+    }
+}
+
+/// A resting order of which `need` is not needed any more.
+#[inline]
+fn release<S: BalanceSink>(order: &OrderView, need: i64, sink: &mut S) {
+    let change = BalanceChange {
+        account: order.account,
+        currency: PairCurrency::paid_by(order.side),
+        total: 0,
+        held: -need,
+        available: need,
+    };
+    tell(change, sink);
+}
+
+#[inline]
+fn tell<S: BalanceSink>(change: BalanceChange, sink: &mut S) {
+    if (change.total, change.held, change.available) != (0, 0, 0) {
+        sink.change(change);
+    }
+}
+
+/// The fee on a legal amount at a legal rate, which always fits.
+#[inline]
+fn fee(notional: Amount, ppm: i32) -> i64 {
+    crate::fee(notional, ppm).expect("a fee is at most its notional")
+}
+
+/// A legal amount as a change.
+#[inline]
+fn signed(amount: Amount) -> i64 {
+    i64::try_from(amount.0).expect("an amount is at most 2^63 - 1")
+}
