@@ -35,7 +35,7 @@ fn vectors_and_document_are_what_the_code_generates() {
 #[test]
 fn positive_vectors_say_what_they_say_and_are_written_back() {
     let lines = read("positive.jsonl");
-    assert!(lines.len() >= 450, "{} positive vectors", lines.len());
+    assert!(lines.len() >= 1_400, "{} positive vectors", lines.len());
     for line in &lines {
         let bytes = unhex(&line["hex"]);
         let outcome = judge(side(line), FRAME_FROM_SERVER_MAX, &bytes);
@@ -58,7 +58,7 @@ fn positive_vectors_say_what_they_say_and_are_written_back() {
 #[test]
 fn negative_vectors_are_refused_with_their_code_and_byte() {
     let lines = read("negative.jsonl");
-    assert!(lines.len() >= 1_500, "{} negative vectors", lines.len());
+    assert!(lines.len() >= 3_900, "{} negative vectors", lines.len());
     for line in &lines {
         let frame_max = line["frame_max"].as_u64().unwrap() as u32;
         let expected = match line["outcome"].as_str().unwrap() {
@@ -135,7 +135,7 @@ fn the_corpus_of_the_fuzzer_is_read_or_refused() {
         let outcome = kit::reread::reread(from_client, FRAME_FROM_SERVER_MAX, &bytes[1..]);
         legal += usize::from(outcome == Some(true));
     }
-    assert!(legal >= 40, "{legal} legal frames");
+    assert!(legal >= 70, "{legal} legal frames");
 }
 
 /// Changed frames: nothing panics, and what is read is written back as it was.

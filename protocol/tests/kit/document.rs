@@ -57,6 +57,7 @@ fn part(name: &str, counts: &Counts) -> String {
         "codes" => codes(),
         "logon example" => logon_example(),
         "book_hash example" => book_hash_example(),
+        "fee example" => fee_example(),
         "counts" => format!(
             "`positive.jsonl` has {} lines, `negative.jsonl` {}, `auth.jsonl` {}.\n",
             counts.positive, counts.negative, counts.auth
@@ -247,5 +248,30 @@ fn book_hash_example() -> String {
         .expect("a string");
     }
     writeln!(out, "\n`book_hash` is {hash} (0x{hash:016x}).").expect("a string");
+    out
+}
+
+/// Notionals and rates with what the fee is, rounded towards zero.
+fn fee_example() -> String {
+    let cases: [(i128, i128); 6] = [
+        (16_280_862_500, 500),
+        (16_280_862_500, -100),
+        (6_512_345, 500),
+        (1_999, 500),
+        (2_000, 500),
+        (9_999, -100),
+    ];
+    let mut out = String::from("| notional | rate | exact | fee |\n|---:|---:|---:|---:|\n");
+    for (notional, ppm) in cases {
+        let millionths = notional * ppm;
+        let sign = if millionths < 0 { "-" } else { "" };
+        let (whole, rest) = (millionths.abs() / 1_000_000, millionths.abs() % 1_000_000);
+        let fee = millionths / 1_000_000;
+        writeln!(
+            out,
+            "| {notional} | {ppm} | {sign}{whole}.{rest:06} | {fee} |"
+        )
+        .expect("a string");
+    }
     out
 }
