@@ -8,14 +8,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, TrySendError};
-use souk_protocol::SessionId;
+use souk_protocol::{MarketId, SessionId};
 
-use crate::control::{Effect, MarketTerms};
+use crate::bootstrap::market_seat;
+use crate::control::{Effect, MarketTerms, tell_limits};
+use crate::directory::TenantEntry;
 use crate::directory::Route;
 use crate::gateway::session::Shared;
 use crate::handoff::{
-    Item, Lane, Link, MarketChange, MarketSeat, Request, Seat, Submission, Task,
-    TenantIndex,
+    Item, Lane, Link, MarketChange, Request, Seat, Submission, Task, TenantIndex,
 };
 use crate::routing::{market_hash, matcher_of};
 
@@ -61,13 +62,11 @@ impl Administrator {
         match task.effect {
             Effect::MarketCreated(terms) => self.open_market(shared, task.tenant, &terms),
             Effect::Limits { market, limits } => {
-                let change = Request::Change(MarketChange::Limits(limits));
-                send(shared, task.tenant, tenant.route(market), change);
-                tenant.change_market(market, |definition| limits_told(definition, &limits));
+                change(shared, tenant, market, MarketChange::Limits(limits));
+                tenant.change_market(market, |definition| tell_limits(definition, &limits));
             }
             Effect::State { market, state } => {
-                let change = Request::Change(MarketChange::State(state));
-                send(shared, task.tenant, tenant.route(market), change);
+                change(shared, tenant, market, MarketChange::State(state));
                 tenant.change_market(market, |definition| definition.state = state);
             }
             Effect::Fees {
@@ -75,8 +74,8 @@ impl Administrator {
                 fee_group,
                 rates,
             } => {
-                let change = Request::Change(MarketChange::Fees { fee_group, rates });
-                send(shared, task.tenant, tenant.route(market), change);
+                let fees = MarketChange::Fees { fee_group, rates };
+                change(shared, tenant, market, fees);
             }
             Effect::Currency(_)
             | Effect::Account { .. }
@@ -93,34 +92,28 @@ impl Administrator {
         let seat = self.next_seats[matcher];
         self.next_seats[matcher] = Seat(seat.0 + 1);
         let route = Route { matcher, seat };
-        let Some(config) = market_seat(&shared.treasury, tenant, terms, shared.settlements_kept) else {
-            return;
-        };
-        let open = Request::Open(Box::new(config));
-        send(shared, tenant, Some(route), open);
+        let config = market_seat(
+            &shared.treasury,
+            tenant,
+            entry.custody,
+            terms,
+            shared.settlements_max,
+        );
+        send(shared, tenant, route, Request::Open(Box::new(config)));
         // Only now: whoever finds the route comes after the opening in the queue.
         entry.add_market(route, terms.definition);
     }
 }
 
-fn limits_told(
-    definition: &mut souk_protocol::message::MarketDefinition,
-    limits: &souk_engine::MarketLimits,
-) {
-    definition.price_min = limits.price_min;
-    definition.price_max = limits.price_max;
-    definition.qty_min = limits.qty_min;
-    definition.qty_max = limits.qty_max;
-    definition.notional_min = limits.notional_min;
-    definition.notional_max = limits.notional_max;
-    definition.account_orders_max = limits.account_orders_max;
+fn change(shared: &Shared, tenant: &TenantEntry, market: MarketId, change: MarketChange) {
+    let route = tenant
+        .route(market)
+        .expect("a market opens before it changes");
+    send(shared, tenant.index, route, Request::Change(change));
 }
 
 /// Puts a request into a market's queue, however long that takes.
-fn send(shared: &Shared, tenant: TenantIndex, route: Option<Route>, request: Request) {
-    let Some(route) = route else {
-        return;
-    };
+pub(crate) fn send(shared: &Shared, tenant: TenantIndex, route: Route, request: Request) {
     let door = &shared.doors[route.matcher];
     door.gauge.admit_always(tenant);
     let mut submission = Submission {

@@ -3,13 +3,14 @@
 //!
 //! Must never: answer for one tenant with what belongs to another.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use souk_protocol::message::{CurrencyDefinition, MarketDefinition};
 use souk_protocol::{AccountId, KeyId, MarketId, TenantId};
 
 use crate::config::{Config, KeyAccounts, Permissions};
+use crate::control::Custody;
 use crate::handoff::{Seat, TenantIndex};
 
 /// Everything a gateway looks up.
@@ -43,6 +44,8 @@ pub struct TenantEntry {
     pub name: String,
     /// Its place in the node's tables.
     pub index: TenantIndex,
+    /// Who keeps its money.
+    pub custody: Custody,
     /// Where its control stream is.
     pub control: Route,
     catalogue: RwLock<Catalogue>,
@@ -53,7 +56,7 @@ pub struct TenantEntry {
 pub struct Catalogue {
     markets: BTreeMap<MarketId, (Route, MarketDefinition)>,
     currencies: BTreeMap<[u8; 8], CurrencyDefinition>,
-    accounts: std::collections::BTreeSet<AccountId>,
+    accounts: BTreeSet<AccountId>,
 }
 
 /// Where a market or a control stream is. It stays there.
@@ -80,6 +83,7 @@ impl Directory {
                 id: tenant.id,
                 name: tenant.name.clone(),
                 index,
+                custody: tenant.control.custody(),
                 control: control(index),
                 catalogue: RwLock::default(),
             });
@@ -115,6 +119,15 @@ impl TenantEntry {
         let mut markets = catalogue.markets.values();
         let found = markets.find(|(_, definition)| definition.symbol.as_str() == symbol);
         found.map(|(route, _)| *route)
+    }
+
+    /// The market that is there.
+    #[must_use]
+    pub fn market_at(&self, route: Route) -> Option<MarketId> {
+        let catalogue = self.catalogue();
+        let mut markets = catalogue.markets.iter();
+        let found = markets.find(|(_, (known, _))| *known == route);
+        found.map(|(market, _)| *market)
     }
 
     /// What it offers.

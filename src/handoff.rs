@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use souk_engine::{Command, Event, FeeRates, FeeTier, MarketLimits, MarketSpec};
-use souk_protocol::message::{LevelEntry, MarketJoined};
-use souk_protocol::{Amount, FeeGroup, MarketId, MarketState, RejectReason, SessionId, StpGroup};
+use souk_protocol::message::{LevelEntry, MarketJoined, RequestRejected};
+use souk_protocol::{Amount, Code, FeeGroup, MarketId, MarketState, RejectReason, Reserved, SessionId, StpGroup};
 use tokio::sync::Notify;
 
 use crate::control::{Control, ControlCommand, Custody, Effect};
@@ -58,8 +58,10 @@ pub struct MarketSeat {
     pub quote: CurrencyIndex,
     /// Who keeps the money.
     pub custody: Custody,
-    /// Settlements that are kept for those who copy them; 0 if nobody may.
-    pub settlements_kept: usize,
+    /// What was changed of it before it opened.
+    pub changes: Vec<MarketChange>,
+    /// Settlements that are kept for those who copy them.
+    pub settlements_max: usize,
 }
 
 /// What the seat of a control stream is made with.
@@ -248,6 +250,22 @@ pub struct RequestOrigin {
     pub request_id: u64,
     /// The template of the message.
     pub template: u16,
+}
+
+impl RequestOrigin {
+    /// The message that says why it is refused.
+    #[must_use]
+    pub fn rejected(self, reason: RejectReason) -> RequestRejected {
+        RequestRejected {
+            request_id: self.request_id,
+            ref_template: self.template,
+            code: Code::from(reason),
+            field_offset: 0,
+            reserved: Reserved,
+            retry_after_us: 0,
+            reserved2: Reserved,
+        }
+    }
 }
 
 /// What the control stream changes of a market that runs.

@@ -2,8 +2,11 @@
 //!
 //! `ARCHITECTURE.md` shows the way of one order through these modules and what each must never do.
 
+pub(crate) mod administrator;
+pub(crate) mod bootstrap;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod demo;
 pub mod directory;
 pub mod gateway;
@@ -17,3 +20,4 @@ pub mod routing;
 pub mod server;
 pub mod storage;
 pub mod threads;
+pub mod treasury;

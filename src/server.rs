@@ -5,26 +5,27 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{TrySendError, bounded};
+use crossbeam_channel::{bounded, unbounded};
 use socket2::{Domain, Protocol, Socket, Type};
-use souk_protocol::{Durability, MarketId, MarketState, SessionId};
+use souk_protocol::{Durability, MarketState};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 
+use crate::administrator::{self, Administrator};
+use crate::bootstrap::Bootstrap;
 use crate::clock;
 use crate::config::{Config, Layout};
-use crate::directory::{Directory, Route};
 use crate::gateway::registry::Registry;
 use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
 use crate::handoff::{
-    Item, Lane, Link, MatcherDoor, QUEUE_SUBMISSIONS_MAX, QueueGauge, Request, SPARE_ITEMS_MAX,
-    SeatConfig, Submission, TenantIndex,
+    MarketChange, MatcherDoor, QUEUE_SUBMISSIONS_MAX, QueueGauge, Request, SPARE_ITEMS_MAX, Seat,
+    SeatConfig,
 };
 use crate::journal::MemoryJournal;
 use crate::keys;
 use crate::matcher::{Inbox, Matcher};
-use crate::publisher::Publisher;
+use crate::publisher::{Desk, Publisher};
 use crate::threads::{self, Plan, PlanError};
 
 /// The matcher of the durability class `memory`.
@@ -74,6 +75,7 @@ pub struct Server {
     drain: watch::Sender<bool>,
     gateways: Vec<JoinHandle<()>>,
     matchers: Vec<JoinHandle<()>>,
+    administrator: Option<JoinHandle<()>>,
 }
 
 /// No such market in this node.
@@ -92,12 +94,22 @@ impl Server {
     pub fn start(config: &Config) -> Result<Self, ServerError> {
         let plan = Plan::new(&config.threads)?;
         let (listener, address) = listen(config.server.listen)?;
-        let (directory, seats) = Directory::new(config, plan.matchers);
+        let Bootstrap {
+            directory,
+            treasury,
+            seats,
+        } = Bootstrap::new(config, plan.matchers);
+        let next_seats = seats.iter().map(|seats| Seat(seats.len() as u32)).collect();
         let inline_wake = (plan.layout == Layout::Inline).then(|| Arc::new(Notify::new()));
-        let tenants = directory.tenants.len();
+        let (tasks_in, tasks) = unbounded();
+        let desk = Desk {
+            treasury: Arc::clone(&treasury),
+            directory: Arc::clone(&directory),
+            tasks: tasks_in,
+        };
         let (mut doors, mut matchers) = (Vec::new(), Vec::new());
-        for seats in &seats {
-            let (door, matcher) = build_matcher(config, tenants, seats, inline_wake.clone())?;
+        for seats in seats {
+            let (door, matcher) = build_matcher(config, seats, desk.clone(), inline_wake.clone())?;
             doors.push(door);
             matchers.push(matcher);
         }
@@ -109,11 +121,14 @@ impl Server {
                 config.server.outbox_bytes_max,
             )),
             directory,
+            treasury,
             doors,
             limits: config.limits,
             cluster_id: config.server.cluster_id,
             durability: Durability::Memory,
+            settlements_max: config.history.settlements_max,
         });
+        let administrator = Administrator::new(tasks, Arc::downgrade(&shared), next_seats);
         let (drain, drained) = watch::channel(false);
         let gateway = Gateway {
             listener,
@@ -131,7 +146,9 @@ impl Server {
             drain,
             gateways: Vec::new(),
             matchers: Vec::new(),
+            administrator: None,
         };
+        server.administrator = Some(thread("souk-administrator", move || administrator.run())?);
         server.spawn(gateway, matchers, inline_wake)?;
         Ok(server)
     }
@@ -172,26 +189,14 @@ impl Server {
             symbol: symbol.to_owned(),
         };
         let shared = self.shared.as_ref().ok_or_else(missing)?;
-        let (index, route) = find_market(shared, tenant, symbol).ok_or_else(missing)?;
-        let door = &shared.doors[route.matcher];
-        door.gauge.admit_always(index);
-        let mut submission = Submission {
-            tenant: index,
-            link: Arc::new(Link::new(SessionId(0), 0, 0)),
-            lane: Lane::Orders,
-            items: vec![Item {
-                seat: route.seat,
-                request: Request::SetState(state),
-            }],
-        };
-        loop {
-            match door.submit(submission) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Full(back)) => submission = back,
-                Err(TrySendError::Disconnected(_)) => return Err(missing()),
-            }
-            std::thread::sleep(DRAIN_POLL);
-        }
+        let mut tenants = shared.directory.tenants.iter();
+        let entry = tenants
+            .find(|entry| entry.name == tenant)
+            .ok_or_else(missing)?;
+        let route = entry.route_of_symbol(symbol).ok_or_else(missing)?;
+        let change = Request::Change(MarketChange::State(state));
+        administrator::send(shared, entry.index, route, change);
+        Ok(())
     }
 
     /// Takes no more connections and messages, answers what was taken, says good-bye, and ends
@@ -209,6 +214,9 @@ impl Server {
         self.shared = None;
         for matcher in self.matchers.drain(..) {
             join(matcher);
+        }
+        if let Some(administrator) = self.administrator.take() {
+            join(administrator);
         }
     }
 
@@ -306,10 +314,11 @@ async fn run_inline(mut matcher: NodeMatcher, wake: Arc<Notify>) {
 
 fn build_matcher(
     config: &Config,
-    tenants: usize,
-    seats: &[SeatConfig],
+    seats: Vec<SeatConfig>,
+    desk: Desk,
     inline_wake: Option<Arc<Notify>>,
 ) -> Result<(MatcherDoor, NodeMatcher), ServerError> {
+    let tenants = config.tenants.len();
     let (queue, submissions) = bounded(QUEUE_SUBMISSIONS_MAX);
     let (spare_in, spare) = bounded(SPARE_ITEMS_MAX);
     let gauge = Arc::new(QueueGauge::new(
@@ -317,8 +326,8 @@ fn build_matcher(
         config.threads.queue_commands_max,
         config.threads.tenant_share_percent,
     ));
-    let markets: Vec<MarketId> = seats.iter().map(|seat| seat.market).collect();
-    let journal = MemoryJournal::new(Publisher::new(&markets));
+    let treasury = Arc::clone(&desk.treasury);
+    let journal = MemoryJournal::new(Publisher::new(&seats, desk));
     let inbox = Inbox {
         queue: submissions,
         gauge: Arc::clone(&gauge),
@@ -326,7 +335,7 @@ fn build_matcher(
     };
     let random = keys::nonce()?;
     let index_key = u64::from_le_bytes(std::array::from_fn(|i| random[i]));
-    let matcher = Matcher::new(inbox, tenants, seats, index_key, journal)?;
+    let matcher = Matcher::new(inbox, tenants, seats, treasury, index_key, journal)?;
     Ok((
         MatcherDoor {
             queue,
@@ -336,19 +345,6 @@ fn build_matcher(
         },
         matcher,
     ))
-}
-
-fn find_market(shared: &Shared, tenant: &str, symbol: &str) -> Option<(TenantIndex, Route)> {
-    let tenant = shared
-        .directory
-        .tenants
-        .iter()
-        .find(|entry| entry.name == tenant)?;
-    let definition = tenant
-        .definitions
-        .iter()
-        .find(|d| d.symbol.as_str() == symbol)?;
-    Some((tenant.index, *tenant.markets.get(&definition.market)?))
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {

@@ -63,6 +63,12 @@ macro_rules! reject_reasons {
                 match self { $(Self::$name => $rule,)* }
             }
 
+            /// What to do about it.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy,)* }
+            }
+
             /// Whether the same request may succeed later without being changed.
             #[must_use]
             pub const fn retryable(self) -> bool {

@@ -1,12 +1,9 @@
 //! Currencies of a tenant.
 
 use souk_protocol::message::{CreateCurrency, CurrencyDefinition, UpdateCurrency};
-use souk_protocol::{Amount, RejectReason, Reserved};
+use souk_protocol::{AMOUNT_MAX, Amount, RejectReason, Reserved, SCALE_MAX};
 
 use super::{CURRENCIES_MAX, Control, CurrencyCode, Effect, is_name};
-
-/// The finest unit a currency may have: 10^-18.
-pub const SCALE_MAX: u8 = 18;
 
 /// A currency, and how much of it there is.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +64,7 @@ impl Control {
         }
         let (min, max) = (definition.amount_min, definition.amount_max);
         let bounded = max.0 != 0;
-        if min > Amount::MAX || max > Amount::MAX || (bounded && min > max) {
+        if min > AMOUNT_MAX || max > AMOUNT_MAX || (bounded && min > max) {
             return Err(RejectReason::LimitsOutOfRange);
         }
         let currency = self

@@ -2,7 +2,7 @@
 //! makes a repeat harmless.
 
 use souk_protocol::message::{Credit, Debit, Transfer};
-use souk_protocol::{AccountId, AccountStatus, Amount, CurrencyStatus, RejectReason, Text};
+use souk_protocol::{AMOUNT_MAX, AccountId, AccountStatus, Amount, CurrencyStatus, RejectReason, Text};
 
 use super::{Control, CurrencyCode, Custody, Effect, Funds, is_name};
 
@@ -176,7 +176,7 @@ impl Control {
                 .0
                 .checked_add(m.amount.0)
                 .map(Amount)
-                .filter(|supply| *supply <= Amount::MAX)
+                .filter(|supply| *supply <= AMOUNT_MAX)
                 .ok_or(RejectReason::SupplyExceeded),
             (_, None) => {
                 let left = currency.supply.0.checked_sub(m.amount.0);

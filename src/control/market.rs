@@ -153,8 +153,9 @@ impl Control {
         terms.spec = terms
             .spec
             .with_limits(limits)
+            .check()
             .map_err(|_| RejectReason::LimitsOutOfRange)?;
-        terms.tell_limits();
+        tell_limits(&mut terms.definition, &limits);
         Ok(Effect::Limits {
             market: m.market,
             limits,
@@ -199,7 +200,10 @@ impl MarketTerms {
             maker_ppm: m.maker_ppm.0,
             taker_ppm: m.taker_ppm.0,
         };
-        let fees = FeeTable::new(rates)?;
+        if !rates.are_legal() {
+            return Err(RejectReason::FeesOutOfRange);
+        }
+        let fees = FeeTable::new(rates);
         let spec = MarketSpec {
             price_min: m.price_min,
             price_max: m.price_max,
@@ -214,7 +218,7 @@ impl MarketTerms {
             fees: rates,
         };
         let spec = spec.check().map_err(|_| RejectReason::LimitsOutOfRange)?;
-        let mut terms = Self {
+        Ok(Self {
             definition: MarketDefinition {
                 market: m.market,
                 state: m.state,
@@ -242,9 +246,7 @@ impl MarketTerms {
             },
             spec,
             fees,
-        };
-        terms.tell_limits();
-        Ok(terms)
+        })
     }
 
     /// Its id.
@@ -252,16 +254,15 @@ impl MarketTerms {
     pub const fn id(&self) -> MarketId {
         self.definition.market
     }
+}
 
-    /// Writes the engine's bounds into what clients are told.
-    fn tell_limits(&mut self) {
-        let (definition, spec) = (&mut self.definition, &self.spec);
-        definition.price_min = spec.price_min;
-        definition.price_max = spec.price_max;
-        definition.qty_min = spec.qty_min;
-        definition.qty_max = spec.qty_max;
-        definition.notional_min = spec.notional_min;
-        definition.notional_max = spec.notional_max;
-        definition.account_orders_max = spec.account_orders_max;
-    }
+/// Writes bounds into what clients are told of a market.
+pub fn tell_limits(definition: &mut MarketDefinition, limits: &MarketLimits) {
+    definition.price_min = limits.price_min;
+    definition.price_max = limits.price_max;
+    definition.qty_min = limits.qty_min;
+    definition.qty_max = limits.qty_max;
+    definition.notional_min = limits.notional_min;
+    definition.notional_max = limits.notional_max;
+    definition.account_orders_max = limits.account_orders_max;
 }

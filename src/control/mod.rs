@@ -26,7 +26,7 @@ use souk_protocol::{AccountId, Amount, FeeGroup, MarketId, MarketState, RejectRe
 pub use account::{AccountTerms, FEE_ACCOUNT};
 pub use funding::Movement;
 pub use currency::is_currency_code;
-pub use market::{MarketTerms, Step, UnitsError, units};
+pub use market::{MarketTerms, Step, UnitsError, tell_limits, units};
 
 use currency::Currency;
 use funding::{FundingKey, FundingRecord};
@@ -189,9 +189,9 @@ impl Control {
         self.custody
     }
 
-    /// The markets.
-    pub fn markets(&self) -> impl Iterator<Item = &MarketTerms> {
-        self.markets.values()
+    /// The accounts, in no order.
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &AccountTerms)> {
+        self.accounts.iter().map(|(account, terms)| (*account, terms))
     }
 
     /// Whether there is such an account.

@@ -9,15 +9,16 @@ use souk_protocol::message::{
     MarketListEnd, Pong, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY, SUBSCRIBE_TRADES, Subscribe,
 };
 use souk_protocol::{
-    ClientMessage, FieldError, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved,
-    StpGroup,
+    ClientMessage, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved,
 };
 
 use super::market_message::{MarketMessage, Part};
 use super::session::{Next, Shared, session_reject};
 use super::throttle::{Throttle, Verdict};
 use crate::directory::{KeyEntry, Route};
-use crate::handoff::{Admission, BATCH_COMMANDS_MAX, Item, Lane, Link, Request, Seat, Submission};
+use crate::handoff::{
+    Admission, BATCH_COMMANDS_MAX, Item, Lane, Link, Request, RequestOrigin, Seat, Submission,
+};
 
 /// Requests that are not orders or cancels (pings, lists, joins, subscriptions) per second.
 const REQUEST_RATE: u32 = 2_000;
@@ -46,8 +47,10 @@ pub struct Established {
     /// What this read has for each matcher.
     pending: Vec<Pending>,
     pub(super) subscriptions: HashMap<MarketId, Route>,
+    /// Where markets are, of those that the session has asked for.
+    routes: hashbrown::HashMap<MarketId, Route>,
     /// Where the connection has to be forgotten when it ends.
-    ever_subscribed: HashMap<MarketId, Route>,
+    pub(super) ever_subscribed: HashMap<MarketId, Route>,
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +91,7 @@ impl Established {
             submitted: 0,
             pending: shared.doors.iter().map(|_| Pending::default()).collect(),
             subscriptions: HashMap::new(),
+            routes: hashbrown::HashMap::new(),
             ever_subscribed: HashMap::new(),
             shared,
             key,
@@ -128,11 +132,6 @@ impl Established {
                     .append(&session_reject(RejectReason::ProtocolOrder, 4, true).frame(0));
                 Next::Finish(RejectReason::ProtocolOrder)
             }
-            // Not served yet: as a template that is not there.
-            request if request.request_id().is_some() => {
-                let (reason, offset) = (RejectReason::UnknownTemplate, 4);
-                self.bad_field(&frame.header, &FieldError { reason, offset }, now)
-            }
             request => self.request(&frame.header, &request, now, wall_ns),
         }
     }
@@ -145,9 +144,18 @@ impl Established {
         now: Instant,
         wall_ns: u64,
     ) -> Next {
+        let template = header.template_id;
+        let origin = message.request_id().map(|request_id| RequestOrigin {
+            request_id,
+            template,
+        });
         let long = matches!(
             message,
-            ClientMessage::MarketListRequest(_) | ClientMessage::Subscribe(_)
+            ClientMessage::MarketListRequest(_)
+                | ClientMessage::Subscribe(_)
+                | ClientMessage::CurrencyListRequest(_)
+                | ClientMessage::SubscribeSettlements(_)
+                | ClientMessage::StatementQuery(_)
         );
         let throttle = if long {
             &mut self.long_answers
@@ -157,6 +165,11 @@ impl Established {
         match throttle.take(1, now) {
             Verdict::Admitted => {}
             Verdict::Refused(retry_after_us) => {
+                if let Some(origin) = origin {
+                    let reason = RejectReason::SessionRateExceeded;
+                    self.reject_request(origin, reason, retry_after_us);
+                    return Next::Read;
+                }
                 return self.refuse_request(
                     header,
                     MarketId(0),
@@ -165,6 +178,9 @@ impl Established {
                 );
             }
             Verdict::Flooding => return Next::Finish(RejectReason::SessionRateExceeded),
+        }
+        if let Some(origin) = origin {
+            return self.tenant_request(origin, message);
         }
         match message {
             ClientMessage::Ping(ping) => {
@@ -177,13 +193,13 @@ impl Established {
                 Next::Read
             }
             ClientMessage::MarketListRequest(_) => {
-                let definitions = &self.key.tenant.definitions;
-                let mut frames: Vec<u8> = definitions
-                    .iter()
+                let catalogue = self.key.tenant.catalogue();
+                let mut frames: Vec<u8> = catalogue
+                    .markets()
                     .flat_map(|definition| definition.frame(0))
                     .collect();
                 let end = MarketListEnd {
-                    count: definitions.len() as u32,
+                    count: catalogue.markets().len() as u32,
                     reserved: Reserved,
                 };
                 frames.extend_from_slice(&end.frame(0));
@@ -220,23 +236,23 @@ impl Established {
         if !stream && flags != SUBSCRIBE_SNAPSHOT_ONLY {
             return self.refuse_request(header, market, RejectReason::SubscriptionFlagsUnknown, 0);
         }
-        if stream && let Some(route) = self.key.tenant.markets.get(&market) {
+        if stream && let Some(route) = self.route(market) {
             let full = self.subscriptions.len() >= self.shared.limits.subscriptions_max;
             if full && !self.subscriptions.contains_key(&market) {
                 return self.refuse_request(header, market, RejectReason::TooManySubscriptions, 0);
             }
-            self.subscriptions.insert(market, *route);
-            self.ever_subscribed.insert(market, *route);
+            self.subscriptions.insert(market, route);
+            self.ever_subscribed.insert(market, route);
         }
         self.queue_request(header, market, Request::Subscribe(flags))
     }
 
     /// Puts an unnumbered request into the market's queue.
     fn queue_request(&mut self, header: &Header, market: MarketId, request: Request) -> Next {
-        let tenant = &self.key.tenant;
-        let Some(route) = tenant.markets.get(&market).copied() else {
+        let Some(route) = self.route(market) else {
             return self.refuse_request(header, market, RejectReason::UnknownMarket, 0);
         };
+        let tenant = &self.key.tenant;
         let gauge = &self.shared.doors[route.matcher].gauge;
         if let Err(reason) = gauge.admit(tenant.index, Admission::Cancel, 1) {
             return self.refuse_request(header, market, reason, RETRY_BUSY_US);
@@ -244,8 +260,9 @@ impl Established {
         if matches!(request, Request::Unsubscribe) {
             self.subscriptions.remove(&market);
         }
+        let book = matches!(request, Request::Subscribe(_));
         self.push(route, request, false);
-        if matches!(request, Request::Subscribe(_)) {
+        if book {
             // Alone, so that the matcher can see to others between two books.
             self.submit_to(route.matcher);
         }
@@ -253,7 +270,7 @@ impl Established {
     }
 
     fn market_message(&mut self, header: &Header, message: &MarketMessage, now: Instant) -> Next {
-        let (route, first_group) = match self.admit(message, now) {
+        let route = match self.admit(message, now) {
             Ok(admitted) => admitted,
             Err(refusal) => return self.refuse(header, message, refusal),
         };
@@ -264,24 +281,18 @@ impl Established {
         let cancels = message.is_cancel();
         let (first, others) = message.parts();
         let session = self.link.session;
-        let numbered = first.numbered(header.seq, session, first_group, message);
+        let numbered = first.numbered(header.seq, session, message);
         self.push(route, Request::Command(numbered), cancels);
         for part in others {
-            let group = self.group_of(part);
-            let numbered = part.numbered(header.seq, session, group, message);
+            let numbered = part.numbered(header.seq, session, message);
             self.push(route, Request::Command(numbered), cancels);
         }
         Next::Read
     }
 
     /// Everything that is checked before a market sees a message. Rates first, so that a flood of
-    /// wrong messages is a flood too. Gives the market's place, and the self-trade prevention group
-    /// of the first part's account.
-    fn admit(
-        &mut self,
-        message: &MarketMessage,
-        now: Instant,
-    ) -> Result<(Route, StpGroup), Refusal> {
+    /// wrong messages is a flood too. Gives the market's place.
+    fn admit(&mut self, message: &MarketMessage, now: Instant) -> Result<Route, Refusal> {
         let cancels = message.is_cancel();
         let count = message.count();
         let throttle = if cancels {
@@ -300,18 +311,14 @@ impl Established {
         if !(permissions.trade || (permissions.cancel && message.is_harmless())) {
             return Err(Refusal::Wrong(RejectReason::PermissionDenied, ""));
         }
-        let Some(route) = self.key.tenant.markets.get(&message.market()).copied() else {
+        let Some(route) = self.route(message.market()) else {
             return Err(Refusal::Wrong(RejectReason::UnknownMarket, "market"));
         };
         let accounts = &self.key.accounts;
         let (first, others) = message.parts();
-        let Some(group) = accounts.get(&first.account()).copied() else {
-            return Err(Refusal::Wrong(RejectReason::UnknownAccount, "account"));
-        };
-        if !others
-            .iter()
-            .all(|part| accounts.contains_key(&part.account()))
-        {
+        let parts = std::iter::once(first).chain(others);
+        // Whether the tenant has the account, its market's matcher says.
+        if !parts.map(Part::account).all(|account| accounts.contain(account)) {
             return Err(Refusal::Wrong(RejectReason::UnknownAccount, "account"));
         }
         if self.outstanding() >= u64::from(self.shared.limits.max_inflight) {
@@ -327,7 +334,7 @@ impl Established {
         };
         self.take_room(route.matcher, kind, count)
             .map_err(|reason| Refusal::TooMuch(reason, RETRY_BUSY_US))?;
-        Ok((route, group))
+        Ok(route)
     }
 
     /// Sees to it that there is room for `count` commands in a matcher's queue. Takes room for
@@ -354,15 +361,17 @@ impl Established {
         Ok(())
     }
 
-    fn group_of(&self, part: &Part) -> StpGroup {
-        self.key
-            .accounts
-            .get(&part.account())
-            .copied()
-            .unwrap_or_default()
+    /// Where a market is.
+    pub(super) fn route(&mut self, market: MarketId) -> Option<Route> {
+        if let Some(route) = self.routes.get(&market) {
+            return Some(*route);
+        }
+        let route = self.key.tenant.route(market)?;
+        self.routes.insert(market, route);
+        Some(route)
     }
 
-    fn push(&mut self, route: Route, request: Request, cancel: bool) {
+    pub(super) fn push(&mut self, route: Route, request: Request, cancel: bool) {
         let pending = &mut self.pending[route.matcher];
         if pending.items.is_empty() {
             pending.items = self.shared.doors[route.matcher].items();
@@ -370,15 +379,15 @@ impl Established {
         }
         pending.cancels_only &= cancel;
         pending.touched = Some(route.seat);
+        // A batch frame stays together; a submission may be a frame longer than the bound.
+        let whole = match &request {
+            Request::Command(numbered) => numbered.batch.last,
+            _ => true,
+        };
         pending.items.push(Item {
             seat: route.seat,
             request,
         });
-        // A batch frame stays together; a submission may be a frame longer than the bound.
-        let whole = match request {
-            Request::Command(numbered) => numbered.batch.last,
-            _ => true,
-        };
         if whole && pending.items.len() >= BATCH_COMMANDS_MAX {
             self.submit_to(route.matcher);
         }

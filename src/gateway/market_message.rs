@@ -207,12 +207,11 @@ impl Part {
         &self,
         client_seq: u64,
         session: SessionId,
-        group: StpGroup,
         message: &MarketMessage,
     ) -> Numbered {
         Numbered {
             client_seq,
-            command: self.command(session, group),
+            command: self.command(session),
             batch: BatchPlace {
                 index: self.index,
                 last: self.last,
@@ -221,7 +220,7 @@ impl Part {
         }
     }
 
-    fn command(&self, session: SessionId, stp_group: StpGroup) -> Command {
+    fn command(&self, session: SessionId) -> Command {
         match &self.instruction {
             Instruction::New(m) => Command::New(NewOrder {
                 cl_ord_id: m.cl_ord_id,
@@ -236,7 +235,8 @@ impl Part {
                 budget: m.budget,
                 stp_mode: m.stp_mode,
                 stp_scope: m.stp_scope,
-                stp_group,
+                // From the account, by the matcher.
+                stp_group: StpGroup(0),
                 fee_tier: FeeTier(0),
             }),
             Instruction::Cancel(m) => Command::Cancel(CancelOrder {

@@ -9,6 +9,7 @@ mod market_message;
 mod refusals;
 pub mod registry;
 pub mod session;
+mod tenant_request;
 pub mod throttle;
 
 pub use connection::{Acceptor, ConnectionBounds};

@@ -55,14 +55,16 @@ impl Established {
         let gauge = &self.shared.doors[matcher].gauge;
         gauge.release(submission.tenant, submission.items.len() as u32);
         self.submitted -= messages;
-        let markets = &self.key.tenant.markets;
         for item in &submission.items {
-            let here = |route: &Route| route.matcher == matcher && route.seat == item.seat;
-            let market = markets
-                .iter()
-                .find(|(_, route)| here(route))
-                .map_or(MarketId(0), |(id, _)| *id);
-            match item.request {
+            let market = self
+                .key
+                .tenant
+                .market_at(Route {
+                    matcher,
+                    seat: item.seat,
+                })
+                .unwrap_or(MarketId(0));
+            match &item.request {
                 Request::Command(numbered) if numbered.batch.last => {
                     let refused = not_applied(
                         numbered.client_seq,
@@ -71,6 +73,13 @@ impl Established {
                         RETRY_BUSY_US,
                     );
                     self.link.outbox.append(&refused.frame(0));
+                }
+                Request::Control(request) => {
+                    let reason = RejectReason::MarketBusy;
+                    self.reject_request(request.origin, reason, RETRY_BUSY_US);
+                }
+                Request::SubscribeSettlements { origin, .. } => {
+                    self.reject_request(*origin, RejectReason::MarketBusy, RETRY_BUSY_US);
                 }
                 Request::Command(_) => {}
                 _ => {

@@ -18,12 +18,15 @@ use souk_protocol::{
 
 use super::established::Established;
 use super::registry::Registry;
-use crate::config::Limits;
+use crate::config::{KeyAccounts, Limits};
 use crate::directory::{Directory, KeyEntry};
 use crate::handoff::MatcherDoor;
+use crate::treasury::Treasury;
 
 /// When a node that takes no new work may be asked again.
 pub const RETRY_AFTER_DRAIN_MS: u32 = 1_000;
+/// Accounts that a key which may use all of them is told of.
+const ACCOUNTS_TOLD_MAX: usize = 1_024;
 /// A key that no directory holds, so that an unknown key costs the same work as a known one.
 const NOBODYS_KEY: [u8; 32] = [
     0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7, 0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64, 0x07, 0x3a,
@@ -34,7 +37,9 @@ const NOBODYS_KEY: [u8; 32] = [
 #[derive(Debug)]
 pub struct Shared {
     /// Who exists.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
+    /// What accounts have.
+    pub treasury: Arc<Treasury>,
     /// Who is connected.
     pub registry: Arc<Registry>,
     /// The matchers' queues, by matcher.
@@ -45,6 +50,8 @@ pub struct Shared {
     pub cluster_id: u64,
     /// What an acknowledgement is worth.
     pub durability: Durability,
+    /// Settlements kept for each market.
+    pub settlements_max: usize,
 }
 
 /// The present moment, on both clocks.
@@ -287,8 +294,13 @@ impl Session {
             durability: self.shared.durability,
             reserved: Reserved,
         };
-        let mut accounts: Vec<_> = key.accounts.keys().copied().collect();
-        accounts.sort_unstable();
+        let accounts: Vec<_> = match &key.accounts {
+            KeyAccounts::All => {
+                let catalogue = key.tenant.catalogue();
+                catalogue.accounts().take(ACCOUNTS_TOLD_MAX).collect()
+            }
+            KeyAccounts::Some(accounts) => accounts.iter().copied().collect(),
+        };
         let entries: Vec<_> = accounts
             .into_iter()
             .map(|account| AccountEntry {

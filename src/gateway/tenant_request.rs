@@ -3,14 +3,14 @@
 
 
 use souk_protocol::message::{
-    self as wire, BalanceReport, CurrencyListEnd, RequestRejected, StatementReport,
+    self as wire, BalanceReport, CurrencyListEnd, StatementReport,
 };
 use souk_protocol::{
-    AccountId, Block, ClientMessage, Code, FLAG_MORE_FOLLOWS, FRAME_FROM_SERVER_MAX, RejectReason, Reserved,
+    AccountId, Block, ClientMessage, FLAG_MORE_FOLLOWS, FRAME_FROM_SERVER_MAX, RejectReason, Reserved,
     frame_len_with_group, write_frame_with_group,
 };
 
-use super::established::Established;
+use super::established::{Established, RETRY_BUSY_US};
 use super::session::Next;
 use crate::control::ControlCommand;
 use crate::handoff::{Admission, ControlRequest, Request, RequestOrigin};
@@ -26,37 +26,6 @@ const _: () = assert!(
 const BALANCES_PER_FRAME_MAX: usize = (FRAME_FROM_SERVER_MAX as usize
     - frame_len_with_group::<BalanceReport, wire::BalanceEntry>(0))
     / wire::BalanceEntry::LEN;
-
-/// A request of this kind: what its sender calls it, and what it was.
-pub(super) fn origin_of(message: &ClientMessage<'_>) -> Option<RequestOrigin> {
-    let (request_id, template) = match message {
-        ClientMessage::CreateCurrency(m) => (m.request_id, wire::CreateCurrency::TEMPLATE),
-        ClientMessage::UpdateCurrency(m) => (m.request_id, wire::UpdateCurrency::TEMPLATE),
-        ClientMessage::CreateMarket(m) => (m.request_id, wire::CreateMarket::TEMPLATE),
-        ClientMessage::SetMarketLimits(m) => (m.request_id, wire::SetMarketLimits::TEMPLATE),
-        ClientMessage::SetMarketState(m) => (m.request_id, wire::SetMarketState::TEMPLATE),
-        ClientMessage::SetFees(m) => (m.request_id, wire::SetFees::TEMPLATE),
-        ClientMessage::CreateAccount(m) => (m.request_id, wire::CreateAccount::TEMPLATE),
-        ClientMessage::UpdateAccount(m) => (m.request_id, wire::UpdateAccount::TEMPLATE),
-        ClientMessage::Credit(m) => (m.request_id, wire::Credit::TEMPLATE),
-        ClientMessage::Debit(m) => (m.request_id, wire::Debit::TEMPLATE),
-        ClientMessage::Transfer(m) => (m.request_id, wire::Transfer::TEMPLATE),
-        ClientMessage::BalanceQuery(m) => (m.request_id, wire::BalanceQuery::TEMPLATE),
-        ClientMessage::StatementQuery(m) => (m.request_id, wire::StatementQuery::TEMPLATE),
-        ClientMessage::SubscribeSettlements(m) => {
-            (m.request_id, wire::SubscribeSettlements::TEMPLATE)
-        }
-        ClientMessage::SubscribeAccount(m) => (m.request_id, wire::SubscribeAccount::TEMPLATE),
-        ClientMessage::CurrencyListRequest(m) => {
-            (m.request_id, wire::CurrencyListRequest::TEMPLATE)
-        }
-        _ => return None,
-    };
-    Some(RequestOrigin {
-        request_id,
-        template,
-    })
-}
 
 /// The command of a message to the control stream.
 fn command_of(message: &ClientMessage<'_>) -> Option<ControlCommand> {
@@ -88,18 +57,23 @@ impl Established {
             None => self.read_request(origin, message),
         };
         if let Err(reason) = done {
-            self.reject_request(origin, reason);
+            let full = matches!(
+                reason,
+                RejectReason::MarketBusy | RejectReason::TenantShareExceeded
+            );
+            self.reject_request(origin, reason, if full { RETRY_BUSY_US } else { 0 });
         }
         Next::Read
     }
 
-    pub(super) fn reject_request(&self, origin: RequestOrigin, reason: RejectReason) {
-        let rejected = RequestRejected {
-            request_id: origin.request_id,
-            ref_template: origin.template,
-            code: Code::from(reason),
-            reserved: Reserved,
-        };
+    pub(super) fn reject_request(
+        &self,
+        origin: RequestOrigin,
+        reason: RejectReason,
+        retry_after_us: u32,
+    ) {
+        let mut rejected = origin.rejected(reason);
+        rejected.retry_after_us = retry_after_us;
         self.link.outbox.append(&rejected.frame(0));
     }
 

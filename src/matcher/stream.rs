@@ -112,7 +112,11 @@ impl Stream {
             watchers: Vec::new(),
             frame: FrameVerdict::Apply,
         };
-        stream.apply(&Command::SetState(seat.state), &mut Vec::new());
+        let mut events = Vec::new();
+        for change in &seat.changes {
+            stream.change(change, &mut events);
+        }
+        stream.change(&MarketChange::State(seat.state), &mut events);
         stream
     }
 

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use souk_protocol::message::{FundingResult, RequestAccepted, RequestRejected};
-use souk_protocol::{Code, RejectReason, Reserved};
+use souk_protocol::message::{FundingResult, RequestAccepted};
+use souk_protocol::{RejectReason, Reserved};
 
 use super::money::Gathered;
 use super::{Desk, LinkPlace, Links};
@@ -31,7 +31,7 @@ impl Decided<'_> {
     ) {
         let effect = match self.result {
             Ok(effect) => effect,
-            Err(reason) => return links.send(place, &self.rejected(*reason)),
+            Err(reason) => return links.send(place, &self.request.origin.rejected(*reason).frame(0)),
         };
         let tenant = &desk.directory.tenants[self.tenant.0 as usize];
         match effect {
@@ -80,16 +80,6 @@ impl Decided<'_> {
             control_seq: self.control_seq,
         };
         accepted.frame(0)
-    }
-
-    fn rejected(&self, reason: RejectReason) -> [u8; RequestRejected::FRAME_LEN] {
-        let rejected = RequestRejected {
-            request_id: self.request.origin.request_id,
-            ref_template: self.request.origin.template,
-            code: Code::from(reason),
-            reserved: Reserved,
-        };
-        rejected.frame(0)
     }
 
     fn funded(&self, control_seq: u64, repeated: bool) -> [u8; FundingResult::FRAME_LEN] {

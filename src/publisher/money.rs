@@ -3,7 +3,7 @@
 //! Must never: settle a record twice, or one that is not committed.
 
 use souk_engine::{
-    BalanceChange, BalanceSink, Command, Event, MarketSpec, PairCurrency, Settlement, Trade,
+    BalanceChange, BalanceSink, Command, Event, FeeTable, PairCurrency, Settlement, Trade,
     TradeMoney,
 };
 use souk_protocol::message::{self as wire, StatementEntry};
@@ -14,7 +14,7 @@ use souk_protocol::{
 use super::Links;
 use super::settlements::Settlements;
 use crate::control::{CurrencyCode, Custody, FEE_ACCOUNT};
-use crate::handoff::{Admitted, MarketSeat, TenantIndex};
+use crate::handoff::{Admitted, MarketChange, MarketSeat, TenantIndex};
 use crate::ledger::{BalanceSlot, BalanceView, Change, CurrencyIndex, Leg, Wallets};
 use crate::treasury::{Posting, Touched, Treasury};
 
@@ -69,17 +69,24 @@ impl MarketMoney {
             let code = treasury.code(currency);
             code.expect("a market is opened between currencies that exist")
         };
+        let mut fees = FeeTable::new(seat.spec.fees);
+        for change in &seat.changes {
+            if let MarketChange::Fees { rates, .. } = change {
+                fees.add(*rates)
+                    .expect("rates are checked before they are a change");
+            }
+        }
         Self {
             market: seat.market,
             tenant: seat.tenant,
             custody: seat.custody,
-            settlement: Settlement::new(&MarketSpec { ..seat.spec }),
+            settlement: Settlement::resume(&seat.spec, fees),
             wallets: Wallets::new(seat.tenant, seat.base, seat.quote),
             base: code(seat.base),
             quote: code(seat.quote),
             quote_index: seat.quote,
             settled_seq: 0,
-            log: Settlements::new(seat.settlements_kept),
+            log: Settlements::new(seat.settlements_max),
         }
     }
 

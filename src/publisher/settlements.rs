@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use souk_protocol::message::{RequestRejected, Settlement, SettlementsFrom};
-use souk_protocol::{Code, MarketId, RejectReason, Reserved};
+use souk_protocol::message::{Settlement, SettlementsFrom};
+use souk_protocol::{MarketId, RejectReason, Reserved};
 
 use super::{LinkPlace, Links};
 use crate::handoff::RequestOrigin;
@@ -80,12 +80,7 @@ impl Settlements {
             _ => None,
         };
         if let Some(reason) = refusal {
-            let rejected = RequestRejected {
-                request_id: origin.request_id,
-                ref_template: origin.template,
-                code: Code::from(reason),
-                reserved: Reserved,
-            };
+            let rejected = origin.rejected(reason);
             links.send_to(place, connection, &rejected.frame(0));
             return;
         }

@@ -187,7 +187,7 @@ impl Treasury {
         // No overflow: an amount is at most 2^63 - 1.
         let units = amount.0.cast_signed();
         let transfer = movement.from.is_some() && movement.to.is_some();
-        let mut post = |account: AccountId, change: i64, kind, view: BalanceView| {
+        let post = |account: AccountId, change: i64, kind, view: BalanceView| {
             let posting = Posting {
                 account,
                 currency: movement.currency,

@@ -125,13 +125,9 @@ blocks! {
         control_seq: u64,
         /// The request's.
         business_id: u64,
-        /// What the account has after it, held money included; of a transfer: the account `from`.
-        total: Amount,
-        /// What of it may be held, debited or transferred.
-        available: Amount,
-        /// The `sequence` of that balance.
-        sequence: u64,
-        /// Whether the key was used before: then this is what the first request was answered.
+        /// The amount that was moved, in units.
+        amount: Amount,
+        /// Whether the key was used before: then nothing moved now, and `control_seq` is the first request's.
         repeated: bool,
         /// Zero.
         reserved: Reserved<7>,

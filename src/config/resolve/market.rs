@@ -1,14 +1,17 @@
 //! Markets: decimals of people become ticks, lots and whole units.
 
 use rust_decimal::Decimal;
-use souk_engine::{FeeRates, MarketSpec};
-use souk_protocol::message::MarketDefinition;
-use souk_protocol::{Amount, MarketId, PRICE_MAX, Price, QTY_MAX, Qty, Reserved, Text};
+use souk_protocol::message::{CreateMarket, SetFees};
+use souk_protocol::{
+    Amount, FeeGroup, MarketId, MarketState, PRICE_MAX, Ppm, Price, QTY_MAX, Qty, Reserved, Text,
+};
 use toml::Spanned;
 
-use super::{Source, state_of};
-use crate::config::raw::RawMarket;
-use crate::config::{ConfigError, MarketConfig};
+use super::Source;
+use super::tenant::{Draft, amount};
+use crate::config::ConfigError;
+use crate::config::raw::{RawMarket, RawState};
+use crate::control::{ControlCommand, CurrencyCode, Step, UnitsError, units};
 
 /// A currency code: 1 to 8 upper-case letters or digits.
 pub(super) fn currency_code(
