@@ -12,8 +12,8 @@ use souk_protocol::{MarketId, SessionId};
 
 use crate::bootstrap::market_seat;
 use crate::control::{Effect, MarketTerms, tell_limits};
-use crate::directory::TenantEntry;
 use crate::directory::Route;
+use crate::directory::TenantEntry;
 use crate::gateway::session::Shared;
 use crate::handoff::{
     Item, Lane, Link, MarketChange, Request, Seat, Submission, Task, TenantIndex,
@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_millis(1);
 
 /// Carries tasks out, in order.
 #[derive(Debug)]
-pub(crate) struct Administrator {
+pub struct Administrator {
     tasks: Receiver<Task>,
     /// The doors of a node that is not stopping yet. What comes later is in the control stream.
     shared: Weak<Shared>,
@@ -48,16 +48,24 @@ impl Administrator {
     }
 
     /// Runs until the matchers have ended.
-    pub(crate) fn run(mut self) {
+    pub fn run(mut self) {
         while let Ok(task) = self.tasks.recv() {
-            let Some(shared) = self.shared.upgrade() else {
-                continue;
-            };
-            self.carry_out(&shared, task);
+            self.carry_out(task);
         }
     }
 
-    fn carry_out(&mut self, shared: &Shared, task: Task) {
+    /// Carries out what waits, for whoever drives all parts on one thread.
+    pub fn poll(&mut self) {
+        while let Ok(task) = self.tasks.try_recv() {
+            self.carry_out(task);
+        }
+    }
+
+    fn carry_out(&mut self, task: Task) {
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
+        let shared = &*shared;
         let tenant = &shared.directory.tenants[task.tenant.0 as usize];
         match task.effect {
             Effect::MarketCreated(terms) => self.open_market(shared, task.tenant, &terms),

@@ -82,7 +82,10 @@ impl Founding<'_> {
                     fee_group,
                     rates,
                 } => {
-                    let route = self.entry.route(*market).expect("a market comes before its fees");
+                    let route = self
+                        .entry
+                        .route(*market)
+                        .expect("a market comes before its fees");
                     let seats = &mut self.seats[route.matcher];
                     if let SeatConfig::Market(seat) = &mut seats[route.seat.0 as usize] {
                         seat.changes.push(MarketChange::Fees {

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use souk_engine::{Command, Event, FeeRates, FeeTier, MarketLimits, MarketSpec};
 use souk_protocol::message::{LevelEntry, MarketJoined, RequestRejected};
-use souk_protocol::{Amount, Code, FeeGroup, MarketId, MarketState, RejectReason, Reserved, SessionId, StpGroup};
+use souk_protocol::{
+    Amount, Code, FeeGroup, MarketId, MarketState, RejectReason, Reserved, SessionId, StpGroup,
+};
 use tokio::sync::Notify;
 
 use crate::control::{Control, ControlCommand, Custody, Effect};

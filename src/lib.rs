@@ -2,7 +2,7 @@
 //!
 //! `ARCHITECTURE.md` shows the way of one order through these modules and what each must never do.
 
-pub(crate) mod administrator;
+pub mod administrator;
 pub(crate) mod bootstrap;
 pub mod clock;
 pub mod config;
@@ -15,6 +15,7 @@ pub mod journal;
 pub mod keys;
 pub mod ledger;
 pub mod matcher;
+pub mod node;
 pub mod publisher;
 pub mod routing;
 pub mod server;

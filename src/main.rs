@@ -158,7 +158,7 @@ fn check(path: &Path) -> anyhow::Result<()> {
     let markets: usize = config
         .tenants
         .iter()
-        .map(|tenant| tenant.markets.len())
+        .map(|tenant| tenant.control.markets())
         .sum();
     println!("{}: good", path.display());
     println!("  listen {}", config.server.listen);

@@ -5,31 +5,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{bounded, unbounded};
 use socket2::{Domain, Protocol, Socket, Type};
-use souk_protocol::{Durability, MarketState};
+use souk_protocol::MarketState;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 
-use crate::administrator::{self, Administrator};
-use crate::bootstrap::Bootstrap;
+use crate::administrator;
 use crate::clock;
 use crate::config::{Config, Layout};
-use crate::gateway::registry::Registry;
 use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
-use crate::handoff::{
-    MarketChange, MatcherDoor, QUEUE_SUBMISSIONS_MAX, QueueGauge, Request, SPARE_ITEMS_MAX, Seat,
-    SeatConfig,
-};
-use crate::journal::MemoryJournal;
-use crate::keys;
-use crate::matcher::{Inbox, Matcher};
-use crate::publisher::{Desk, Publisher};
+use crate::handoff::{MarketChange, Request};
+use crate::node::{Node, NodeError, NodeMatcher};
 use crate::threads::{self, Plan, PlanError};
-
-/// The matcher of the durability class `memory`.
-type NodeMatcher = Matcher<MemoryJournal<Publisher>>;
 
 /// Connections the system may hold for us before we accept them.
 const BACKLOG: i32 = 4_096;
@@ -58,12 +46,9 @@ pub enum ServerError {
     /// The threads cannot be laid out as asked.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// A market's bounds are refused.
-    #[error("market: {0}")]
-    Market(#[from] souk_engine::SpecError),
-    /// The system gives no randomness.
+    /// Its parts cannot be made.
     #[error(transparent)]
-    Random(#[from] keys::KeyError),
+    Node(#[from] NodeError),
 }
 
 /// A running node. Dropping it stops it without waiting for answers; see [`Server::drain`].
@@ -94,41 +79,12 @@ impl Server {
     pub fn start(config: &Config) -> Result<Self, ServerError> {
         let plan = Plan::new(&config.threads)?;
         let (listener, address) = listen(config.server.listen)?;
-        let Bootstrap {
-            directory,
-            treasury,
-            seats,
-        } = Bootstrap::new(config, plan.matchers);
-        let next_seats = seats.iter().map(|seats| Seat(seats.len() as u32)).collect();
         let inline_wake = (plan.layout == Layout::Inline).then(|| Arc::new(Notify::new()));
-        let (tasks_in, tasks) = unbounded();
-        let desk = Desk {
-            treasury: Arc::clone(&treasury),
-            directory: Arc::clone(&directory),
-            tasks: tasks_in,
-        };
-        let (mut doors, mut matchers) = (Vec::new(), Vec::new());
-        for seats in seats {
-            let (door, matcher) = build_matcher(config, seats, desk.clone(), inline_wake.clone())?;
-            doors.push(door);
-            matchers.push(matcher);
-        }
-        let shared = Arc::new(Shared {
-            registry: Arc::new(Registry::new(
-                config.server.connections_max,
-                config.server.connections_per_address_max,
-                config.server.logon_rate,
-                config.server.outbox_bytes_max,
-            )),
-            directory,
-            treasury,
-            doors,
-            limits: config.limits,
-            cluster_id: config.server.cluster_id,
-            durability: Durability::Memory,
-            settlements_max: config.history.settlements_max,
-        });
-        let administrator = Administrator::new(tasks, Arc::downgrade(&shared), next_seats);
+        let Node {
+            shared,
+            matchers,
+            administrator,
+        } = Node::new(config, plan.matchers, inline_wake.as_ref())?;
         let (drain, drained) = watch::channel(false);
         let gateway = Gateway {
             listener,
@@ -310,41 +266,6 @@ async fn run_inline(mut matcher: NodeMatcher, wake: Arc<Notify>) {
         }
         wake.notified().await;
     }
-}
-
-fn build_matcher(
-    config: &Config,
-    seats: Vec<SeatConfig>,
-    desk: Desk,
-    inline_wake: Option<Arc<Notify>>,
-) -> Result<(MatcherDoor, NodeMatcher), ServerError> {
-    let tenants = config.tenants.len();
-    let (queue, submissions) = bounded(QUEUE_SUBMISSIONS_MAX);
-    let (spare_in, spare) = bounded(SPARE_ITEMS_MAX);
-    let gauge = Arc::new(QueueGauge::new(
-        tenants,
-        config.threads.queue_commands_max,
-        config.threads.tenant_share_percent,
-    ));
-    let treasury = Arc::clone(&desk.treasury);
-    let journal = MemoryJournal::new(Publisher::new(&seats, desk));
-    let inbox = Inbox {
-        queue: submissions,
-        gauge: Arc::clone(&gauge),
-        spare: spare_in,
-    };
-    let random = keys::nonce()?;
-    let index_key = u64::from_le_bytes(std::array::from_fn(|i| random[i]));
-    let matcher = Matcher::new(inbox, tenants, seats, treasury, index_key, journal)?;
-    Ok((
-        MatcherDoor {
-            queue,
-            gauge,
-            inline_wake,
-            spare,
-        },
-        matcher,
-    ))
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {

@@ -11,15 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use counting::{Counting, allocations};
-use crossbeam_channel::bounded;
 use souk::config::{Config, Overrides};
-use souk::directory::Directory;
-use souk::gateway::registry::Registry;
-use souk::gateway::session::{Next, Now, Session, Shared};
-use souk::handoff::{Link, MatcherDoor, QueueGauge};
-use souk::journal::MemoryJournal;
-use souk::matcher::{Inbox, Matcher};
-use souk::publisher::Publisher;
+use souk::gateway::session::{Next, Now, Session};
+use souk::handoff::Link;
+use souk::node::{Node, NodeMatcher};
 use souk_protocol::message::CancelOrder;
 use souk_protocol::*;
 use support::{limit, pair, two_tenants};
@@ -33,45 +28,21 @@ const WARM_READS: u64 = 2_000;
 const READS: u64 = 20_000;
 
 /// A node with one session, driven by hand.
-struct Node {
+struct Driven {
     session: Session,
-    matcher: Matcher<MemoryJournal<Publisher>>,
+    matcher: NodeMatcher,
     now: Now,
 }
 
-impl Node {
+impl Driven {
     fn start() -> Self {
         let head = "[limits]\norder_rate = 100000000\norder_burst = 100000000\ncancel_rate = 100000000\ncancel_burst = 100000000\n";
         let config = Config::from_toml(&two_tenants(head), &Overrides::default()).unwrap();
-        let (directory, seats) = Directory::new(&config, 1);
-        let gauge = Arc::new(QueueGauge::new(2, 65_536, 50));
-        let (queue, submissions) = bounded(64);
-        let (spare_in, spare) = bounded(64);
-        let markets: Vec<MarketId> = seats[0].iter().map(|seat| seat.market).collect();
-        let inbox = Inbox {
-            queue: submissions,
-            gauge: Arc::clone(&gauge),
-            spare: spare_in,
-        };
-        let journal = MemoryJournal::new(Publisher::new(&markets));
-        let door = MatcherDoor {
-            queue,
-            gauge,
-            inline_wake: None,
-            spare,
-        };
-        let shared = Shared {
-            registry: Arc::new(Registry::new(10, 10, 100, 1 << 20)),
-            directory,
-            doors: vec![door],
-            limits: config.limits,
-            cluster_id: 1,
-            durability: Durability::Memory,
-        };
+        let parts = Node::new(&config, 1, None).unwrap();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mut node = Self {
-            session: Session::new(Arc::new(shared), address, [1; 32]),
-            matcher: Matcher::new(inbox, 2, &seats[0], 7, journal).unwrap(),
+            session: Session::new(parts.shared, address, [1; 32]),
+            matcher: parts.matchers.into_iter().next().unwrap(),
             now: Now {
                 wall_ns: 1_800_000_000_000_000_000,
                 instant: Instant::now(),
@@ -139,7 +110,7 @@ fn read(number: u64, frames: &mut Vec<u8>) {
 
 #[test]
 fn an_order_on_its_way_allocates_nothing() {
-    let mut node = Node::start();
+    let mut node = Driven::start();
     let link = node.link();
     let (mut frames, mut reports) = (Vec::with_capacity(65_536), Vec::with_capacity(65_536));
     let (mut bytes, mut before) = (0, 0);

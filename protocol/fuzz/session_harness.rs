@@ -7,18 +7,13 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::bounded;
+use souk::administrator::Administrator;
 use souk::config::{Config, Overrides};
-use souk::directory::Directory;
-use souk::gateway::registry::Registry;
-use souk::gateway::session::{Next, Now, Session, Shared};
-use souk::handoff::{MatcherDoor, QueueGauge};
-use souk::journal::MemoryJournal;
-use souk::matcher::{Inbox, Matcher};
-use souk::publisher::Publisher;
+use souk::gateway::session::{Next, Now, Session};
+use souk::node::{Node, NodeMatcher};
 use souk_protocol::message::Challenge;
 use souk_protocol::{
-    ClientMessage, Credentials, Durability, FRAME_FROM_CLIENT_MAX, FRAME_FROM_SERVER_MAX,
+    ClientMessage, Credentials, FRAME_FROM_CLIENT_MAX, FRAME_FROM_SERVER_MAX,
     HEADER_LEN, KeyId, MarketId, ServerMessage, Value, hello, logon, split_frame,
 };
 
@@ -60,13 +55,16 @@ account_orders_max = 8
 [[tenant.account]]
 id = 1
 stp_group = 1
+credit = { BTC = "1000000", USDT = "1000000000" }
 [[tenant.account]]
 id = 2
 stp_group = 1
+credit = { BTC = "0.5", USDT = "200" }
 [[tenant.key]]
 id = 1
 public_key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 accounts = "all"
+permissions = ["trade", "market-data", "control", "funding", "drop-copy"]
 [[tenant.key]]
 id = 2
 public_key = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
@@ -75,7 +73,8 @@ accounts = [2]
 
 /// The node and its two clients.
 pub struct Harness {
-    matcher: Matcher<MemoryJournal<Publisher>>,
+    matcher: NodeMatcher,
+    administrator: Administrator,
     clients: [Client; 2],
     steps: u32,
     started: Instant,
@@ -98,31 +97,11 @@ impl Harness {
     /// A node that has just started, and two connections that have just been made.
     pub fn new() -> Self {
         let config = Config::from_toml(CONFIG, &Overrides::default()).expect("a good config");
-        let (directory, seats) = Directory::new(&config, 1);
-        let gauge = Arc::new(QueueGauge::new(1, 100_000, 100));
-        let (queue, submissions) = bounded(1_024);
-        let (spare_in, spare) = bounded(16);
-        let markets: Vec<MarketId> = seats[0].iter().map(|seat| seat.market).collect();
-        let inbox = Inbox {
-            queue: submissions,
-            gauge: Arc::clone(&gauge),
-            spare: spare_in,
-        };
-        let journal = MemoryJournal::new(Publisher::new(&markets));
-        let matcher = Matcher::new(inbox, 1, &seats[0], 7, journal).expect("good markets");
-        let shared = Arc::new(Shared {
-            registry: Arc::new(Registry::new(10, 10, 1_000, 1 << 20)),
-            directory,
-            doors: vec![MatcherDoor {
-                queue,
-                gauge,
-                inline_wake: None,
-                spare,
-            }],
-            limits: config.limits,
-            cluster_id: 1,
-            durability: Durability::Memory,
-        });
+        let Node {
+            shared,
+            mut matchers,
+            administrator,
+        } = Node::new(&config, 1, None).expect("good markets");
         let client = |nonce| Client {
             session: Session::new(
                 Arc::clone(&shared),
@@ -138,7 +117,8 @@ impl Harness {
         };
         Self {
             clients: [client(1), client(2)],
-            matcher,
+            matcher: matchers.remove(0),
+            administrator,
             steps: 0,
             started: Instant::now(),
         }
@@ -244,7 +224,9 @@ impl Harness {
     /// Lets the matcher apply everything, and reads what was sent.
     fn settle(&mut self) {
         let now = self.now();
-        while self.matcher.poll(now.wall_ns) > 0 {}
+        while self.matcher.poll(now.wall_ns) > 0 {
+            self.administrator.poll();
+        }
         for client in &mut self.clients {
             client.read();
         }

@@ -251,11 +251,7 @@ fn resolve_history(source: &Source<'_>, raw: &RawHistory) -> Result<HistoryConfi
             .map(|value| value as usize)
     };
     Ok(HistoryConfig {
-        statement_entries_max: number(
-            "statement_entries_max",
-            &raw.statement_entries_max,
-            65_536,
-        )?,
+        statement_entries_max: number("statement_entries_max", &raw.statement_entries_max, 65_536)?,
         settlements_max: number("settlements_max", &raw.settlements_max, 4_096)?,
     })
 }

@@ -2,7 +2,9 @@
 //! makes a repeat harmless.
 
 use souk_protocol::message::{Credit, Debit, Transfer};
-use souk_protocol::{AMOUNT_MAX, AccountId, AccountStatus, Amount, CurrencyStatus, RejectReason, Text};
+use souk_protocol::{
+    AMOUNT_MAX, AccountId, AccountStatus, Amount, CurrencyStatus, RejectReason, Text,
+};
 
 use super::{Control, CurrencyCode, Custody, Effect, Funds, is_name};
 

@@ -81,21 +81,21 @@ fn whole_units(mantissa: u128, scale: u8, unit_scale: u8) -> Result<u64, Option<
 /// # Errors
 /// Settlement never rounds: what is not a whole number of units is refused.
 pub fn units(tick: Step, lot: Step, base_scale: u8, quote_scale: u8) -> Result<Units, UnitsError> {
-    let lot_units =
-        whole_units(u128::from(lot.mantissa), lot.scale, base_scale).map_err(|scale| match scale {
+    let lot_units = whole_units(u128::from(lot.mantissa), lot.scale, base_scale).map_err(
+        |scale| match scale {
             Some(scale) => UnitsError::LotTooFine { scale },
             None => UnitsError::OutOfRange,
-        })?;
+        },
+    )?;
     let product = u128::from(tick.mantissa) * u128::from(lot.mantissa);
     let scale = tick
         .scale
         .checked_add(lot.scale)
         .ok_or(UnitsError::OutOfRange)?;
-    let notional_unit =
-        whole_units(product, scale, quote_scale).map_err(|scale| match scale {
-            Some(scale) => UnitsError::TickTooFine { scale },
-            None => UnitsError::OutOfRange,
-        })?;
+    let notional_unit = whole_units(product, scale, quote_scale).map_err(|scale| match scale {
+        Some(scale) => UnitsError::TickTooFine { scale },
+        None => UnitsError::OutOfRange,
+    })?;
     Ok(Units {
         notional_unit,
         lot_units,

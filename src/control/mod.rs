@@ -24,8 +24,8 @@ use souk_protocol::message::{
 use souk_protocol::{AccountId, Amount, FeeGroup, MarketId, MarketState, RejectReason, Text};
 
 pub use account::{AccountTerms, FEE_ACCOUNT};
-pub use funding::Movement;
 pub use currency::is_currency_code;
+pub use funding::Movement;
 pub use market::{MarketTerms, Step, UnitsError, tell_limits, units};
 
 use currency::Currency;
@@ -189,9 +189,17 @@ impl Control {
         self.custody
     }
 
+    /// How many markets there are.
+    #[must_use]
+    pub fn markets(&self) -> usize {
+        self.markets.len()
+    }
+
     /// The accounts, in no order.
     pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &AccountTerms)> {
-        self.accounts.iter().map(|(account, terms)| (*account, terms))
+        self.accounts
+            .iter()
+            .map(|(account, terms)| (*account, terms))
     }
 
     /// Whether there is such an account.

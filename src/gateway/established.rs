@@ -8,9 +8,7 @@ use std::time::Instant;
 use souk_protocol::message::{
     MarketListEnd, Pong, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY, SUBSCRIBE_TRADES, Subscribe,
 };
-use souk_protocol::{
-    ClientMessage, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved,
-};
+use souk_protocol::{ClientMessage, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved};
 
 use super::market_message::{MarketMessage, Part};
 use super::session::{Next, Shared, session_reject};
@@ -318,7 +316,10 @@ impl Established {
         let (first, others) = message.parts();
         let parts = std::iter::once(first).chain(others);
         // Whether the tenant has the account, its market's matcher says.
-        if !parts.map(Part::account).all(|account| accounts.contain(account)) {
+        if !parts
+            .map(Part::account)
+            .all(|account| accounts.contain(account))
+        {
             return Err(Refusal::Wrong(RejectReason::UnknownAccount, "account"));
         }
         if self.outstanding() >= u64::from(self.shared.limits.max_inflight) {

@@ -1,13 +1,10 @@
 //! Requests about a tenant's money and its control stream: who may ask, and where the answer comes
 //! from. What only reads is answered here.
 
-
-use souk_protocol::message::{
-    self as wire, BalanceReport, CurrencyListEnd, StatementReport,
-};
+use souk_protocol::message::{self as wire, BalanceReport, CurrencyListEnd, StatementReport};
 use souk_protocol::{
-    AccountId, Block, ClientMessage, FLAG_MORE_FOLLOWS, FRAME_FROM_SERVER_MAX, RejectReason, Reserved,
-    frame_len_with_group, write_frame_with_group,
+    AccountId, Block, ClientMessage, FLAG_MORE_FOLLOWS, FRAME_FROM_SERVER_MAX, RejectReason,
+    Reserved, frame_len_with_group, write_frame_with_group,
 };
 
 use super::established::{Established, RETRY_BUSY_US};

@@ -67,7 +67,10 @@ impl Admission {
         if self.tiers.is_empty() {
             return FeeTier::default();
         }
-        let tier = self.tiers.get(&group).or_else(|| self.tiers.get(&FeeGroup(0)));
+        let tier = self
+            .tiers
+            .get(&group)
+            .or_else(|| self.tiers.get(&FeeGroup(0)));
         tier.copied().unwrap_or_default()
     }
 

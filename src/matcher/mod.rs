@@ -18,8 +18,8 @@ use crate::handoff::{
     TakesBatches,
 };
 use crate::treasury::Treasury;
-use lanes::Lanes;
 use control_stream::ControlStream;
+use lanes::Lanes;
 use stream::{Output, Place, Stream};
 
 /// How many items ahead of the one being applied a book is told to fetch an order, and its
@@ -100,9 +100,11 @@ impl<J: TakesBatches> Matcher<J> {
                 let book = Market::new(seat.spec, self.index_key)?;
                 Seated::Market(Box::new(Stream::new(&seat, book, treasury)))
             }
-            SeatConfig::Control(seat) => {
-                Seated::Control(Box::new(ControlStream::new(seat.tenant, seat.control, treasury)))
-            }
+            SeatConfig::Control(seat) => Seated::Control(Box::new(ControlStream::new(
+                seat.tenant,
+                seat.control,
+                treasury,
+            ))),
         });
         Ok(())
     }
@@ -151,7 +153,11 @@ impl<J: TakesBatches> Matcher<J> {
             let Request::Open(seat) = &item.request else {
                 unreachable!("a seat is opened by a submission of its own");
             };
-            assert_eq!(item.seat.0 as usize, self.seats.len(), "seats are opened in order");
+            assert_eq!(
+                item.seat.0 as usize,
+                self.seats.len(),
+                "seats are opened in order"
+            );
             self.open(SeatConfig::Market(seat.as_ref().clone()))
                 .expect("a market's bounds are checked before its command is durable");
             self.batch.records.push(Record {

@@ -31,7 +31,9 @@ impl Decided<'_> {
     ) {
         let effect = match self.result {
             Ok(effect) => effect,
-            Err(reason) => return links.send(place, &self.request.origin.rejected(*reason).frame(0)),
+            Err(reason) => {
+                return links.send(place, &self.request.origin.rejected(*reason).frame(0));
+            }
         };
         let tenant = &desk.directory.tenants[self.tenant.0 as usize];
         match effect {

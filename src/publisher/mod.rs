@@ -14,15 +14,16 @@ mod settlements;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hashbrown::HashMap;
 use crossbeam_channel::Sender;
+use hashbrown::HashMap;
 use souk_engine::{Command, Event};
 use souk_protocol::message::NotApplied;
 use souk_protocol::{Code, MarketId, Reserved, SessionId};
 
 use crate::directory::Directory;
 use crate::handoff::{
-    Admitted, Batch, Link, MarketSeat, Outcome, Record, Request, SeatConfig, TakesBatches, Task, TenantIndex,
+    Admitted, Batch, Link, MarketSeat, Outcome, Record, Request, SeatConfig, TakesBatches, Task,
+    TenantIndex,
 };
 use crate::treasury::Treasury;
 use market_data::Feed;

@@ -7,9 +7,7 @@ use souk_engine::{
     TradeMoney,
 };
 use souk_protocol::message::{self as wire, StatementEntry};
-use souk_protocol::{
-    AccountId, Amount, MarketId, Reserved, Side, StatementKind,
-};
+use souk_protocol::{AccountId, Amount, MarketId, Reserved, Side, StatementKind};
 
 use super::Links;
 use super::settlements::Settlements;
@@ -239,8 +237,7 @@ impl BalanceSink for LedgerSink<'_> {
                 kind: StatementKind::Trade,
                 reserved: Reserved,
             };
-            self.gathered
-                .post(self.tenant, change.account, code, entry);
+            self.gathered.post(self.tenant, change.account, code, entry);
         }
     }
 

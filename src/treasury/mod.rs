@@ -17,9 +17,7 @@ use souk_protocol::{AccountId, Amount, MarketId, RejectReason, Reserved, Stateme
 
 use crate::control::{AccountTerms, CurrencyCode, Movement};
 use crate::handoff::{Link, TenantIndex};
-use crate::ledger::{
-    self, AccountIndex, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger,
-};
+use crate::ledger::{self, AccountIndex, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger};
 pub use statements::{Page, Posting, Statements};
 use watchers::Watchers;
 
@@ -210,7 +208,13 @@ impl Treasury {
         {
             let slot = self.ledger.balance_or_new(account, currency);
             let (kind, view) = if transfer {
-                let view = self.ledger.commit(slot, Change { total: -units, ..Change::default() });
+                let view = self.ledger.commit(
+                    slot,
+                    Change {
+                        total: -units,
+                        ..Change::default()
+                    },
+                );
                 (StatementKind::TransferOut, view)
             } else {
                 (StatementKind::Debit, self.ledger.commit_debit(slot, amount))
@@ -223,7 +227,14 @@ impl Treasury {
         {
             let slot = self.ledger.balance_or_new(account, currency);
             let (kind, view) = if transfer {
-                let view = self.ledger.commit(slot, Change { total: units, available: units, ..Change::default() });
+                let view = self.ledger.commit(
+                    slot,
+                    Change {
+                        total: units,
+                        available: units,
+                        ..Change::default()
+                    },
+                );
                 (StatementKind::TransferIn, view)
             } else {
                 (

@@ -159,7 +159,10 @@ mod tests {
     fn a_page_has_the_entries_of_one_balance_in_order_from_where_it_is_asked() {
         let statements = Statements::new(1, 100);
         for sequence in [1, 2, 4, 3, 5] {
-            statements.post(TenantIndex(0), &[posting(7, sequence), posting(8, sequence)]);
+            statements.post(
+                TenantIndex(0),
+                &[posting(7, sequence), posting(8, sequence)],
+            );
         }
         assert_eq!(page(&statements, 7, 0, 10), (vec![1, 2, 3, 4, 5], false));
         assert_eq!(page(&statements, 7, 2, 2), (vec![3, 4], true));
@@ -172,7 +175,10 @@ mod tests {
         for sequence in 1..=600 {
             statements.post(TenantIndex(0), &[posting(7, sequence)]);
         }
-        assert_eq!(page(&statements, 7, 0, 10), (vec![597, 598, 599, 600], false));
+        assert_eq!(
+            page(&statements, 7, 0, 10),
+            (vec![597, 598, 599, 600], false)
+        );
         statements.post(TenantIndex(0), &[posting(8, 1); 4]);
         assert_eq!(page(&statements, 7, 0, 10), (vec![], false));
     }

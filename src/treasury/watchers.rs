@@ -35,7 +35,10 @@ impl Watchers {
     /// Sends frames to everybody who watches an account.
     pub(super) fn send(&self, ledger: &Ledger, account: AccountIndex, frames: &[u8]) {
         let mut gone = false;
-        let by_account = self.by_account.read().unwrap_or_else(PoisonError::into_inner);
+        let by_account = self
+            .by_account
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         for link in by_account.get(&account).into_iter().flatten() {
             match link.upgrade() {
                 Some(link) => link.outbox.append(frames),

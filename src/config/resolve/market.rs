@@ -128,8 +128,18 @@ pub(super) fn resolve_market(draft: &mut Draft<'_>, raw: &RawMarket) -> Result<(
         qty_max: qty("qty_max", &raw.qty_max, 1 << 40)?,
         notional_min: notional("notional_min", &raw.notional_min)?,
         notional_max: notional("notional_max", &raw.notional_max)?,
-        orders_max: orders("orders_max", &raw.orders_max, 1_000_000, souk_engine::ORDERS_MAX)?,
-        account_orders_max: orders("account_orders_max", &raw.account_orders_max, 10_000, u32::MAX)?,
+        orders_max: orders(
+            "orders_max",
+            &raw.orders_max,
+            1_000_000,
+            souk_engine::ORDERS_MAX,
+        )?,
+        account_orders_max: orders(
+            "account_orders_max",
+            &raw.account_orders_max,
+            10_000,
+            u32::MAX,
+        )?,
         maker_ppm: Ppm(raw.maker_ppm),
         taker_ppm: Ppm(raw.taker_ppm),
     });
@@ -144,7 +154,12 @@ pub(super) fn resolve_market(draft: &mut Draft<'_>, raw: &RawMarket) -> Result<(
             maker_ppm: Ppm(fees.maker_ppm),
             taker_ppm: Ppm(fees.taker_ppm),
         });
-        draft.apply(&command, "market.fees", fees.group.span(), &group.to_string())?;
+        draft.apply(
+            &command,
+            "market.fees",
+            fees.group.span(),
+            &group.to_string(),
+        )?;
     }
     Ok(())
 }
@@ -202,9 +217,8 @@ fn units_error(
         UnitsError::TickTooFine { scale } => {
             let value = format!("{tick} x lot_size {lot}");
             let quote = raw.quote.get_ref();
-            let rule = format!(
-                "one tick x one lot is not a whole number of {quote}'s smallest unit"
-            );
+            let rule =
+                format!("one tick x one lot is not a whole number of {quote}'s smallest unit");
             let remedy = format!("raise the scale of {quote} to {scale}");
             source.error("tick_size", raw.tick_size.span(), value, rule, remedy)
         }

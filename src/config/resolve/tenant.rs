@@ -51,9 +51,7 @@ impl Draft<'_> {
             }
             Err(reason) => {
                 let rule = format!("is refused: {reason}");
-                Err(self
-                    .source
-                    .error(key, span, value, rule, reason.remedy()))
+                Err(self.source.error(key, span, value, rule, reason.remedy()))
             }
         }
     }
@@ -89,14 +87,24 @@ pub(super) fn resolve_tenant(
     }
     let (mut ids, mut symbols) = (HashSet::new(), HashSet::new());
     for market in &raw.market {
-        source.unique("market.id", &mut ids, *market.id.get_ref(), market.id.span())?;
+        source.unique(
+            "market.id",
+            &mut ids,
+            *market.id.get_ref(),
+            market.id.span(),
+        )?;
         let symbol = market.symbol.get_ref().clone();
         source.unique("market.symbol", &mut symbols, symbol, market.symbol.span())?;
         market::resolve_market(&mut draft, market)?;
     }
     let mut ids = HashSet::new();
     for account in &raw.account {
-        source.unique("account.id", &mut ids, *account.id.get_ref(), account.id.span())?;
+        source.unique(
+            "account.id",
+            &mut ids,
+            *account.id.get_ref(),
+            account.id.span(),
+        )?;
         resolve_account(&mut draft, account)?;
     }
     let mut keys = Vec::new();
@@ -168,7 +176,8 @@ pub(super) fn amount(
 fn resolve_account(draft: &mut Draft<'_>, raw: &RawAccount) -> Result<(), ConfigError> {
     let source = draft.source;
     let id = source.number("account.id", Some(&raw.id), 0, 1..=u64::from(u32::MAX))?;
-    let group = |key, given: &Option<Spanned<u64>>| source.number(key, given.as_ref(), 0, 0..=65_535);
+    let group =
+        |key, given: &Option<Spanned<u64>>| source.number(key, given.as_ref(), 0, 0..=65_535);
     let external_id = match &raw.external_id {
         None => Text([0; 32]),
         Some(given) => Text::new(given.get_ref()).ok_or_else(|| {
@@ -310,4 +319,3 @@ fn resolve_permissions(source: &Source<'_>, raw: &RawKey) -> Result<Permissions,
     }
     Ok(permissions)
 }
-

@@ -1,0 +1,134 @@
+//! The parts of a node, wired to each other; nothing runs yet.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{bounded, unbounded};
+use souk_protocol::Durability;
+use tokio::sync::Notify;
+
+use crate::administrator::Administrator;
+use crate::bootstrap::Bootstrap;
+use crate::config::Config;
+use crate::gateway::registry::Registry;
+use crate::gateway::session::Shared;
+use crate::handoff::{
+    MatcherDoor, QUEUE_SUBMISSIONS_MAX, QueueGauge, SPARE_ITEMS_MAX, Seat, SeatConfig,
+};
+use crate::journal::MemoryJournal;
+use crate::keys;
+use crate::matcher::{Inbox, Matcher};
+use crate::publisher::{Desk, Publisher};
+
+/// The matcher of the durability class `memory`.
+pub type NodeMatcher = Matcher<MemoryJournal<Publisher>>;
+
+/// Why a node's parts cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// A market's bounds are refused.
+    #[error("market: {0}")]
+    Market(#[from] souk_engine::SpecError),
+    /// The system gives no randomness.
+    #[error(transparent)]
+    Random(#[from] keys::KeyError),
+}
+
+/// The parts of a node. When all of [`Shared`] is dropped the matchers end; then the administrator does.
+#[derive(Debug)]
+pub struct Node {
+    /// What sessions share.
+    pub shared: Arc<Shared>,
+    /// The matchers, by number.
+    pub matchers: Vec<NodeMatcher>,
+    /// Carries to markets what control streams decided.
+    pub administrator: Administrator,
+}
+
+impl Node {
+    /// The parts of a node with `matchers` matchers. `inline_wake` is told of every submission.
+    ///
+    /// # Errors
+    /// What cannot be had.
+    pub fn new(
+        config: &Config,
+        matchers: usize,
+        inline_wake: Option<&Arc<Notify>>,
+    ) -> Result<Self, NodeError> {
+        let Bootstrap {
+            directory,
+            treasury,
+            seats,
+        } = Bootstrap::new(config, matchers);
+        let next_seats = seats.iter().map(|seats| Seat(seats.len() as u32)).collect();
+        let (tasks_in, tasks) = unbounded();
+        let desk = Desk {
+            treasury: Arc::clone(&treasury),
+            directory: Arc::clone(&directory),
+            tasks: tasks_in,
+        };
+        let (mut doors, mut matchers) = (Vec::new(), Vec::new());
+        for seats in seats {
+            let wake = inline_wake.map(Arc::clone);
+            let (door, matcher) = build_matcher(config, seats, desk.clone(), wake)?;
+            doors.push(door);
+            matchers.push(matcher);
+        }
+        let shared = Arc::new(Shared {
+            registry: Arc::new(Registry::new(
+                config.server.connections_max,
+                config.server.connections_per_address_max,
+                config.server.logon_rate,
+                config.server.outbox_bytes_max,
+            )),
+            directory,
+            treasury,
+            doors,
+            limits: config.limits,
+            cluster_id: config.server.cluster_id,
+            durability: Durability::Memory,
+            settlements_max: config.history.settlements_max,
+        });
+        let administrator = Administrator::new(tasks, Arc::downgrade(&shared), next_seats);
+        Ok(Self {
+            shared,
+            matchers,
+            administrator,
+        })
+    }
+}
+
+fn build_matcher(
+    config: &Config,
+    seats: Vec<SeatConfig>,
+    desk: Desk,
+    inline_wake: Option<Arc<Notify>>,
+) -> Result<(MatcherDoor, NodeMatcher), NodeError> {
+    let tenants = config.tenants.len();
+    let (queue, submissions) = bounded(QUEUE_SUBMISSIONS_MAX);
+    let (spare_in, spare) = bounded(SPARE_ITEMS_MAX);
+    let gauge = Arc::new(QueueGauge::new(
+        tenants,
+        config.threads.queue_commands_max,
+        config.threads.tenant_share_percent,
+    ));
+    let treasury = Arc::clone(&desk.treasury);
+    let journal = MemoryJournal::new(Publisher::new(&seats, desk));
+    let inbox = Inbox {
+        queue: submissions,
+        gauge: Arc::clone(&gauge),
+        spare: spare_in,
+    };
+    let random = keys::nonce()?;
+    let index_key = u64::from_le_bytes(std::array::from_fn(|i| random[i]));
+    let matcher = Matcher::new(inbox, tenants, seats, treasury, index_key, journal)?;
+    Ok((
+        MatcherDoor {
+            queue,
+            gauge,
+            inline_wake,
+            spare,
+        },
+        matcher,
+    ))
+}
