@@ -3,6 +3,8 @@
 //! A background thread runs the session, so heartbeats are sent and events are taken while the
 //! caller does something else. Must not be used from within a tokio runtime.
 
+mod money;
+
 use std::thread::JoinHandle;
 use std::time::Duration;
 

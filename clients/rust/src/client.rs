@@ -1,5 +1,7 @@
 //! The handle of a session.
 
+mod money;
+
 use std::time::Duration;
 
 use souk_protocol::message::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use souk_protocol::message::BATCH_ENTRIES_MAX;
-use souk_protocol::{Code, FieldError, FrameError, MarketId, RejectReason};
+use souk_protocol::{Code, FieldError, FrameError, MarketId, RejectReason, Text};
 
 /// Why a session could not be opened, ended, or cannot do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,37 @@ pub enum ClientError {
         /// Why.
         code: Code,
     },
+    /// The server refused a request about money or the tenant's control stream. Nothing was
+    /// changed.
+    #[error("{request} refused: {}", explain(*code))]
+    RequestRefused {
+        /// The name of the request's message.
+        request: &'static str,
+        /// Why.
+        code: Code,
+        /// Byte in the frame at which the broken field begins, or 0.
+        field_offset: u16,
+        /// When to try again; 0 if no time is known.
+        retry_after: Duration,
+    },
+    /// The connection ended before the answer came.
+    #[error(
+        "{request} was sent and not answered: {reason}; it may have been carried out: ask, or send the same again"
+    )]
+    InDoubt {
+        /// The name of the request's message.
+        request: &'static str,
+        /// How the connection ended.
+        reason: String,
+    },
+    /// A currency's definition makes no sense.
+    #[error("definition of currency {}: {source}", code.as_str())]
+    CurrencyDefinition {
+        /// Code of the currency.
+        code: Text<8>,
+        /// What is wrong.
+        source: crate::DecimalError,
+    },
     /// A batch that is too short or too long.
     #[error("a batch has 1 to {BATCH_ENTRIES_MAX} entries, found {found}: split it")]
     BatchSize {
@@ -116,6 +147,18 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// The rule of the code table that the server named, if it named one this version knows.
+    #[must_use]
+    pub const fn reason(&self) -> Option<RejectReason> {
+        match self {
+            Self::LogonRejected { code, .. }
+            | Self::Terminated { code }
+            | Self::Refused { code, .. }
+            | Self::RequestRefused { code, .. } => code.reason(),
+            _ => None,
+        }
+    }
+
     /// Whether connecting again may help.
     pub(crate) fn reconnect_may_help(&self) -> bool {
         match self {

@@ -1,9 +1,10 @@
 //! Everything a session has to tell, in the order in which it happened.
 
 use souk_protocol::message::{
-    LevelEntry, MarketJoined, MarketStatus, NotApplied, SessionReject, TradeTick,
+    AccountUpdate, BalanceEntry, LevelEntry, MarketJoined, MarketStatus, NotApplied,
+    RequestRejected, SessionReject, Settlement, TradeTick,
 };
-use souk_protocol::{Code, MarketId, MarketState};
+use souk_protocol::{AccountId, Code, MarketId, MarketState};
 
 use crate::report::Report;
 
@@ -28,6 +29,32 @@ pub enum Event {
     NotApplied(NotApplied),
     /// A message was refused before any market saw it.
     SessionRejected(SessionReject),
+    /// A balance of a subscribed account is this now. Of two of one account and currency the one
+    /// with the higher `sequence` is the newer.
+    AccountUpdate(AccountUpdate),
+    /// The balances of a subscribed account after a reconnect, when the client subscribed again by
+    /// itself.
+    Balances {
+        /// The account.
+        account: AccountId,
+        /// One for each currency.
+        balances: Vec<BalanceEntry>,
+    },
+    /// A settlement of a subscription. Those of one market come in the order of their numbers, each
+    /// once, also over reconnects.
+    Settlement(Settlement),
+    /// Settlements are missing.
+    SettlementGap {
+        /// The market.
+        market: MarketId,
+        /// The number that should have come.
+        expected: u64,
+        /// The number that came.
+        found: u64,
+    },
+    /// What the client asked for by itself after a reconnect was refused: the subscription of an
+    /// account or of settlements is over.
+    RequestRejected(RequestRejected),
     /// The server sent a heartbeat because it had nothing else to send.
     Heartbeat {
         /// The server's clock, nanoseconds since 1970-01-01 UTC.

@@ -23,6 +23,9 @@ impl Session {
             self.on_report(seq, report, now);
             return Ok(());
         }
+        if self.on_answer(flags, message)? {
+            return Ok(());
+        }
         match message {
             ServerMessage::NotApplied(news) => {
                 if let Some(lane) = self.lanes.get_mut(&news.market) {

@@ -27,6 +27,7 @@ pub mod blocking;
 mod book;
 mod client;
 mod clock;
+mod control;
 mod driver;
 mod error;
 mod event;
@@ -34,20 +35,24 @@ mod inbound;
 mod key;
 mod lane;
 mod market;
+mod money;
 mod options;
 mod order;
 mod outcome;
 mod pace;
 mod report;
+mod request;
 mod session;
 mod wire;
 
 pub use book::{Book, BookError, Level};
 pub use client::{Client, Events, Feed};
+pub use control::{AccountTerms, CurrencyTerms, FeeTerms, MarketLimits, MarketTerms, StepSize};
 pub use error::ClientError;
 pub use event::{Event, MarketData, MarketDataBody, Resumed, SnapshotFrame, Terminated};
 pub use key::{KeyError, SigningKey};
 pub use market::{DecimalError, Market};
+pub use money::{BusinessKey, Currency, Funding, Money, Movement, Statement};
 pub use options::{ClientOptions, ReconnectPolicy, RetryPolicy};
 pub use order::{Change, Instruction, Order, OrderRef};
 pub use outcome::{Doubt, FromReports, Outcome, Pending, Refusal, ReplaceReport};
@@ -56,7 +61,8 @@ pub use wire::SessionInfo;
 
 pub use souk_protocol::message;
 pub use souk_protocol::{
-    AccountId, Amount, BatchMode, CancelReason, ClOrdId, Code, Durability, KeyId, Liquidity,
-    MarketId, MarketState, MatchId, OrderId, OrderState, OrderType, PostOnly, Price, Qty,
-    RejectReason, SessionId, Side, StpMode, StpScope, TenantId, TimeInForce,
+    AccountId, AccountStatus, Amount, BatchMode, CancelReason, ClOrdId, Code, CurrencyStatus,
+    Durability, FeeGroup, KeyId, Liquidity, MarketId, MarketState, MatchId, OrderId, OrderState,
+    OrderType, PostOnly, Ppm, Price, Qty, RejectReason, SessionId, Side, StatementKind, StpGroup,
+    StpMode, StpScope, TenantId, Text, TimeInForce,
 };

@@ -94,7 +94,7 @@ impl Market {
     }
 }
 
-/// Why a decimal is not a price or quantity of the market.
+/// Why a decimal is not a price, quantity or amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecimalError {
@@ -110,12 +110,12 @@ pub enum DecimalError {
         /// The text.
         text: String,
     },
-    /// Between two ticks or lots.
+    /// Between two ticks, lots or units.
     #[error("{text} is not a multiple of {what} {step}: nearest {below}, {above}")]
     NotAMultiple {
         /// The text.
         text: String,
-        /// `tick` or `lot`.
+        /// `tick`, `lot` or `unit`.
         what: &'static str,
         /// Its size.
         step: String,
@@ -124,10 +124,10 @@ pub enum DecimalError {
         /// The next higher multiple.
         above: String,
     },
-    /// Outside the market's limits.
+    /// Outside the market's limits, or those of money.
     #[error("{what} {text} is out of range: {min} to {max}")]
     OutOfRange {
-        /// `price` or `quantity`.
+        /// `price`, `quantity` or `amount`.
         what: &'static str,
         /// The text.
         text: String,
@@ -136,12 +136,12 @@ pub enum DecimalError {
         /// The highest.
         max: String,
     },
-    /// The definition of the market makes no sense.
+    /// The definition of the market or currency makes no sense.
     #[error(
         "{what} of {mantissa} x 10^-{scale} is out of range: a positive mantissa, a scale of 0 to 18"
     )]
     StepOutOfRange {
-        /// `tick` or `lot`.
+        /// `tick`, `lot` or `unit`.
         what: &'static str,
         /// Its mantissa.
         mantissa: u64,
@@ -150,9 +150,9 @@ pub enum DecimalError {
     },
 }
 
-/// A tick or a lot: `mantissa` x 10^-`scale`.
+/// A tick, a lot or a currency's unit: `mantissa` x 10^-`scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Step {
+pub(crate) struct Step {
     what: &'static str,
     /// Invariant: positive.
     mantissa: i128,
@@ -164,7 +164,7 @@ struct Step {
 const SCALE_MAX: u8 = 18;
 
 impl Step {
-    fn new(what: &'static str, mantissa: u64, scale: u8) -> Result<Self, DecimalError> {
+    pub(crate) fn new(what: &'static str, mantissa: u64, scale: u8) -> Result<Self, DecimalError> {
         if mantissa == 0 || scale > SCALE_MAX {
             return Err(DecimalError::StepOutOfRange {
                 what,
@@ -180,7 +180,7 @@ impl Step {
     }
 
     /// How many steps `text` is, exactly.
-    fn count(&self, text: &str) -> Result<i128, DecimalError> {
+    pub(crate) fn count(&self, text: &str) -> Result<i128, DecimalError> {
         let text = text.trim();
         let (value, digits) = parse(text)?;
         let too_long = || DecimalError::TooLong {
@@ -208,7 +208,7 @@ impl Step {
     }
 
     /// The decimal text of `count` steps, with `scale` digits after the point.
-    fn text(&self, count: i128) -> String {
+    pub(crate) fn text(&self, count: i128) -> String {
         let Some(value) = count.checked_mul(self.mantissa) else {
             return format!("{count} x {}", self.text(1));
         };
@@ -229,7 +229,7 @@ fn power_of_ten(exponent: u32) -> Option<i128> {
 }
 
 /// The integer that the digits of `text` make, and how many of them are after the point.
-fn parse(text: &str) -> Result<(i128, u32), DecimalError> {
+pub(crate) fn parse(text: &str) -> Result<(i128, u32), DecimalError> {
     let not_a_decimal = || DecimalError::NotADecimal {
         text: text.to_owned(),
     };

@@ -1,15 +1,16 @@
 //! The session without its connection: what was asked for, what is on its way, what came.
 //! Sans-I/O: bytes to send go to a buffer, messages and the time are arguments.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use souk_protocol::message::{
-    JoinMarket, MarketDefinition, MarketJoined, MarketListRequest, Ping, Pong,
-    SUBSCRIBE_SNAPSHOT_ONLY, SessionReject, Subscribe, Terminate, Unsubscribe,
+    BalanceEntry, CurrencyDefinition, JoinMarket, MarketDefinition, MarketJoined,
+    MarketListRequest, Ping, Pong, REQUEST_TEMPLATES, SUBSCRIBE_SNAPSHOT_ONLY, SessionReject,
+    SettlementsFrom, Subscribe, Terminate, Unsubscribe,
 };
-use souk_protocol::{Code, MarketId, RejectReason, Reserved};
+use souk_protocol::{AccountId, Code, MarketId, RejectReason, Reserved};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,6 +23,7 @@ use crate::options::RetryPolicy;
 use crate::order::Message;
 use crate::outcome::{Answer, Refusal};
 use crate::pace::Paces;
+use crate::request::{Asked, Awaited, Request};
 use crate::wire::SessionInfo;
 
 /// The one who waits for a request that is not to a market.
@@ -37,6 +39,9 @@ pub(crate) enum Command {
     Unsubscribe(MarketId),
     Snapshot(MarketId, Waiter<Book>),
     Ping(Waiter<Duration>),
+    Ask(Request, Awaited),
+    SubscribeAccount(AccountId, Waiter<Vec<BalanceEntry>>),
+    Settlements(MarketId, u64, Waiter<SettlementsFrom>),
     Listen(mpsc::Sender<Event>),
     Terminate(Waiter<()>),
 }
@@ -52,6 +57,15 @@ pub(crate) struct Session {
     pub(crate) snapshots: BTreeMap<MarketId, VecDeque<(Book, Waiter<Book>)>>,
     pub(crate) pings: HashMap<u64, (Instant, Waiter<Duration>)>,
     pings_sent: u64,
+    /// Requests on their way, by number.
+    pub(crate) requests: BTreeMap<u64, Asked>,
+    pub(crate) requests_sent: u64,
+    /// Currencies of a list whose end has not come yet.
+    pub(crate) currencies: Vec<CurrencyDefinition>,
+    /// Accounts whose balances are told.
+    pub(crate) accounts: BTreeSet<AccountId>,
+    /// Markets whose settlements are told, with the number that comes next.
+    pub(crate) settlements: BTreeMap<MarketId, u64>,
     pub(crate) listener: Option<mpsc::Sender<Event>>,
     /// Events that came with the last read and did not fit the listener's channel yet. Nothing is
     /// read while there are some.
@@ -99,6 +113,11 @@ impl Session {
             snapshots: BTreeMap::new(),
             pings: HashMap::new(),
             pings_sent: 0,
+            requests: BTreeMap::new(),
+            requests_sent: 0,
+            currencies: Vec::new(),
+            accounts: BTreeSet::new(),
+            settlements: BTreeMap::new(),
             listener: None,
             backlog: VecDeque::new(),
             out: BytesMut::new(),
@@ -158,6 +177,13 @@ impl Session {
                 self.send(&Ping { nonce, time }.frame(0));
                 self.pings.insert(nonce, (now, waiter));
             }
+            Command::Ask(request, awaited) => self.ask(request, awaited),
+            Command::SubscribeAccount(account, waiter) => {
+                self.subscribe_account(account, Some(waiter));
+            }
+            Command::Settlements(market, from, waiter) => {
+                self.subscribe_settlements(market, from, Some(waiter));
+            }
             Command::Listen(listener) => self.listener = Some(listener),
             Command::Terminate(waiter) => self.logout = Logout::Asked(Some(waiter)),
         }
@@ -209,7 +235,8 @@ impl Session {
     /// Whether everything was sent and answered.
     fn is_idle(&self) -> bool {
         let idle = |lane: &Lane| lane.waiting() == 0 && lane.unanswered() == 0;
-        self.lanes.values().all(idle) && self.joining.is_empty()
+        let answered = self.joining.is_empty() && self.requests.is_empty();
+        answered && self.lanes.values().all(idle)
     }
 
     pub(crate) fn send(&mut self, frame: &[u8]) {
@@ -303,6 +330,7 @@ impl Session {
                     tell(waiter, Err(refused("the list of markets")));
                 }
             }
+            template if REQUEST_TEMPLATES.contains(&template) => self.on_unnumbered_reject(news),
             _ => {
                 if let Some(lane) = self.lanes.get_mut(&market) {
                     lane.on_session_reject(news, &self.retry, now);
@@ -361,10 +389,12 @@ impl Session {
         for (market, flags) in self.subscriptions.clone() {
             self.send_subscribe(market, flags);
         }
+        self.subscribe_money_again();
         self.tell_event(Event::Reconnected { incarnation });
     }
 
     fn fail_requests(&mut self, reason: &str) {
+        self.fail_unanswered(reason);
         let closed = || ClientError::Closed {
             reason: reason.to_owned(),
         };
