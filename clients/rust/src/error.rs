@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use souk_protocol::message::BATCH_ENTRIES_MAX;
-use souk_protocol::{Code, FieldError, FrameError, MarketId, RejectReason};
+use souk_protocol::{Code, FieldError, FrameError, MarketId, RejectReason, Text};
 
 /// Why a session could not be opened, ended, or cannot do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -102,10 +102,10 @@ pub enum ClientError {
         reason: String,
     },
     /// A currency's definition makes no sense.
-    #[error("definition of currency {code}: {source}")]
+    #[error("definition of currency {}: {source}", code.as_str())]
     CurrencyDefinition {
         /// Code of the currency.
-        code: String,
+        code: Text<8>,
         /// What is wrong.
         source: crate::DecimalError,
     },

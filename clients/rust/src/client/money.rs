@@ -135,7 +135,7 @@ impl Client {
             .await?;
         let currency = |definition: souk_protocol::message::CurrencyDefinition| {
             Currency::new(definition).map_err(|source| ClientError::CurrencyDefinition {
-                code: definition.code.as_str().to_owned(),
+                code: definition.code,
                 source,
             })
         };
