@@ -4,6 +4,7 @@
 mod support;
 
 use souk::config::{Config, Layout, Overrides};
+use souk::control::Effect;
 use support::two_tenants;
 
 fn error_of(text: &str) -> String {
@@ -33,9 +34,15 @@ fn refused(good: &str, bad: &str, expected: &[&str]) {
 fn the_good_one_is_good() {
     let config = Config::from_toml(&two_tenants(""), &Overrides::default()).unwrap();
     assert_eq!(config.tenants.len(), 2);
-    let market = &config.tenants[0].markets[0];
+    let created = config.tenants[0]
+        .effects
+        .iter()
+        .find_map(|effect| match effect {
+            Effect::MarketCreated(terms) => Some(terms),
+            _ => None,
+        });
     // 0.01 x 0.0001 of a currency with six digits after the point is one smallest unit.
-    assert_eq!(market.spec.notional_unit, 1);
+    assert_eq!(created.unwrap().spec.notional_unit, 1);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7001");
 }
 

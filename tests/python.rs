@@ -86,8 +86,10 @@ tick_size = "0.01"
 lot_size = "0.0001"
 [[tenant.account]]
 id = 1
+credit = { BTC = "1000000", USDT = "1000000000" }
 [[tenant.account]]
 id = 2
+credit = { BTC = "1000000", USDT = "1000000000" }
 "#;
 
 /// Runs the client.

@@ -13,8 +13,8 @@ use souk::gateway::session::{Next, Now, Session};
 use souk::node::{Node, NodeMatcher};
 use souk_protocol::message::Challenge;
 use souk_protocol::{
-    ClientMessage, Credentials, FRAME_FROM_CLIENT_MAX, FRAME_FROM_SERVER_MAX,
-    HEADER_LEN, KeyId, MarketId, ServerMessage, Value, hello, logon, split_frame,
+    ClientMessage, Credentials, FRAME_FROM_CLIENT_MAX, FRAME_FROM_SERVER_MAX, HEADER_LEN, KeyId,
+    MarketId, ServerMessage, Value, hello, logon, split_frame,
 };
 
 /// Where the clock of a run begins.

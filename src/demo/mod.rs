@@ -240,7 +240,10 @@ fn config_text(tenants: &[TenantKeys; 2]) -> String {
             );
         }
         for account in 1..=6 {
-            text += &format!("[[tenant.account]]\nid = {account}\n");
+            text += &format!(
+                "[[tenant.account]]\nid = {account}\n\
+                 credit = {{ BTC = \"1000000000\", GOLD = \"1000000000000\", USDT = \"1000000000000\" }}\n"
+            );
         }
         for (key, accounts) in [
             (&keys.traffic, "[1, 2, 3, 4]"),

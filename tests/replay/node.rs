@@ -72,6 +72,7 @@ code = "QUOTE"
 scale = 0
 [[tenant.account]]
 id = 1
+credit = {{ BASE = "4000000000000000000", QUOTE = "4000000000000000000" }}
 [[tenant.key]]
 id = {id}
 public_key = "{public}"

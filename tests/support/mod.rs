@@ -40,6 +40,7 @@ pub fn two_tenants(head: &str) -> String {
         )
     };
     let currencies = "[[tenant.currency]]\ncode = \"BTC\"\nscale = 8\n[[tenant.currency]]\ncode = \"USDT\"\nscale = 6\n";
+    let credit = "credit = { BTC = \"1000000000\", USDT = \"1000000000000\" }\n";
     format!(
         "{head}\n[[tenant]]\nid = 1\nname = \"acme\"\n{currencies}{}{}[[tenant.account]]\nid = 1\nstp_group = 9\n{credit}[[tenant.account]]\nid = 2\nstp_group = 9\n{credit}{}{}{}\n[[tenant]]\nid = 2\nname = \"globex\"\n{currencies}{}[[tenant.account]]\nid = 1\n{credit}[[tenant.account]]\nid = 77\n{credit}{}",
         market(1, "BTC-USDT"),

@@ -186,9 +186,7 @@ fn funded(request_id: u64, business_id: u64) -> FundingResult {
         request_id,
         control_seq: 812,
         business_id,
-        total: Amount(250_000_000),
-        available: Amount(250_000_000),
-        sequence: 1,
+        amount: Amount(250_000_000),
         repeated: false,
         reserved: Reserved,
     }
