@@ -267,6 +267,7 @@ mod tests {
     use super::*;
     use crate::frame::split_frame;
     use crate::group::write_frame_with_group;
+    use crate::message::plain_header;
     use crate::{ClOrdId, MarketId, RejectReason::*, Reserved};
 
     const MASS_CANCEL_SIDE: usize = HEADER_LEN + 8;
@@ -396,6 +397,54 @@ mod tests {
             offset: 116,
         };
         assert_eq!(entries.next(), Some(Err(error)));
+    }
+
+    fn statement_query(count: u16) -> [u8; StatementQuery::FRAME_LEN] {
+        StatementQuery {
+            request_id: 77,
+            account: crate::AccountId(1),
+            count,
+            reserved: Reserved,
+            currency: crate::Text(*b"USDT\0\0\0\0"),
+            after_sequence: 0,
+        }
+        .frame(0)
+    }
+
+    #[test]
+    fn a_statement_has_one_to_512_entries() {
+        for count in [1, 512] {
+            let frame = statement_query(count);
+            let (frame, _) = split_frame(&frame, 4096).unwrap().unwrap();
+            assert!(ClientMessage::decode(&frame).is_ok(), "{count}");
+        }
+        for count in [0, 513, u16::MAX] {
+            check(&mut statement_query(count), &[], CountOutOfRange, 36);
+        }
+    }
+
+    #[test]
+    fn every_request_shows_its_number_also_when_it_is_refused() {
+        let mut requests = 0;
+        for info in CATALOGUE {
+            if !REQUEST_TEMPLATES.contains(&info.template) {
+                continue;
+            }
+            requests += 1;
+            assert_eq!(info.offset_of("request_id"), Some(0), "{}", info.name);
+            let mut bytes = [0xff; 256];
+            let len = HEADER_LEN + info.block_len;
+            plain_header(info.template, info.block_len, 0, 0)
+                .write(bytes.first_chunk_mut::<HEADER_LEN>().unwrap());
+            bytes[HEADER_LEN..HEADER_LEN + 8].copy_from_slice(&77_u64.to_le_bytes());
+            let (frame, _) = split_frame(&bytes[..len], 4096).unwrap().unwrap();
+            assert_eq!(request_id_of(&frame), Some(77), "{}", info.name);
+        }
+        assert_eq!(requests, 16);
+        let order = mass_cancel();
+        let (frame, _) = split_frame(&order, 4096).unwrap().unwrap();
+        assert_eq!(request_id_of(&frame), None);
+        assert_eq!(ClientMessage::decode(&frame).unwrap().request_id(), None);
     }
 
     #[test]

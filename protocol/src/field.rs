@@ -308,3 +308,33 @@ impl<const N: usize> Field for Reserved<N> {
         Value::Zero
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+
+    #[test]
+    fn a_name_is_printable_and_ends_in_zeros_alone() {
+        let legal = [*b"USDT\0\0\0\0", *b"1INCH\0\0\0", *b"ABCDEFGH"];
+        for bytes in legal {
+            assert!(Text(bytes).is_name(), "{bytes:?}");
+            assert!(Text(bytes).is_currency_code(), "{bytes:?}");
+        }
+        let names = [*b"usdt\0\0\0\0", *b"A-B_C.D!"];
+        for bytes in names {
+            assert!(Text(bytes).is_name(), "{bytes:?}");
+            assert!(!Text(bytes).is_currency_code(), "{bytes:?}");
+        }
+        let illegal = [
+            [0; 8],
+            *b"A\0B\0\0\0\0\0",
+            *b"A B\0\0\0\0\0",
+            [0xc3; 8],
+            *b"\0\0\0\0\0\0\0A",
+        ];
+        for bytes in illegal {
+            assert!(!Text(bytes).is_name(), "{bytes:?}");
+            assert!(!Text(bytes).is_currency_code(), "{bytes:?}");
+        }
+    }
+}

@@ -12,8 +12,8 @@ use kit::judge::{Outcome, Side, judge};
 use serde_json::Value as Json;
 use souk_protocol::message::{Challenge, FieldInfo, Hello, Logon, MessageInfo};
 use souk_protocol::{
-    Block, FRAME_FROM_CLIENT_MAX, FRAME_FROM_SERVER_MAX, RejectReason, logon_signed_bytes,
-    split_frame,
+    Block, ClientMessage, FRAME_FROM_CLIENT_MAX, FRAME_FROM_SERVER_MAX, RejectReason,
+    logon_signed_bytes, request_id_of, split_frame,
 };
 
 #[test]
@@ -75,6 +75,25 @@ fn negative_vectors_are_refused_with_their_code_and_byte() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn a_message_has_a_request_id_exactly_if_it_is_a_request() {
+    let mut requests = 0;
+    for line in &read("positive.jsonl") {
+        let bytes = unhex(&line["hex"]);
+        let (frame, _) = split_frame(&bytes, FRAME_FROM_SERVER_MAX).unwrap().unwrap();
+        if side(line) == Side::Server {
+            continue;
+        }
+        let expected = line["fields"].get("request_id");
+        let expected = expected.map(|id| id.as_str().unwrap().parse::<u64>().unwrap());
+        let message = ClientMessage::decode(&frame).unwrap();
+        assert_eq!(message.request_id(), expected, "{line}");
+        assert_eq!(request_id_of(&frame), expected, "{line}");
+        requests += usize::from(expected.is_some());
+    }
+    assert!(requests > 150, "{requests} requests");
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub(super) struct FundingRecord {
     from: Option<AccountId>,
     to: Option<AccountId>,
     currency: CurrencyCode,
+    scale: u8,
     amount: Amount,
     control_seq: u64,
 }
@@ -100,6 +101,7 @@ impl FundingRecord {
         self.from == m.from
             && self.to == m.to
             && self.currency == m.currency
+            && self.scale == m.scale
             && self.amount == m.amount
     }
 }
@@ -134,6 +136,7 @@ impl Control {
                 from: m.from,
                 to: m.to,
                 currency: m.currency,
+                scale: m.scale,
                 amount: m.amount,
                 control_seq: self.seq + 1,
             },

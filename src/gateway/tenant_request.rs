@@ -9,7 +9,7 @@ use souk_protocol::{
 
 use super::established::{Established, RETRY_BUSY_US};
 use super::session::Next;
-use crate::control::ControlCommand;
+use crate::control::{ControlCommand, Custody};
 use crate::handoff::{Admission, ControlRequest, Request, RequestOrigin};
 
 /// Most entries of one page of a statement.
@@ -102,6 +102,15 @@ impl Established {
         origin: RequestOrigin,
         message: &ClientMessage<'_>,
     ) -> Result<(), RejectReason> {
+        let about_balances = matches!(
+            message,
+            ClientMessage::BalanceQuery(_)
+                | ClientMessage::SubscribeAccount(_)
+                | ClientMessage::StatementQuery(_)
+        );
+        if about_balances && self.key.tenant.custody == Custody::External {
+            return Err(RejectReason::ExternalCustody);
+        }
         match message {
             ClientMessage::BalanceQuery(m) => {
                 self.may_see(m.account)?;

@@ -10,6 +10,7 @@ pub mod dump;
 pub mod judge;
 pub mod negative;
 pub mod negative_groups;
+pub mod negative_order;
 pub mod positive;
 #[allow(dead_code)] // for the tests, not for the generator
 pub mod reread;

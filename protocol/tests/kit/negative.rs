@@ -9,6 +9,7 @@ use super::draft::{Draft, has_client_seq, is_optional, is_reserved, messages, wo
 use super::hex;
 use super::judge::{Outcome, Side, judge};
 use super::negative_groups;
+use super::negative_order;
 use super::positive::FLIPPED;
 
 /// The lines of `negative.jsonl`.
@@ -28,7 +29,8 @@ pub fn vectors() -> Vec<String> {
     all.extend(negative_groups::subscriptions());
     all.extend(negative_groups::statement_counts());
     all.extend(flips());
-    all.extend(order_of_checks());
+    all.extend(negative_order::order_of_checks());
+    all.extend(negative_order::order_of_request_checks());
     all
 }
 
@@ -53,7 +55,8 @@ pub fn refused(
     )
 }
 
-fn fatal(name: &str, side: Side, bytes: &[u8], reason: RejectReason, offset: usize) -> String {
+/// A vector after which the stream cannot go on.
+pub fn fatal(name: &str, side: Side, bytes: &[u8], reason: RejectReason, offset: usize) -> String {
     expect(
         name,
         side,
@@ -451,59 +454,6 @@ fn flips() -> Vec<String> {
                 &outcome,
             ));
         }
-    }
-    all
-}
-
-/// Frames that break several rules: the one that is documented first is named.
-fn order_of_checks() -> Vec<String> {
-    let mut all = Vec::new();
-    let frame = Draft::typical("NewOrder").bytes();
-    let with = |changes: &[(usize, u8)]| {
-        let mut bytes = frame.clone();
-        for (at, byte) in changes {
-            bytes[*at] = *byte;
-        }
-        bytes
-    };
-    let fatals: [(usize, u8, RejectReason, usize); 5] = [
-        (0, 71, FrameLengthNotAligned, 0),
-        (13, 1, ReservedNotZero, 12),
-        (8, 9, SchemaNotSupported, 8),
-        (6, 47, BlockLengthMismatch, 6),
-        (11, 3, GroupLengthMismatch, 11),
-    ];
-    for from in 0..fatals.len() {
-        let mut changes: Vec<_> = fatals[from..].iter().map(|f| (f.0, f.1)).collect();
-        changes.extend([(4, 99), (10, 0x80), (64, 9)]);
-        let (_, _, reason, offset) = fatals[from];
-        let title = format!("NewOrder, fatal rules from {} on broken", reason.name());
-        all.push(fatal(&title, Side::Client, &with(&changes), reason, offset));
-    }
-    let others: [(usize, u8, RejectReason, usize); 11] = [
-        (4, 99, UnknownTemplate, 4),
-        (10, 0x80, FlagNotSupported, 10),
-        (16, 0, SequenceMustNotBeZero, 16),
-        (11, 1, GroupLengthMismatch, 11),
-        (64, 9, UnknownSide, 64),
-        (65, 9, UnknownOrderType, 65),
-        (66, 9, UnknownTimeInForce, 66),
-        (67, 9, UnknownPostOnly, 67),
-        (68, 9, UnknownStpMode, 68),
-        (69, 9, UnknownStpScope, 69),
-        (71, 9, ReservedNotZero, 70),
-    ];
-    for from in 0..others.len() {
-        let changes: Vec<_> = others[from..].iter().map(|o| (o.0, o.1)).collect();
-        let (_, _, reason, offset) = others[from];
-        let title = format!("NewOrder, rules from {} on broken", reason.name());
-        all.push(refused(
-            &title,
-            Side::Client,
-            &with(&changes),
-            reason,
-            offset,
-        ));
     }
     all
 }
