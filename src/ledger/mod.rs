@@ -37,6 +37,15 @@ pub const CURRENCIES_MAX: usize = 1 << 18;
 /// The most of a currency that can exist: then every sum of balances fits.
 pub const SUPPLY_MAX: Amount = Amount(i64::MAX as u64);
 
+/// What a balance is made of and how its lock is waited for.
+mod sync {
+    pub(super) use std::hint::spin_loop;
+    pub(super) use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
+    pub(super) use std::thread::yield_now;
+}
+
+const _: () = assert!(size_of::<Balance>() == 32, "two balances fill a cache line");
+
 const BALANCE_CHUNK_LEN: usize = 4096;
 const CURRENCY_CHUNK_LEN: usize = 64;
 
