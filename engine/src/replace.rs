@@ -1,7 +1,7 @@
 //! Replace: an order gets another price or quantity, and keeps its place only if nobody behind
 //! it loses by that.
 
-use crate::market::{Market, index};
+use crate::market::{Market, index, opposite};
 use crate::new_order::{BOOK_QTY_MAX, check_price, check_qty};
 use crate::orders::Slot;
 use crate::taker::{Owner, Taker};
@@ -97,8 +97,8 @@ impl Market {
         let side = order.flags.side();
         self.dequeue(slot, &order);
         self.change(replace, slot, price, leaves, false, sink);
-        let opposite = &self.sides[index(side.opposite())];
-        if opposite.best() <= opposite.rank(price) {
+        let book = &self.sides[opposite(side)];
+        if book.best() <= book.rank(price) {
             self.take_and_rest_again(slot, sink);
         } else {
             self.enqueue(slot, side, price, leaves);
@@ -118,11 +118,11 @@ impl Market {
         let order = &mut self.open.orders[slot];
         order.leaves = taker.leaves;
         order.cum = taker.cum;
-        let price = order.price;
+        let order = *order;
         if stopped.is_some() || taker.leaves.0 == 0 {
-            self.open.close(slot, taker.account);
+            self.open.close(slot, &order, taker.account);
         } else {
-            self.enqueue(slot, taker.side, price, taker.leaves);
+            self.enqueue(slot, taker.side, order.price, taker.leaves);
         }
     }
 
@@ -177,7 +177,7 @@ impl Market {
             side,
             leaves: order.leaves,
             cum: order.cum,
-            limit: self.sides[index(side.opposite())].rank(order.price),
+            limit: self.sides[opposite(side)].rank(order.price),
             budget: None,
             stp_mode,
             owner: Owner::new(stp_mode, stp_scope, order.account, order.stp_group),
