@@ -64,16 +64,10 @@ impl Accounts {
 
     /// The entry of an account, if it has one. It stays the account's until the next
     /// [`Accounts::add`] at least.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, id: AccountId) -> AccountSlot {
         let found = self.index.find(id.0, |_| true);
         found.map_or(AccountSlot::NONE, AccountSlot)
-    }
-
-    /// The place where the search for an account begins.
-    #[inline]
-    pub(crate) fn home_of(&self, id: AccountId) -> Option<&u64> {
-        self.index.home_of(id.0)
     }
 
     /// What is in an entry, if it was ever used.

@@ -81,7 +81,7 @@ impl HashIndex {
     }
 
     /// The number with this tag for which `is` holds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, tag: u32, is: impl FnMut(u32) -> bool) -> Option<u32> {
         let hash = self.key.spread(tag);
         let segment = self.segments.get(self.segment(hash))?;
@@ -175,7 +175,7 @@ impl Segment {
         hash as usize & (self.places.len() - 1)
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, tag: u32, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
         let mask = self.places.len() - 1;
         let home = self.home(hash);
