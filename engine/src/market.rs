@@ -32,6 +32,12 @@ pub(crate) const fn index(side: Side) -> usize {
     side as usize - Side::Buy as usize
 }
 
+/// Where the other side's book is. A side is as good as random: no branch.
+#[inline]
+pub(crate) const fn opposite(side: Side) -> usize {
+    index(side) ^ 1
+}
+
 impl Market {
     /// An empty, continuous market.
     ///
@@ -200,7 +206,9 @@ impl Market {
     pub(crate) fn enqueue(&mut self, slot: Slot, side: Side, price: Price, leaves: Qty) {
         let rank = self.sides[index(side)].rank(price);
         self.touch(side, rank);
-        self.sides[index(side)].link(&mut self.open.orders, slot, rank, leaves);
+        let before = self.sides[index(side)].push(rank, slot, leaves);
+        self.open.orders[before].next = slot;
+        self.open.orders[slot].prev = before;
     }
 
     /// Takes `order`, which is the one in `slot`, out of its price's queue.
@@ -213,8 +221,8 @@ impl Market {
         self.sides[index(side)].unlink(&mut self.open.orders, slot, order);
     }
 
-    /// The price at which a post-only order may rest.
-    #[inline]
+    /// The price at which an order may rest: its own, unless it is post-only.
+    #[inline(always)]
     pub(crate) fn post_only_price(
         &self,
         side: Side,
@@ -222,14 +230,24 @@ impl Market {
         price: Price,
     ) -> Result<Price, RejectReason> {
         if post_only == PostOnly::No {
+            Ok(price)
+        } else {
+            self.slid_price(side, post_only, price)
+        }
+    }
+
+    #[inline(never)]
+    fn slid_price(
+        &self,
+        side: Side,
+        post_only: PostOnly,
+        price: Price,
+    ) -> Result<Price, RejectReason> {
+        let book = &self.sides[opposite(side)];
+        if book.best() > book.rank(price) {
             return Ok(price);
         }
-        let Some(best) = self.best(side.opposite()) else {
-            return Ok(price);
-        };
-        if !side.crosses(price, best) {
-            return Ok(price);
-        }
+        let best = book.price(book.best());
         let slid = match side {
             Side::Buy => Price(best.0 - 1),
             Side::Sell => Price(best.0 + 1),
