@@ -193,18 +193,23 @@ impl Connection {
         self.leave().await;
     }
 
-    /// Until the logon is acknowledged, or the time for it is over.
+    /// Until the logon is acknowledged, the time for it is over, or the node drains.
     async fn handshake(
         &mut self,
         reader: &mut ReadHalf<'_>,
         writer: &mut WriteHalf<'_>,
     ) -> Result<Arc<Link>, End> {
         let time = self.bounds.handshake_timeout;
-        let Ok(end) = timeout(time, self.log_on(reader, writer)).await else {
-            self.session.terminate(RejectReason::HandshakeTimeout, 0, 0);
-            return Err(End::Closed);
+        let mut drain = self.drain.clone();
+        let handshake = tokio::select! {
+            handshake = timeout(time, self.log_on(reader, writer)) => handshake,
+            // Nothing is taken from it yet, so nothing is to be answered.
+            _ = drain.wait_for(|drain| *drain) => return Err(End::Finish(RejectReason::ServerDraining)),
         };
-        end
+        handshake.unwrap_or_else(|_| {
+            self.session.terminate(RejectReason::HandshakeTimeout, 0, 0);
+            Err(End::Closed)
+        })
     }
 
     async fn log_on(
