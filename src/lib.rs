@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod handoff;
 pub mod journal;
 pub mod keys;
+pub mod ledger;
 pub mod matcher;
 pub mod publisher;
 pub mod routing;

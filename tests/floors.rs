@@ -11,6 +11,7 @@ use std::path::Path;
 const FLOORS: &[&[&str]] = &[
     &["clock", "storage", "keys", "config", "routing"],
     &["handoff"],
+    &["ledger"],
     &["directory"],
     &["gateway", "matcher", "journal", "publisher"],
     &["threads"],

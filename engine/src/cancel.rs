@@ -70,6 +70,7 @@ impl Market {
         let order = self.open.orders[slot];
         sink.on(Event::Canceled(Canceled {
             order: order.view(slot, account),
+            price: order.price,
             reason,
         }));
         self.dequeue(slot, &order);

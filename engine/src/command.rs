@@ -1,5 +1,6 @@
 //! What goes into a market: commands, already decoded, authorised and in order.
 
+use crate::{FeeRates, FeeTier};
 use souk_protocol::{
     AccountId, Amount, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price, Qty, SessionId,
     Side, StpGroup, StpMode, StpScope, TimeInForce,
@@ -20,6 +21,10 @@ pub enum Command {
     Status(OrderStatus),
     /// Change what the market accepts.
     SetState(MarketState),
+    /// Give a pair of rates a tier.
+    AddFees(FeeRates),
+    /// Change the bounds of orders to come.
+    SetLimits(MarketLimits),
 }
 
 /// Names one open order of an account. Exactly one of the two ids is non-zero.
@@ -62,6 +67,9 @@ pub struct NewOrder {
     /// The group the account belongs to, filled in by the gateway from the account, never by the
     /// client. 0 is none.
     pub stp_group: StpGroup,
+    /// The rates the order pays for life, filled in by the matcher from the account, never by the
+    /// client: a tier of the market's table.
+    pub fee_tier: FeeTier,
 }
 
 /// Cancel one order.
@@ -106,4 +114,26 @@ pub struct OrderStatus {
     pub account: AccountId,
     /// Which order.
     pub order: OrderRef,
+}
+
+/// The bounds of a market that may change while it runs. Orders that rest stay as they are; new
+/// ones and replaces obey the bounds of the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarketLimits {
+    /// Lowest order price, at least 1.
+    pub price_min: Price,
+    /// Highest order price.
+    pub price_max: Price,
+    /// Lowest order quantity, at least 1.
+    pub qty_min: Qty,
+    /// Highest order quantity.
+    pub qty_max: Qty,
+    /// Lowest notional of an order in quote currency, or 0 for no bound.
+    pub notional_min: Amount,
+    /// Highest notional of an order in quote currency, or 0 for no bound.
+    pub notional_max: Amount,
+    /// Open orders the market may hold.
+    pub orders_max: u32,
+    /// Open orders one account may hold in the market.
+    pub account_orders_max: u32,
 }

@@ -1,9 +1,10 @@
 //! What comes out of a market: events, in the order in which they happened.
 
+use crate::FeeTier;
 use souk_protocol::message::LevelEntry;
 use souk_protocol::{
-    AccountId, CancelReason, ClOrdId, MarketState, MatchId, OrderId, Price, Qty, RejectReason,
-    Reserved, SessionId, Side, StpMode,
+    AccountId, Amount, CancelReason, ClOrdId, MarketState, MatchId, OrderId, Price, Qty,
+    RejectReason, Reserved, SessionId, Side, StpMode,
 };
 
 /// Receives the events of a command, in order.
@@ -17,6 +18,35 @@ pub trait EventSink {
     fn wants_levels(&self) -> bool {
         false
     }
+
+    /// Whether orders are to be held for. A market without holds does not pay for them, and may
+    /// trade amounts that do not fit [`AMOUNT_MAX`](souk_protocol::AMOUNT_MAX).
+    #[inline]
+    fn takes_holds(&self) -> bool {
+        false
+    }
+
+    /// Holds what the order of this command needs, or says why not. Asked at most once per command,
+    /// and only when nothing else stands against it; an error refuses the command.
+    ///
+    /// # Errors
+    /// The reason with which the command is rejected.
+    #[inline]
+    fn hold(&mut self, hold: Hold) -> Result<(), RejectReason> {
+        let _ = hold;
+        Ok(())
+    }
+}
+
+/// What an account must have available before its order may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Whose order it is.
+    pub account: AccountId,
+    /// The order's side: a buy order holds quote currency, a sell order base currency.
+    pub side: Side,
+    /// How much. For a new order what all of it needs; for a replace what it needs more than before.
+    pub amount: Amount,
 }
 
 /// One thing that happened.
@@ -43,6 +73,13 @@ pub enum Event {
     Status(StatusReport),
     /// The market's state was set.
     StateChanged(MarketState),
+    /// The pair of rates of this command has this tier.
+    FeesAdded {
+        /// Where the pair is in the market's table.
+        tier: FeeTier,
+    },
+    /// The market's bounds are those of this command.
+    LimitsChanged,
     /// A price level is now this. Only for sinks that want it; after the other events of the
     /// command, each touched level once, with its final content.
     Level(LevelUpdate),
@@ -89,6 +126,8 @@ pub struct OrderView {
     pub leaves: Qty,
     /// Lots executed so far.
     pub cum: Qty,
+    /// The rates it pays.
+    pub fee_tier: FeeTier,
 }
 
 /// An order, or what was left of it, is gone.
@@ -96,6 +135,9 @@ pub struct OrderView {
 pub struct Canceled {
     /// The order; `leaves` is the quantity that was canceled.
     pub order: OrderView,
+    /// Its limit price, after a slide the price it slid to; of a market order the price it came
+    /// with.
+    pub price: Price,
     /// Why.
     pub reason: CancelReason,
 }
@@ -109,6 +151,10 @@ pub struct Replaced {
     pub orig_cl_ord_id: ClOrdId,
     /// Its effective price.
     pub price: Price,
+    /// Its price before.
+    pub old_price: Price,
+    /// Its leaves before.
+    pub old_leaves: Qty,
     /// Whether it kept its place in the queue.
     pub kept_priority: bool,
 }
@@ -119,6 +165,8 @@ pub struct Replaced {
 pub struct SelfTradePrevented {
     /// Lots taken off each.
     pub qty: Qty,
+    /// The resting order's price.
+    pub price: Price,
     /// The resting order, after.
     pub maker: OrderView,
     /// The incoming order, after.

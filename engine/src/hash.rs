@@ -97,6 +97,7 @@ impl Market {
         let mut hash = WordHash::new();
         hash.word(self.state as u64);
         hash.word(self.last_match_id.0);
+        self.hash_terms(&mut hash);
         hash.word(u64::from(self.open.count));
         for side in [Side::Buy, Side::Sell] {
             for slot in self.resting_slots(side) {
@@ -110,7 +111,7 @@ impl Market {
                 hash.word(order.cum.0);
                 hash.word(order.cl_ord_id.0);
                 hash.word(u64::from(order.session.0) << 32 | u64::from(order.stp_group.0));
-                hash.word(u64::from(order.flags.bits()));
+                hash.word(u64::from(order.fee_tier.0) << 8 | u64::from(order.flags.bits()));
             }
         }
         for generation in self.open.orders.generations() {
@@ -120,6 +121,25 @@ impl Market {
             hash.word(u64::from(slot.0));
         }
         finish(hash.0)
+    }
+
+    /// The units, the bounds and the fees.
+    fn hash_terms(&self, hash: &mut WordHash) {
+        let spec = &self.spec;
+        hash.word(spec.notional_unit);
+        hash.word(spec.lot_units);
+        hash.word(spec.price_min.0.cast_unsigned());
+        hash.word(spec.price_max.0.cast_unsigned());
+        hash.word(spec.qty_min.0);
+        hash.word(spec.qty_max.0);
+        hash.word(spec.notional_min.0);
+        hash.word(spec.notional_max.0);
+        hash.word(u64::from(spec.orders_max) << 32 | u64::from(spec.account_orders_max));
+        hash.word(self.fees.tiers().len() as u64);
+        for rates in self.fees.tiers() {
+            let [maker, taker] = [rates.maker_ppm, rates.taker_ppm].map(i32::cast_unsigned);
+            hash.word(u64::from(maker) << 32 | u64::from(taker));
+        }
     }
 
     /// Hash of what a client can know of the book; `RULES.md` gives the recipe.

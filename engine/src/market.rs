@@ -9,8 +9,8 @@ use crate::orders::{Order, Slot};
 use crate::side_book::SideBook;
 use crate::touched_levels::TouchedLevels;
 use crate::{
-    Command, Event, EventSink, LevelUpdate, MarketSpec, OrderStatus, OrderView, SpecError,
-    StatusReport,
+    Command, Event, EventSink, FeeTable, LevelUpdate, MarketLimits, MarketSpec, OrderStatus,
+    OrderView, SpecError, StatusReport,
 };
 use souk_protocol::{MarketState, MatchId, PostOnly, Price, Qty, RejectReason, Side};
 
@@ -18,6 +18,7 @@ use souk_protocol::{MarketState, MatchId, PostOnly, Price, Qty, RejectReason, Si
 #[derive(Debug)]
 pub struct Market {
     pub(crate) spec: MarketSpec,
+    pub(crate) fees: FeeTable,
     pub(crate) state: MarketState,
     pub(crate) last_match_id: MatchId,
     pub(crate) sides: [SideBook; 2],
@@ -41,8 +42,10 @@ impl Market {
     /// The first bound of the spec that does not hold.
     pub fn new(spec: MarketSpec, index_key: u64) -> Result<Self, SpecError> {
         let key = IndexKey::new(index_key);
+        let spec = spec.check()?;
         Ok(Self {
-            spec: spec.check()?,
+            spec,
+            fees: FeeTable::new(spec.fees),
             state: MarketState::Continuous,
             last_match_id: MatchId(0),
             sides: [Side::Buy, Side::Sell].map(|side| SideBook::new(side, key)),
@@ -66,12 +69,28 @@ impl Market {
                 sink.on(Event::StateChanged(*state));
                 Ok(())
             }
+            Command::AddFees(rates) => self.fees.add(*rates).map(|tier| {
+                sink.on(Event::FeesAdded { tier });
+            }),
+            Command::SetLimits(limits) => self.set_limits(limits, sink),
         };
         if let Err(reason) = done {
             sink.on(Event::Rejected(reason));
         } else if self.touched.wanted() {
             self.tell_levels(sink);
         }
+    }
+
+    #[cold]
+    fn set_limits<S: EventSink>(
+        &mut self,
+        limits: &MarketLimits,
+        sink: &mut S,
+    ) -> Result<(), RejectReason> {
+        let changed = self.spec.with_limits(*limits).check();
+        self.spec = changed.map_err(|_| RejectReason::LimitsOutOfRange)?;
+        sink.on(Event::LimitsChanged);
+        Ok(())
     }
 
     fn status<S: EventSink>(&self, status: &OrderStatus, sink: &mut S) -> Result<(), RejectReason> {
@@ -91,10 +110,16 @@ impl Market {
         self.state
     }
 
-    /// What the market was made with.
+    /// What the market was made with, and its present bounds.
     #[must_use]
     pub const fn spec(&self) -> &MarketSpec {
         &self.spec
+    }
+
+    /// Its pairs of rates.
+    #[must_use]
+    pub const fn fees(&self) -> &FeeTable {
+        &self.fees
     }
 
     /// Number of open orders.
@@ -137,7 +162,8 @@ impl Market {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let sides: usize = self.sides.iter().map(SideBook::memory_bytes).sum();
-        sides + self.open.memory_bytes() + self.touched.memory_bytes()
+        let fees = self.fees.memory_bytes();
+        sides + fees + self.open.memory_bytes() + self.touched.memory_bytes()
     }
 
     /// The levels of a side with their ranks, from the best.

@@ -123,6 +123,7 @@ impl Market {
         let maker = self.open.view(slot);
         sink.on(Event::SelfTradePrevented(SelfTradePrevented {
             qty,
+            price: before.price,
             maker,
             taker: taker.view(),
         }));

@@ -79,6 +79,7 @@ impl Market {
     ) {
         sink.on(Event::Canceled(Canceled {
             order: taker.view(),
+            price: taker.price,
             reason,
         }));
         self.open.orders.free(slot);
@@ -99,6 +100,7 @@ impl Market {
         order.price = admitted.price;
         order.session = new.session;
         order.stp_group = new.stp_group;
+        order.fee_tier = new.fee_tier;
         order.flags = Flags::new(new.side, new.post_only, new.stp_mode, new.stp_scope);
         self.open
             .accounts
@@ -188,6 +190,7 @@ const fn taker_of(new: &NewOrder, admitted: Admitted, order_id: OrderId, limit: 
         side: new.side,
         leaves: new.qty,
         cum: Qty(0),
+        price: admitted.price,
         limit,
         budget: if new.budget.0 == 0 {
             None
@@ -196,6 +199,7 @@ const fn taker_of(new: &NewOrder, admitted: Admitted, order_id: OrderId, limit: 
         },
         stp_mode: new.stp_mode,
         owner: Owner::new(new.stp_mode, new.stp_scope, admitted.account, new.stp_group),
+        fee_tier: new.fee_tier,
     }
 }
 

@@ -3,9 +3,9 @@
 //! Must never: move an order (its slot is part of its id), or give out a slot again without a new
 //! generation.
 
-use crate::OrderView;
 use crate::accounts::AccountSlot;
 use crate::chunks::Chunks;
+use crate::{FeeTier, OrderView};
 use souk_protocol::{
     AccountId, ClOrdId, OrderId, PostOnly, Price, Qty, SessionId, Side, StpGroup, StpMode, StpScope,
 };
@@ -54,6 +54,7 @@ pub(crate) struct Order {
     pub session: SessionId,
     pub stp_group: StpGroup,
     pub flags: Flags,
+    pub fee_tier: FeeTier,
 }
 
 const _: () = assert!(size_of::<Order>() == 64, "an order is one cache line");
@@ -70,6 +71,7 @@ impl Order {
             side: self.flags.side(),
             leaves: self.leaves,
             cum: self.cum,
+            fee_tier: self.fee_tier,
         }
     }
 
@@ -163,6 +165,7 @@ const FRESH: Order = Order {
     session: SessionId(0),
     stp_group: StpGroup(0),
     flags: Flags(0),
+    fee_tier: FeeTier(0),
 };
 
 impl Orders {

@@ -43,7 +43,11 @@ impl Market {
             Command::New(new) => self.prefetch_new(new),
             Command::Cancel(cancel) => self.prefetch_neighbours(cancel.order),
             Command::Replace(replace) => self.prefetch_neighbours(replace.order),
-            Command::Status(_) | Command::MassCancel(_) | Command::SetState(_) => {}
+            Command::Status(_)
+            | Command::MassCancel(_)
+            | Command::SetState(_)
+            | Command::AddFees(_)
+            | Command::SetLimits(_) => {}
         }
     }
 
@@ -73,7 +77,10 @@ impl Market {
                     },
                 )
             }
-            Command::MassCancel(_) | Command::SetState(_) => return,
+            Command::MassCancel(_)
+            | Command::SetState(_)
+            | Command::AddFees(_)
+            | Command::SetLimits(_) => return,
         };
         self.prefetch_order(Slot(order.order_id.0 as u32));
         if order.cl_ord_id.0 != 0 {

@@ -112,6 +112,7 @@ impl Market {
         if let Some(reason) = stopped {
             sink.on(Event::Canceled(Canceled {
                 order: taker.view(),
+                price: taker.price,
                 reason,
             }));
         }
@@ -137,7 +138,8 @@ impl Market {
         kept_priority: bool,
         sink: &mut S,
     ) {
-        let orig_cl_ord_id = self.open.orders[slot].cl_ord_id;
+        let before = self.open.orders[slot];
+        let orig_cl_ord_id = before.cl_ord_id;
         if replace.cl_ord_id.0 != 0 && replace.cl_ord_id != orig_cl_ord_id {
             self.rename(replace, slot, orig_cl_ord_id);
         }
@@ -149,6 +151,8 @@ impl Market {
             order: self.open.view(slot),
             orig_cl_ord_id,
             price,
+            old_price: before.price,
+            old_leaves: before.leaves,
             kept_priority,
         }));
     }
@@ -177,10 +181,12 @@ impl Market {
             side,
             leaves: order.leaves,
             cum: order.cum,
+            price: order.price,
             limit: self.sides[index(side.opposite())].rank(order.price),
             budget: None,
             stp_mode,
             owner: Owner::new(stp_mode, stp_scope, order.account, order.stp_group),
+            fee_tier: order.fee_tier,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The order that takes, and what it must not trade with.
 
-use crate::OrderView;
 use crate::accounts::AccountSlot;
 use crate::level::Rank;
 use crate::orders::Order;
+use crate::{FeeTier, OrderView};
 use souk_protocol::{
-    AccountId, Amount, ClOrdId, OrderId, Qty, SessionId, Side, StpGroup, StpMode, StpScope,
+    AccountId, Amount, ClOrdId, OrderId, Price, Qty, SessionId, Side, StpGroup, StpMode, StpScope,
 };
 
 /// An order while it takes: a new one, or one whose replace lost priority.
@@ -18,12 +18,15 @@ pub(crate) struct Taker {
     pub side: Side,
     pub leaves: Qty,
     pub cum: Qty,
+    /// Its limit price, after a slide the price it slid to; 0 for none.
+    pub price: Price,
     /// The worst rank of the other side that it takes.
     pub limit: Rank,
     /// What it may still spend, if that is bounded.
     pub budget: Option<Amount>,
     pub stp_mode: StpMode,
     pub owner: Owner,
+    pub fee_tier: FeeTier,
 }
 
 /// Whose orders self-trade prevention keeps a taker from trading with.
@@ -81,6 +84,7 @@ impl Taker {
             side: self.side,
             leaves: self.leaves,
             cum: self.cum,
+            fee_tier: self.fee_tier,
         }
     }
 

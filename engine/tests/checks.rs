@@ -9,8 +9,8 @@ mod swarm;
 
 use oracle::{Oracle, Snapshot};
 use souk_engine::{
-    CancelOrder, Command, Event, MarketSpec, MassCancel, NewOrder, OrderRef, OrderStatus,
-    ReplaceOrder,
+    CancelOrder, Command, Event, FeeRates, FeeTier, MarketSpec, MassCancel, NewOrder, OrderRef,
+    OrderStatus, ReplaceOrder,
 };
 use souk_protocol::RejectReason::{self, *};
 use souk_protocol::{
@@ -30,6 +30,10 @@ const SPEC: MarketSpec = MarketSpec {
     qty_min: Qty(5),
     qty_max: QTY_MAX,
     notional_unit: 1,
+    lot_units: 1,
+    notional_min: Amount(0),
+    notional_max: Amount(0),
+    fees: FeeRates::NONE,
     orders_max: 4,
     account_orders_max: 2,
 };
@@ -53,6 +57,7 @@ const BUY: NewOrder = NewOrder {
     stp_mode: StpMode::None,
     stp_scope: StpScope::Account,
     stp_group: StpGroup(0),
+    fee_tier: FeeTier(0),
 };
 /// Crosses the best sell order of [`with_both_sides`].
 const CROSSING: NewOrder = NewOrder {

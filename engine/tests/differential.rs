@@ -33,7 +33,7 @@ struct Progress {
     /// numbers make the same runs on any machine.
     commands_given: u64,
     coverage: Coverage,
-    failure: Option<(u64, Failure)>,
+    failure: Option<(u64, Box<Failure>)>,
     printed: Instant,
 }
 

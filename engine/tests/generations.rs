@@ -5,7 +5,7 @@
 //! SOUK_SLOW_TESTS=1 cargo test --release -p souk-engine --test generations -- --nocapture
 //! ```
 
-use souk_engine::{Command, Event, EventSink, Market, MarketSpec, NewOrder};
+use souk_engine::{Command, Event, EventSink, FeeTier, Market, MarketSpec, NewOrder};
 use souk_protocol::{
     AccountId, Amount, ClOrdId, OrderId, OrderType, PostOnly, Price, Qty, SessionId, Side,
     StpGroup, StpMode, StpScope, TimeInForce,
@@ -43,6 +43,7 @@ fn a_slot_without_generations_left_is_never_used_again() {
         stp_mode: StpMode::None,
         stp_scope: StpScope::Account,
         stp_group: StpGroup(0),
+        fee_tier: FeeTier(0),
     });
     let mut last = LastId(OrderId(0));
     for generation in 1..=u64::from(u32::MAX) {

@@ -4,7 +4,7 @@
 mod counting;
 
 use counting::{Counting, live_bytes};
-use souk_engine::{Command, Event, EventSink, Market, MarketSpec, NewOrder};
+use souk_engine::{Command, Event, EventSink, FeeTier, Market, MarketSpec, NewOrder};
 use souk_protocol::{
     AccountId, Amount, ClOrdId, OrderType, PostOnly, Price, Qty, SessionId, Side, StpGroup,
     StpMode, StpScope, TimeInForce,
@@ -61,6 +61,7 @@ fn fill(market: &mut Market, client_ids: bool) {
             stp_mode: StpMode::CancelNewest,
             stp_scope: StpScope::Account,
             stp_group: StpGroup(0),
+            fee_tier: FeeTier(0),
         };
         market.apply(&Command::New(order), &mut NoTrades);
     }

@@ -264,7 +264,7 @@ fn to_the_back(oracle: &mut Oracle, id: OrderId) {
 
 /// Runs the mutant on runs 0, 1, 2 ... until it is found out: the commands that it took, and the
 /// failure.
-fn found_out(fault: Fault, commands_max: u64) -> Option<(u64, Failure)> {
+fn found_out(fault: Fault, commands_max: u64) -> Option<(u64, Box<Failure>)> {
     let make = |spec| -> Box<dyn Subject> { Box::new(Mutant::new(fault, spec)) };
     let mut commands = 0;
     for number in 0.. {

@@ -5,8 +5,8 @@ mod counting;
 
 use counting::{Counting, allocations};
 use souk_engine::{
-    CancelOrder, Command, Event, EventSink, Market, MarketSpec, MassCancel, NewOrder, OrderRef,
-    OrderStatus, OrderView, ReplaceOrder,
+    CancelOrder, Command, Event, EventSink, FeeTier, Market, MarketSpec, MassCancel, NewOrder,
+    OrderRef, OrderStatus, OrderView, ReplaceOrder,
 };
 use souk_protocol::{
     AccountId, Amount, ClOrdId, OrderId, OrderType, PostOnly, Price, Qty, SessionId, Side,
@@ -163,6 +163,7 @@ impl Client {
             stp_mode: StpMode::ALL[self.below(5) as usize],
             stp_scope: StpScope::ALL[self.below(2) as usize],
             stp_group: StpGroup(self.below(9) as u16),
+            fee_tier: FeeTier(0),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Messages to a market in one shape: what the gateway checks about all of them alike.
 
 use souk_engine::{
-    CancelOrder, Command, MassCancel, NewOrder, OrderRef, OrderStatus, ReplaceOrder,
+    CancelOrder, Command, FeeTier, MassCancel, NewOrder, OrderRef, OrderStatus, ReplaceOrder,
 };
 use souk_protocol::message::{self as wire, BATCH_ENTRIES_MAX, MessageInfo};
 use souk_protocol::{
@@ -237,6 +237,7 @@ impl Part {
                 stp_mode: m.stp_mode,
                 stp_scope: m.stp_scope,
                 stp_group,
+                fee_tier: FeeTier(0),
             }),
             Instruction::Cancel(m) => Command::Cancel(CancelOrder {
                 account: m.account,

@@ -78,7 +78,10 @@ pub(super) fn report(
         }
         Event::MassCanceled { count } => mass_cancel(context, *count, market, links),
         Event::Status(status) => answer_status(context, status, market, links),
-        Event::StateChanged(_) | Event::Level(_) => {}
+        Event::StateChanged(_)
+        | Event::FeesAdded { .. }
+        | Event::LimitsChanged
+        | Event::Level(_) => {}
     }
 }
 
@@ -338,7 +341,7 @@ const fn account_of(command: &Command) -> AccountId {
         Command::Replace(replace) => replace.account,
         Command::MassCancel(mass) => mass.account,
         Command::Status(status) => status.account,
-        Command::SetState(_) => AccountId(0),
+        Command::SetState(_) | Command::AddFees(_) | Command::SetLimits(_) => AccountId(0),
     }
 }
 
@@ -352,7 +355,10 @@ const fn names_of(command: &Command) -> (ClOrdId, OrderId) {
         }
         Command::Replace(replace) => (replace.order.cl_ord_id, replace.order.order_id),
         Command::Status(status) => (status.order.cl_ord_id, status.order.order_id),
-        Command::MassCancel(_) | Command::SetState(_) => (ClOrdId(0), OrderId(0)),
+        Command::MassCancel(_)
+        | Command::SetState(_)
+        | Command::AddFees(_)
+        | Command::SetLimits(_) => (ClOrdId(0), OrderId(0)),
     }
 }
 
@@ -364,6 +370,6 @@ const fn template_of(command: &Command) -> u16 {
         Command::Replace(_) => wire::ReplaceOrder::TEMPLATE,
         Command::MassCancel(_) => wire::MassCancel::TEMPLATE,
         Command::Status(_) => wire::OrderStatusRequest::TEMPLATE,
-        Command::SetState(_) => 0,
+        Command::SetState(_) | Command::AddFees(_) | Command::SetLimits(_) => 0,
     }
 }

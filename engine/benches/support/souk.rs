@@ -4,7 +4,8 @@
 use std::hint::black_box;
 
 use souk_engine::{
-    CancelOrder, Command, Event, EventSink, Market, MarketSpec, NewOrder, OrderRef, ReplaceOrder,
+    CancelOrder, Command, Event, EventSink, FeeTier, Market, MarketSpec, NewOrder, OrderRef,
+    ReplaceOrder,
 };
 use souk_protocol::{
     AccountId, Amount, ClOrdId, OrderId, OrderType, PostOnly, Price, Qty, SessionId, Side,
@@ -220,6 +221,7 @@ impl<T: Target> Client<T> {
             stp_mode: StpMode::None,
             stp_scope: StpScope::Account,
             stp_group: StpGroup(0),
+            fee_tier: FeeTier(0),
         })
     }
 

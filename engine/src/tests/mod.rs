@@ -15,8 +15,8 @@ mod self_trade;
 mod window_edges;
 
 use crate::{
-    CancelOrder, Command, Event, EventSink, LevelUpdate, Market, MarketSpec, MassCancel, NewOrder,
-    OrderRef, OrderStatus, ReplaceOrder,
+    CancelOrder, Command, Event, EventSink, FeeTier, LevelUpdate, Market, MarketSpec, MassCancel,
+    NewOrder, OrderRef, OrderStatus, ReplaceOrder,
 };
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -178,6 +178,7 @@ impl Player {
             stp_mode: StpMode::None,
             stp_scope: StpScope::Account,
             stp_group: StpGroup(0),
+            fee_tier: FeeTier(0),
         };
         let mut options = words[5..].iter();
         while let Some(&option) = options.next() {
@@ -294,6 +295,8 @@ impl Player {
                 format!("status {order} {} x {leaves} cum {cum}", status.price)
             }
             Event::StateChanged(state) => format!("state {}", state.name()),
+            Event::FeesAdded { tier } => format!("tier {}", tier.0),
+            Event::LimitsChanged => "limits changed".to_string(),
             Event::Level(level) => format!("level {}", level_text(level)),
         }
     }

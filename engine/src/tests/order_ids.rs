@@ -1,7 +1,7 @@
 use super::check;
 use crate::{
-    CancelOrder, Canceled, Command, Event, EventSink, Market, MarketSpec, NewOrder, OrderRef,
-    OrderView, Trade,
+    CancelOrder, Canceled, Command, Event, EventSink, FeeTier, Market, MarketSpec, NewOrder,
+    OrderRef, OrderView, Trade,
 };
 use alloc::vec;
 use alloc::vec::Vec;
@@ -117,6 +117,7 @@ fn views_say_where_both_orders_stand_after_the_trade() {
         stp_mode: StpMode::None,
         stp_scope: StpScope::Account,
         stp_group: StpGroup(0),
+        fee_tier: FeeTier(0),
     };
     let taker = NewOrder {
         cl_ord_id: ClOrdId(12),
@@ -139,6 +140,7 @@ fn views_say_where_both_orders_stand_after_the_trade() {
         side: Side::Sell,
         leaves: Qty(5),
         cum: Qty(4),
+        fee_tier: FeeTier(0),
     };
     let trade = Trade {
         match_id: MatchId(1),
@@ -153,6 +155,7 @@ fn views_say_where_both_orders_stand_after_the_trade() {
             side: Side::Buy,
             leaves: Qty(0),
             cum: Qty(4),
+            fee_tier: FeeTier(0),
         },
     };
     assert_eq!(events.0[2..], [Event::Trade(trade)]);
@@ -168,6 +171,7 @@ fn views_say_where_both_orders_stand_after_the_trade() {
     market.apply(&cancel, &mut events);
     let canceled = Canceled {
         order: maker_view,
+        price: Price(101),
         reason: CancelReason::ByRequest,
     };
     assert_eq!(events.0, vec![Event::Canceled(canceled)]);

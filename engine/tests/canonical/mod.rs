@@ -13,17 +13,23 @@ pub fn write(event: &Event, bytes: &mut Vec<u8>) {
             &view(&t.taker)[..],
         ]
         .concat(),
-        Event::Canceled(c) => [&[4], &view(&c.order)[..], &[c.reason as u64]].concat(),
+        Event::Canceled(c) => {
+            let rest = [c.price.0.cast_unsigned(), c.reason as u64];
+            [&[4], &view(&c.order)[..], &rest].concat()
+        }
         Event::Replaced(r) => {
             let rest = [
                 r.orig_cl_ord_id.0,
                 r.price.0.cast_unsigned(),
+                r.old_price.0.cast_unsigned(),
+                r.old_leaves.0,
                 u64::from(r.kept_priority),
             ];
             [&[5], &view(&r.order)[..], &rest].concat()
         }
         Event::SelfTradePrevented(p) => {
-            [&[6, p.qty.0], &view(&p.maker)[..], &view(&p.taker)[..]].concat()
+            let first = [6, p.qty.0, p.price.0.cast_unsigned()];
+            [&first, &view(&p.maker)[..], &view(&p.taker)[..]].concat()
         }
         Event::MassCanceled { count } => vec![7, u64::from(*count)],
         Event::Status(s) => {
@@ -40,11 +46,13 @@ pub fn write(event: &Event, bytes: &mut Vec<u8>) {
                 u64::from(l.orders),
             ]
         }
+        Event::FeesAdded { tier } => vec![11, u64::from(tier.0)],
+        Event::LimitsChanged => vec![12],
     };
     bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
 }
 
-fn view(order: &OrderView) -> [u64; 7] {
+fn view(order: &OrderView) -> [u64; 8] {
     [
         order.order_id.0,
         order.cl_ord_id.0,
@@ -53,5 +61,6 @@ fn view(order: &OrderView) -> [u64; 7] {
         order.side as u64,
         order.leaves.0,
         order.cum.0,
+        u64::from(order.fee_tier.0),
     ]
 }

@@ -52,6 +52,7 @@ impl Oracle {
                         budget = budget.map(|left| left - self.cost(price, q));
                         events.push(Event::SelfTradePrevented(SelfTradePrevented {
                             qty: Qty(q),
+                            price,
                             maker: self.orders[index].view(),
                             taker: taker.view(),
                         }));

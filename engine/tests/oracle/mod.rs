@@ -8,13 +8,14 @@
 
 mod checks;
 mod matching;
+mod money;
 pub mod view;
 
 pub use view::Snapshot;
 
 use souk_engine::{
-    Accepted, Canceled, Command, Event, LevelUpdate, MarketSpec, MassCancel, NewOrder, OrderRef,
-    OrderStatus, OrderView, ReplaceOrder, Replaced, StatusReport,
+    Accepted, Canceled, Command, Event, FeeRates, FeeTier, LevelUpdate, MarketSpec, MassCancel,
+    NewOrder, OrderRef, OrderStatus, OrderView, ReplaceOrder, Replaced, StatusReport,
 };
 use souk_protocol::{
     AccountId, CancelReason, ClOrdId, MarketState, OrderId, PostOnly, Price, Qty, RejectReason,
@@ -36,6 +37,7 @@ pub struct Order {
     pub stp_mode: StpMode,
     pub stp_scope: StpScope,
     pub stp_group: StpGroup,
+    pub fee_tier: FeeTier,
     /// Section 1: the rank within a price, lowest first.
     pub priority: u64,
     /// Section 1: the place in the account's list, lowest first.
@@ -46,6 +48,8 @@ pub struct Order {
 #[derive(Clone, Debug)]
 pub struct Oracle {
     pub spec: MarketSpec,
+    /// The pairs of rates, by tier.
+    pub fees: Vec<FeeRates>,
     pub state: MarketState,
     /// The open orders, in no order that means anything.
     pub orders: Vec<Order>,
@@ -65,6 +69,7 @@ impl Oracle {
     pub fn new(spec: MarketSpec) -> Self {
         Self {
             spec,
+            fees: vec![spec.fees],
             state: MarketState::Continuous,
             orders: Vec::new(),
             matches: 0,
@@ -94,6 +99,8 @@ impl Oracle {
                 events.push(Event::StateChanged(*state));
                 Ok(())
             }
+            Command::AddFees(rates) => self.add_fees(*rates, &mut events),
+            Command::SetLimits(limits) => self.set_limits(limits, &mut events),
         };
         if let Err(reason) = outcome {
             assert!(events.is_empty(), "a rejected command has no other event");
@@ -123,6 +130,7 @@ impl Oracle {
             stp_mode: new.stp_mode,
             stp_scope: new.stp_scope,
             stp_group: new.stp_group,
+            fee_tier: new.fee_tier,
             priority: 0,
             place: 0,
         };
@@ -171,6 +179,7 @@ impl Oracle {
         }
         let kept_priority = self.keeps_priority(&self.orders[index], replace);
         let order = &mut self.orders[index];
+        let (old_price, old_leaves) = (order.price, order.leaves);
         let orig_cl_ord_id = order.cl_ord_id;
         if replace.cl_ord_id.0 != 0 {
             order.cl_ord_id = replace.cl_ord_id;
@@ -182,6 +191,8 @@ impl Oracle {
             order: order.view(),
             orig_cl_ord_id,
             price,
+            old_price,
+            old_leaves,
             kept_priority,
         }));
         // 7.2
@@ -248,14 +259,23 @@ impl Oracle {
     /// A resting order is canceled: its event, and its end.
     fn resting_canceled(&mut self, index: usize, reason: CancelReason, events: &mut Vec<Event>) {
         let order = self.orders[index].view();
-        events.push(Event::Canceled(Canceled { order, reason }));
+        let price = self.orders[index].price;
+        events.push(Event::Canceled(Canceled {
+            order,
+            price,
+            reason,
+        }));
         self.resting_gone(index);
     }
 
     /// What is left of the taker is canceled: its event, and the end of its slot.
     fn taker_canceled(&mut self, taker: &Order, reason: CancelReason, events: &mut Vec<Event>) {
-        let order = taker.view();
-        events.push(Event::Canceled(Canceled { order, reason }));
+        let (order, price) = (taker.view(), taker.price);
+        events.push(Event::Canceled(Canceled {
+            order,
+            price,
+            reason,
+        }));
         self.free_slot(taker.order_id);
     }
 
@@ -296,6 +316,7 @@ impl Order {
             side: self.side,
             leaves: self.leaves,
             cum: self.cum,
+            fee_tier: self.fee_tier,
         }
     }
 }

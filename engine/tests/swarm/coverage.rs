@@ -44,6 +44,8 @@ pub enum By {
     MassCancel,
     Status,
     SetState,
+    AddFees,
+    SetLimits,
 }
 
 /// Why taker and maker have the same owner.
@@ -322,6 +324,8 @@ fn by(command: &Command) -> By {
         Command::MassCancel(_) => By::MassCancel,
         Command::Status(_) => By::Status,
         Command::SetState(_) => By::SetState,
+        Command::AddFees(_) => By::AddFees,
+        Command::SetLimits(_) => By::SetLimits,
     }
 }
 
@@ -336,6 +340,8 @@ fn kind(event: &Event) -> &'static str {
         Event::MassCanceled { .. } => "MassCanceled",
         Event::Status(_) => "Status",
         Event::StateChanged(_) => "StateChanged",
+        Event::FeesAdded { .. } => "FeesAdded",
+        Event::LimitsChanged => "LimitsChanged",
         Event::Level(_) => "Level",
     }
 }

@@ -5,7 +5,7 @@ use super::profile::{Kind, Levels, Profile};
 use super::rng::Rng;
 use crate::oracle::{Oracle, Order};
 use souk_engine::{
-    CancelOrder, Command, Event, MassCancel, NewOrder, OrderRef, OrderStatus, ReplaceOrder,
+    CancelOrder, Command, Event, FeeTier, MassCancel, NewOrder, OrderRef, OrderStatus, ReplaceOrder,
 };
 use souk_protocol::{
     AccountId, Amount, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price, Qty, Side,
@@ -230,6 +230,7 @@ impl Generator {
             stp_mode: StpMode::None,
             stp_scope: StpScope::Account,
             stp_group: self.group(account),
+            fee_tier: FeeTier(0),
         }
     }
 

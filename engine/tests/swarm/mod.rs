@@ -176,7 +176,7 @@ impl Run {
         make: Make<'_>,
         coverage: &mut Coverage,
         mut see: impl FnMut(&Step, &[Event], &Oracle),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Box<Failure>> {
         let spec = self.profile.spec;
         let mut script = Vec::with_capacity(self.profile.commands);
         let mut generator = Generator::new(self.profile, self.rng);
@@ -200,10 +200,12 @@ impl Run {
             }
             Ok(())
         });
-        outcome.map_err(|difference| Failure {
-            spec,
-            script,
-            difference,
+        outcome.map_err(|difference| {
+            Box::new(Failure {
+                spec,
+                script,
+                difference,
+            })
         })
     }
 }

@@ -2,8 +2,8 @@
 //! random, so that what two features do together is not drowned by all the others.
 
 use super::rng::Rng;
-use souk_engine::MarketSpec;
-use souk_protocol::{PRICE_MAX, Price, QTY_MAX, Qty, StpMode, StpScope};
+use souk_engine::{FeeRates, MarketSpec};
+use souk_protocol::{Amount, PRICE_MAX, Price, QTY_MAX, Qty, StpMode, StpScope};
 
 /// What a step does, before its details are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +210,10 @@ fn draw_spec(rng: &mut Rng) -> MarketSpec {
         qty_min: Qty(qty_min),
         qty_max: Qty(qty_max),
         notional_unit: unit.min(u64::try_from(room).unwrap_or(u64::MAX)),
+        lot_units: 1,
+        notional_min: Amount(0),
+        notional_max: Amount(0),
+        fees: FeeRates::NONE,
         orders_max: if rng.percent(80) {
             1_000_000
         } else {

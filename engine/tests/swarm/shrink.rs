@@ -158,6 +158,10 @@ fn order_id(command: &mut Command) -> Option<&mut OrderId> {
         Command::Cancel(cancel) => Some(&mut cancel.order.order_id),
         Command::Replace(replace) => Some(&mut replace.order.order_id),
         Command::Status(status) => Some(&mut status.order.order_id),
-        Command::New(_) | Command::MassCancel(_) | Command::SetState(_) => None,
+        Command::New(_)
+        | Command::MassCancel(_)
+        | Command::SetState(_)
+        | Command::AddFees(_)
+        | Command::SetLimits(_) => None,
     }
 }

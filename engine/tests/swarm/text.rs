@@ -9,7 +9,8 @@ pub fn rust_text(step: &Step) -> String {
             "New(NewOrder {{ cl_ord_id: {:?}, account: {:?}, session: {:?}, side: Side::{:?}, \
              order_type: OrderType::{:?}, time_in_force: TimeInForce::{:?}, \
              post_only: PostOnly::{:?}, price: {:?}, qty: {:?}, budget: {:?}, \
-             stp_mode: StpMode::{:?}, stp_scope: StpScope::{:?}, stp_group: {:?} }})",
+             stp_mode: StpMode::{:?}, stp_scope: StpScope::{:?}, stp_group: {:?}, \
+             fee_tier: {:?} }})",
             n.cl_ord_id,
             n.account,
             n.session,
@@ -22,7 +23,8 @@ pub fn rust_text(step: &Step) -> String {
             n.budget,
             n.stp_mode,
             n.stp_scope,
-            n.stp_group
+            n.stp_group,
+            n.fee_tier
         ),
         Command::Cancel(c) => {
             format!(
@@ -57,6 +59,8 @@ pub fn rust_text(step: &Step) -> String {
                 order_text(s.order)
             )
         }
+        Command::AddFees(rates) => format!("AddFees({rates:?})"),
+        Command::SetLimits(limits) => format!("SetLimits({limits:?})"),
         Command::SetState(state) => format!("SetState(MarketState::{state:?})"),
     };
     let levels = if step.levels { " // with levels" } else { "" };

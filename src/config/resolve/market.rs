@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rust_decimal::Decimal;
-use souk_engine::MarketSpec;
+use souk_engine::{FeeRates, MarketSpec};
 use souk_protocol::message::MarketDefinition;
 use souk_protocol::{Amount, MarketId, PRICE_MAX, Price, QTY_MAX, Qty, Reserved, Text};
 use toml::Spanned;
@@ -127,6 +127,10 @@ pub(super) fn resolve_market(
             1 << 40,
         )?),
         notional_unit,
+        lot_units: lot_units(source, raw, lot, base_scale)?,
+        notional_min: Amount(0),
+        notional_max: Amount(0),
+        fees: FeeRates::NONE,
         orders_max: source.number(
             "orders_max",
             raw.orders_max.as_ref(),
@@ -199,6 +203,29 @@ fn currency(
             Err(source.error(key, given.span(), code, rule, remedy))
         }
     }
+}
+
+/// Base currency units of one lot, which is not finer than the currency.
+fn lot_units(
+    source: &Source<'_>,
+    raw: &RawMarket,
+    lot: Decimal,
+    base_scale: u32,
+) -> Result<u64, ConfigError> {
+    let units = u128::try_from(lot.mantissa())
+        .ok()
+        .and_then(|mantissa| mantissa.checked_mul(10_u128.pow(base_scale - lot.scale())))
+        .and_then(|units| u64::try_from(units).ok());
+    units.ok_or_else(|| {
+        let rule = "does not fit 64 bits in the base currency's smallest unit";
+        source.error(
+            "lot_size",
+            raw.lot_size.span(),
+            lot,
+            rule,
+            "use a finer lot",
+        )
+    })
 }
 
 /// Quote currency units of one tick times one lot. Settlement never rounds, so it must be whole.
