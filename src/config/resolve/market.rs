@@ -175,9 +175,9 @@ pub(super) fn resolve_market(
         notional_unit,
         account_orders_max: spec.account_orders_max,
         reserved3: Reserved,
-        notional_min: Amount(0),
-        notional_max: Amount(0),
-        lot_units: 1,
+        notional_min: spec.notional_min,
+        notional_max: spec.notional_max,
+        lot_units: spec.lot_units,
     };
     Ok(MarketConfig {
         id: MarketId(id),
