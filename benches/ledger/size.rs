@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use souk::ledger::{AccountStatus, CurrencyIndex, Ledger, Leg, Wallets};
-use souk_protocol::{AccountId, Amount};
+use souk::ledger::{CurrencyIndex, Ledger, Leg, Wallets};
+use souk_protocol::{AccountId, AccountStatus, Amount};
 
 use crate::Extent;
 use crate::clock::cpu_time;

@@ -115,11 +115,11 @@ impl Established {
         match MarketMessage::of(frame) {
             Ok(Some(message)) => return self.market_message(&frame.header, &message, now),
             Ok(None) => {}
-            Err(error) => return self.bad_field(&frame.header, &error, now),
+            Err(error) => return self.bad_field(frame, &error, now),
         }
         let message = match ClientMessage::decode(frame) {
             Ok(message) => message,
-            Err(error) => return self.bad_field(&frame.header, &error, now),
+            Err(error) => return self.bad_field(frame, &error, now),
         };
         match message {
             ClientMessage::Heartbeat(_) | ClientMessage::Pong(_) => Next::Read,
