@@ -17,7 +17,8 @@ mod wallets;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use souk_protocol::{AccountId, AccountStatus, Amount, StpGroup};
+pub use souk_protocol::AccountStatus;
+use souk_protocol::{AccountId, Amount, StpGroup};
 
 pub use self::accounts::{ACCOUNTS_MAX, AccountIndex, AccountTerms};
 pub use self::audit::{BalanceRecord, Sums, Unsound};
