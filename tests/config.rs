@@ -36,6 +36,8 @@ fn the_good_one_is_good() {
     let market = &config.tenants[0].markets[0];
     // 0.01 x 0.0001 of a currency with six digits after the point is one smallest unit.
     assert_eq!(market.spec.notional_unit, 1);
+    // 0.0001 of a currency with eight digits.
+    assert_eq!(market.spec.lot_units, 10_000);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7001");
 }
 
