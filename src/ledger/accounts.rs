@@ -12,7 +12,7 @@ use souk_protocol::{AccountId, StpGroup};
 use super::chunks::Chunks;
 use crate::handoff::TenantIndex;
 
-const CHUNK_LEN: usize = 4096;
+const CHUNK_LEN: usize = 1 << 14;
 /// Accounts that a node can hold.
 pub const ACCOUNTS_MAX: usize = 1 << 28;
 /// Parts of the index. Each grows alone, so that at ten million accounts growing stops nobody for
@@ -109,6 +109,12 @@ impl Accounts {
         });
         self.len.store(index + 1, Ordering::Release);
         AccountIndex(index)
+    }
+
+    pub(super) fn reserve(&self, accounts: u32) {
+        for index in (0..accounts).step_by(CHUNK_LEN) {
+            self.accounts.reach(index);
+        }
     }
 
     pub(super) fn find(&self, tenant: TenantIndex, id: AccountId) -> Option<AccountIndex> {
