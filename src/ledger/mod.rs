@@ -47,7 +47,9 @@ mod sync {
 
 const _: () = assert!(size_of::<Balance>() == 32, "two balances fill a cache line");
 
-const BALANCE_CHUNK_LEN: usize = 4096;
+/// A chunk of balances is a mebibyte: with huge pages, what an allocator rounds up is resident memory
+/// too, and of small chunks it rounds up a third.
+const BALANCE_CHUNK_LEN: usize = 1 << 15;
 const CURRENCY_CHUNK_LEN: usize = 64;
 
 /// A tenant's currency: its place in the node's table of currencies.
@@ -117,6 +119,16 @@ impl Ledger {
         self.supplies.reach(index);
         self.currencies_len.store(index + 1, Ordering::Release);
         CurrencyIndex(index)
+    }
+
+    /// Takes the memory for so many accounts and balances now. Without it some new balance, one in
+    /// tens of thousands, waits until the system has given and cleared a mebibyte.
+    pub fn reserve(&self, accounts: u32, balances: u32) {
+        self.accounts.reserve(accounts);
+        for index in (0..balances).step_by(BALANCE_CHUNK_LEN) {
+            self.balances.reach(index);
+            self.owners.reach(index);
+        }
     }
 
     /// How many currencies there are.
