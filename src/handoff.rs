@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use crate::control::{Control, ControlCommand, Custody, Effect};
 use crate::ledger::CurrencyIndex;
 
+pub use crate::ids::TenantIndex;
 pub use gauge::{Admission, QueueGauge};
 
 /// Largest number of commands applied before a batch goes on. Bounds the time that the first
@@ -27,10 +28,6 @@ pub use gauge::{Admission, QueueGauge};
 pub const BATCH_COMMANDS_MAX: usize = 64;
 /// Vectors of items kept for reuse, per matcher.
 pub const SPARE_ITEMS_MAX: usize = 256;
-
-/// A tenant's place in the node's table of tenants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TenantIndex(pub u32);
 
 /// A market's place in the table of its matcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -67,7 +67,7 @@ fn every_bound_names_value_rule_and_remedy() {
     refused(
         "tick_size = \"0.01\"",
         "tick_size = \"0.001\"",
-        &["0.0000001 USDT", "raise the scale of USDT to 7"],
+        &["0.001 x lot_size 0.0001", "raise the scale of USDT to 7"],
     );
     refused(
         "lot_size = \"0.0001\"",

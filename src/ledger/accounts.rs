@@ -10,7 +10,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use souk_protocol::{AccountId, AccountStatus, StpGroup};
 
 use super::chunks::Chunks;
-use crate::handoff::TenantIndex;
+use crate::ids::TenantIndex;
 
 const CHUNK_LEN: usize = 1 << 14;
 const ACTIVE: u8 = AccountStatus::Active as u8;

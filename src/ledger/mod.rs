@@ -29,7 +29,7 @@ use self::accounts::{Account, Accounts};
 use self::balance::Balance;
 use self::chunks::Chunks;
 use self::owners::{Found, Owner, Tree};
-use crate::handoff::TenantIndex;
+use crate::ids::TenantIndex;
 
 /// Balances that a node can hold.
 pub const BALANCES_MAX: usize = 1 << 28;

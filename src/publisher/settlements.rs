@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use souk_protocol::message::{Settlement, SettlementsFrom};
 use souk_protocol::{MarketId, RejectReason, Reserved};
 
-use super::{LinkPlace, Links};
+use super::links::{LinkPlace, Links};
 use crate::handoff::RequestOrigin;
 
 /// The settlements of a market that are still kept, and who gets the next ones.
