@@ -139,9 +139,10 @@ impl TakesBatches for Publisher {
                     .flush(market.market, batch.transact_time, &mut self.links);
             }
         }
-        self.links.flush();
+        // Before anybody is told: whoever asks after a report finds the money where the report says it is.
         self.gathered
             .finish(&self.desk.treasury, batch.transact_time);
+        self.links.flush();
     }
 }
 
