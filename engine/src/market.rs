@@ -9,8 +9,8 @@ use crate::orders::{Order, Slot};
 use crate::side_book::SideBook;
 use crate::touched_levels::TouchedLevels;
 use crate::{
-    Command, Event, EventSink, FeeTable, LevelUpdate, MarketLimits, MarketSpec, OrderStatus,
-    OrderView, SpecError, StatusReport,
+    Command, Event, EventSink, FeeRates, FeeTable, LevelUpdate, MarketLimits, MarketSpec,
+    OrderStatus, OrderView, SpecError, StatusReport,
 };
 use souk_protocol::{MarketState, MatchId, PostOnly, Price, Qty, RejectReason, Side};
 
@@ -75,9 +75,7 @@ impl Market {
                 sink.on(Event::StateChanged(*state));
                 Ok(())
             }
-            Command::AddFees(rates) => self.fees.add(*rates).map(|tier| {
-                sink.on(Event::FeesAdded { tier });
-            }),
+            Command::AddFees(rates) => self.add_fees(*rates, sink),
             Command::SetLimits(limits) => self.set_limits(limits, sink),
         };
         if let Err(reason) = done {
@@ -85,6 +83,17 @@ impl Market {
         } else if self.touched.wanted() {
             self.tell_levels(sink);
         }
+    }
+
+    #[cold]
+    fn add_fees<S: EventSink>(
+        &mut self,
+        rates: FeeRates,
+        sink: &mut S,
+    ) -> Result<(), RejectReason> {
+        let tier = self.fees.add(rates)?;
+        sink.on(Event::FeesAdded { tier });
+        Ok(())
     }
 
     #[cold]
