@@ -47,9 +47,9 @@ mod sync {
 
 const _: () = assert!(size_of::<Balance>() == 32, "two balances fill a cache line");
 
-/// A chunk of balances is a mebibyte: with huge pages, what an allocator rounds up is resident memory
+/// A chunk of balances is two mebibytes: with huge pages, what an allocator rounds up is resident memory
 /// too, and of small chunks it rounds up a third.
-const BALANCE_CHUNK_LEN: usize = 1 << 15;
+const BALANCE_CHUNK_LEN: usize = 1 << 16;
 const CURRENCY_CHUNK_LEN: usize = 64;
 
 /// A tenant's currency: its place in the node's table of currencies.
@@ -122,7 +122,7 @@ impl Ledger {
     }
 
     /// Takes the memory for so many accounts and balances now. Without it some new balance, one in
-    /// tens of thousands, waits until the system has given and cleared a mebibyte.
+    /// tens of thousands, waits until the system has given and cleared two mebibytes.
     pub fn reserve(&self, accounts: u32, balances: u32) {
         self.accounts.reserve(accounts);
         for index in (0..balances).step_by(BALANCE_CHUNK_LEN) {
