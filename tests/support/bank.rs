@@ -185,9 +185,12 @@ impl Desk {
         market: u32,
         frame: impl FnOnce(u64) -> [u8; N],
     ) -> Vec<Got> {
-        let seq = self.seqs.entry(market).or_insert(0);
-        *seq += 1;
-        let seq = *seq;
+        let seq = match self.seqs.get(&market) {
+            Some(last) => last + 1,
+            // The session may have sent some over an earlier connection.
+            None => self.join(market) + 1,
+        };
+        self.seqs.insert(market, seq);
         self.wire.send(&frame(seq));
         let (answers, _) = self.wire.answers_until_joined(market);
         let (own, others) = answers
@@ -195,6 +198,13 @@ impl Desk {
             .partition(|got| client_seq(got) == Some(seq));
         self.told.extend::<Vec<Got>>(others);
         own
+    }
+
+    /// Joins a market; gives the last `client_seq` of the session there.
+    fn join(&mut self, market: u32) -> u64 {
+        let (told, joined) = self.wire.answers_until_joined(market);
+        self.told.extend(told);
+        joined.last_client_seq
     }
 
     pub fn order(&mut self, order: NewOrder) -> Vec<Got> {
