@@ -11,9 +11,7 @@ use crate::bootstrap::Bootstrap;
 use crate::config::Config;
 use crate::gateway::registry::Registry;
 use crate::gateway::session::Shared;
-use crate::handoff::{
-    MatcherDoor, QUEUE_SUBMISSIONS_MAX, QueueGauge, SPARE_ITEMS_MAX, Seat, SeatConfig,
-};
+use crate::handoff::{MatcherDoor, QueueGauge, SPARE_ITEMS_MAX, Seat, SeatConfig};
 use crate::journal::MemoryJournal;
 use crate::keys;
 use crate::matcher::{Inbox, Matcher};
@@ -105,7 +103,7 @@ fn build_matcher(
     inline_wake: Option<Arc<Notify>>,
 ) -> Result<(MatcherDoor, NodeMatcher), NodeError> {
     let tenants = config.tenants.len();
-    let (queue, submissions) = bounded(QUEUE_SUBMISSIONS_MAX);
+    let (queue, submissions) = bounded(config.threads.queue_submissions_max);
     let (spare_in, spare) = bounded(SPARE_ITEMS_MAX);
     let gauge = Arc::new(QueueGauge::new(
         tenants,

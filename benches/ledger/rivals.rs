@@ -6,10 +6,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
 
 use souk::handoff::TenantIndex;
-use souk::ledger::{
-    AccountStatus, AccountTerms, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger,
-};
-use souk_protocol::{AccountId, Amount, StpGroup};
+use souk::ledger::{AccountTerms, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger};
+use souk_protocol::{AccountId, AccountStatus, Amount, StpGroup};
 
 /// What an account is opened with.
 pub const TERMS: AccountTerms = AccountTerms {

@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use souk::ledger::{AccountStatus, CurrencyIndex, Ledger, Leg, Wallets};
-use souk_protocol::{AccountId, Amount};
+use souk::ledger::{CurrencyIndex, Ledger, Leg, Wallets};
+use souk_protocol::{AccountId, AccountStatus, Amount};
 
 use crate::Extent;
 use crate::clock::cpu_time;
@@ -20,7 +20,8 @@ struct Node {
     accounts: u32,
     ledger: Ledger,
     wallets: Wallets,
-    ledger_bytes: usize,
+    accounts_bytes: usize,
+    balances_bytes: usize,
     wallets_bytes: usize,
     nanos: Vec<f64>,
 }
@@ -43,16 +44,18 @@ pub fn report(extent: &Extent) -> String {
     let mut report = format!(
         "\n## Accounts with {BALANCES_EACH} balances each\n\
          a command: the wallet of a random account, its status and fee group, hold, commit, and one commit to its other balance\n\n\
-         | accounts | resident MiB of the ledger | bytes per balance, accounts included | resident MiB of one market's wallets | \
-         ns of processor time per command |\n|---|---|---|---|---|\n",
+         | accounts | resident MiB of accounts and their index | bytes each | of balances | bytes each | of one market's wallets | \
+         ns of processor time per command |\n|---|---|---|---|---|---|---|\n",
     );
     for node in &nodes {
         let balances = (node.accounts * BALANCES_EACH) as usize;
         report += &format!(
-            "| {} | {} | {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} | {} | {} |\n",
             node.accounts,
-            node.ledger_bytes >> 20,
-            node.ledger_bytes / balances,
+            node.accounts_bytes >> 20,
+            node.accounts_bytes / node.accounts as usize,
+            node.balances_bytes >> 20,
+            node.balances_bytes / balances,
             node.wallets_bytes >> 20,
             spread(&node.nanos)
         );
@@ -61,7 +64,7 @@ pub fn report(extent: &Extent) -> String {
         return report;
     };
     let ratio = median_of_ratios(&largest.nanos, &smallest.nanos);
-    let bytes = largest.ledger_bytes / (largest.accounts * BALANCES_EACH) as usize;
+    let bytes = largest.balances_bytes / (largest.accounts * BALANCES_EACH) as usize;
     let verdict = if bytes <= BALANCE_GOAL_BYTES {
         "hit"
     } else {
@@ -81,14 +84,19 @@ impl Node {
         let currencies: Vec<CurrencyIndex> =
             (0..BALANCES_EACH).map(|_| ledger.add_currency()).collect();
         for id in 1..=accounts {
-            let account = ledger.open_account(TENANT, AccountId(id), TERMS);
+            ledger.open_account(TENANT, AccountId(id), TERMS);
+        }
+        let accounts_bytes = resident_bytes().saturating_sub(before);
+        let before = resident_bytes();
+        for id in 1..=accounts {
+            let account = ledger.account(TENANT, AccountId(id)).expect("opened");
             for &currency in &currencies {
                 let slot = ledger.balance_or_new(account, currency);
                 let funded = ledger.credit(slot, Amount(FUNDS));
                 funded.expect("the supply has room");
             }
         }
-        let ledger_bytes = resident_bytes().saturating_sub(before);
+        let balances_bytes = resident_bytes().saturating_sub(before);
         let before = resident_bytes();
         let mut wallets = Wallets::new(TENANT, currencies[0], currencies[1]);
         for id in 1..=accounts {
@@ -99,7 +107,8 @@ impl Node {
             accounts,
             ledger,
             wallets,
-            ledger_bytes,
+            accounts_bytes,
+            balances_bytes,
             wallets_bytes: resident_bytes().saturating_sub(before),
             nanos: Vec::new(),
         }

@@ -31,6 +31,16 @@ pub struct Change {
     pub available: i64,
 }
 
+impl std::ops::AddAssign for Change {
+    /// What two commands change together. A publisher that adds up a batch touches the balance of an
+    /// account that trades everywhere once, not once for each command.
+    fn add_assign(&mut self, more: Self) {
+        self.total += more.total;
+        self.held += more.held;
+        self.available += more.available;
+    }
+}
+
 /// A balance as its owner is told: what is committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BalanceView {
@@ -49,7 +59,9 @@ pub struct BalanceView {
 #[error("more was asked for than is available")]
 pub struct InsufficientFunds;
 
-/// Aligned so that none lies on two cache lines. Two share a line: see `Owners` for which.
+/// Aligned so that none lies on two cache lines. Two share one: those that were made one after the
+/// other, so mostly base and quote of one account, which the same commands change. What is only read on
+/// the way of an order (accounts, owners) lies elsewhere.
 #[derive(Debug, Default)]
 #[repr(C, align(32))]
 pub(super) struct Balance {

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use souk_protocol::AccountId;
 
 use super::{AccountIndex, BalanceSlot, CurrencyIndex, Ledger};
-use crate::handoff::TenantIndex;
+use crate::ids::TenantIndex;
 
 /// Cells of a table that holds its first account.
 const CELLS_FIRST: usize = 16;

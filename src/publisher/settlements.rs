@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use souk_protocol::message::{Settlement, SettlementsFrom};
 use souk_protocol::{MarketId, RejectReason, Reserved};
 
-use super::{LinkPlace, Links};
+use super::links::{LinkPlace, Links};
 use crate::handoff::RequestOrigin;
 
 /// The settlements of a market that are still kept, and who gets the next ones.
@@ -23,8 +23,8 @@ pub(super) struct Settlements {
 struct Subscriber {
     place: LinkPlace,
     connection: u64,
-    /// The first one it wants.
-    from: u64,
+    /// The first it wants; it may be in the future.
+    from_number: u64,
 }
 
 /// Who wants settlements, from which number on.
@@ -60,8 +60,8 @@ impl Settlements {
         }
         self.kept.push_back(settlement);
         let frame = settlement.frame(0);
-        let wanted = |subscriber: &&Subscriber| subscriber.from <= settlement.number;
-        for subscriber in self.subscribers.iter().filter(wanted) {
+        let wants = |subscriber: &&Subscriber| settlement.number >= subscriber.from_number;
+        for subscriber in self.subscribers.iter().filter(wants) {
             links.send_to(subscriber.place, subscriber.connection, &frame);
         }
     }
@@ -94,15 +94,15 @@ impl Settlements {
             next,
         };
         links.send_to(place, connection, &answer.frame(0));
-        let known = usize::try_from(from_number - oldest).unwrap_or(usize::MAX);
-        for settlement in self.kept.iter().skip(known) {
+        let wanted = |settlement: &&Settlement| settlement.number >= from_number;
+        for settlement in self.kept.iter().filter(wanted) {
             links.send_to(place, connection, &settlement.frame(0));
         }
         self.forget(connection);
         self.subscribers.push(Subscriber {
             place,
             connection,
-            from: from_number,
+            from_number,
         });
     }
 
