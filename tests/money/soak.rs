@@ -43,7 +43,9 @@ struct Trader {
     wire: Wire,
     session: u16,
     random: u64,
+    /// The last `client_seq` sent to each market, and the last one that a report answers.
     seqs: BTreeMap<u32, u64>,
+    answered: BTreeMap<u32, u64>,
     requests: u64,
     /// Requests without an answer, and what they bring: currency and units.
     asked: HashMap<u64, (&'static str, i64)>,
@@ -59,6 +61,7 @@ impl Trader {
             session,
             random: u64::from(session) + 77,
             seqs: BTreeMap::new(),
+            answered: BTreeMap::new(),
             requests: 0,
             asked: HashMap::new(),
             seen: Seen::default(),
@@ -172,7 +175,7 @@ impl Trader {
     fn burst(&mut self) {
         let mut frames = Vec::new();
         for _ in 0..BURST {
-            if self.below(12) == 0 {
+            if self.below(40) == 0 {
                 frames.extend(self.funding());
                 continue;
             }
@@ -184,10 +187,18 @@ impl Trader {
             }
         }
         self.wire.send(&frames);
-        self.catch_up();
+        while !self.asked.is_empty() || self.answered != self.seqs {
+            let got = self.wire.next();
+            if let (Some(market), Some(seq)) = (market_of(&got), client_seq(&got))
+                && seq > 0
+            {
+                self.answered.insert(market, seq);
+            }
+            self.take(&got);
+        }
     }
 
-    /// Reads until everything that was sent is answered, and what others did before is told.
+    /// Reads until everything that was done before is told.
     fn catch_up(&mut self) {
         for (market, _) in MARKETS {
             let (answers, joined) = self.wire.answers_until_joined(market);
@@ -196,10 +207,6 @@ impl Trader {
             }
             let sent = self.seqs.get(&market).copied().unwrap_or(0);
             assert_eq!(joined.last_client_seq, sent, "market {market}");
-        }
-        while !self.asked.is_empty() {
-            let got = self.wire.next();
-            self.take(&got);
         }
     }
 
@@ -252,6 +259,18 @@ impl Trader {
             }
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// The market that a report is of.
+fn market_of(got: &Got) -> Option<u32> {
+    match got.message() {
+        ServerMessage::Accepted(m) => Some(m.market.0),
+        ServerMessage::Rejected(m) => Some(m.market.0),
+        ServerMessage::Canceled(m) => Some(m.market.0),
+        ServerMessage::Replaced(m) => Some(m.market.0),
+        ServerMessage::MassCanceled(m) => Some(m.market.0),
+        _ => None,
     }
 }
 

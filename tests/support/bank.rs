@@ -272,7 +272,7 @@ fn answered(got: &Got) -> Option<u64> {
 }
 
 /// The number of the message that a report answers.
-fn client_seq(got: &Got) -> Option<u64> {
+pub fn client_seq(got: &Got) -> Option<u64> {
     Some(match got.message() {
         ServerMessage::Accepted(m) => m.client_seq,
         ServerMessage::Rejected(m) => m.client_seq,
