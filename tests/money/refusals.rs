@@ -241,10 +241,7 @@ fn a_frozen_account_cancels_and_nothing_else_and_a_cancel_only_one_keeps_its_mon
     let second = office.place(buy(1, 1_001, 1));
     carried_out(&office.ask(|id| account(id, 1, AccountStatus::Frozen).frame(0)));
     assert_eq!(office.refused(buy(1, 1_000, 1)), AccountFrozen);
-    assert_eq!(
-        rejection(&office.replace(first, 1, 999, 1)),
-        AccountFrozen
-    );
+    assert_eq!(rejection(&office.replace(first, 1, 999, 1)), AccountFrozen);
     let refused = [
         office.ask(|id| credit(id, 900, 1, "USDT", 1).frame(0)),
         office.debit(1, "USDT", 1),
