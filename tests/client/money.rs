@@ -1,8 +1,9 @@
 //! Money through the Rust client: what a back office does, and what a trader sees of it.
 
 use souk_client::{
-    AccountStatus, AccountTerms, Amount, BusinessKey, ClientError, Currency, CurrencyTerms, FeeGroup,
-    FeeTerms, Funding, MarketLimits, MarketState, MarketTerms, Movement, Ppm, StatementKind, Text,
+    AccountStatus, AccountTerms, Amount, BusinessKey, ClientError, Currency, CurrencyTerms,
+    FeeGroup, FeeTerms, Funding, MarketLimits, MarketState, MarketTerms, Movement, Ppm,
+    StatementKind, Text,
 };
 
 use super::bank::{FEES, OFFICE, bank};
@@ -85,7 +86,9 @@ async fn an_office_makes_a_market_funds_it_and_its_traders_see_their_money() {
         let (price, qty) = (market.price("2000.50").unwrap(), market.qty(qty).unwrap());
         Order::limit(AccountId(account), side, price, qty)
     };
-    let bid = office.new_order(market.id(), &order(50, Side::Buy, "2")).await;
+    let bid = office
+        .new_order(market.id(), &order(50, Side::Buy, "2"))
+        .await;
     let bid = bid.unwrap().await.accepted().unwrap();
     let update = event(&mut events, |event| match event {
         Event::AccountUpdate(update) => Some(update),
@@ -93,7 +96,9 @@ async fn an_office_makes_a_market_funds_it_and_its_traders_see_their_money() {
     });
     assert_eq!(usdt.text(update.await.held), "4005.001000");
     let trader = connect(&server, 2).await;
-    let sell = trader.new_order(market.id(), &order(2, Side::Sell, "1")).await;
+    let sell = trader
+        .new_order(market.id(), &order(2, Side::Sell, "1"))
+        .await;
     sell.unwrap().await.accepted().unwrap();
     let settlement = event(&mut events, |event| match event {
         Event::Settlement(settlement) => Some(settlement),
@@ -104,7 +109,10 @@ async fn an_office_makes_a_market_funds_it_and_its_traders_see_their_money() {
         (settlement.number, settlement.buyer, settlement.seller),
         (1, AccountId(50), AccountId(2))
     );
-    assert_eq!((settlement.buyer_fee, settlement.seller_fee), (0, 2_000_500));
+    assert_eq!(
+        (settlement.buyer_fee, settlement.seller_fee),
+        (0, 2_000_500)
+    );
 
     let seen = trader.balance(AccountId(2), eth.definition().code).await;
     assert_eq!(eth.text(seen.unwrap().unwrap().total), "2.00000000");
@@ -119,7 +127,13 @@ async fn an_office_makes_a_market_funds_it_and_its_traders_see_their_money() {
     let lines: Vec<_> = statement
         .entries
         .iter()
-        .map(|entry| (entry.kind, usdt.change_text(entry.change), usdt.text(entry.total)))
+        .map(|entry| {
+            (
+                entry.kind,
+                usdt.change_text(entry.change),
+                usdt.text(entry.total),
+            )
+        })
         .collect();
     assert_eq!(
         lines,
@@ -136,7 +150,11 @@ async fn an_office_makes_a_market_funds_it_and_its_traders_see_their_money() {
             ),
         ]
     );
-    let fees = office.balance(AccountId(FEES), code).await.unwrap().unwrap();
+    let fees = office
+        .balance(AccountId(FEES), code)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(usdt.text(fees.total), "2.000500");
     let key = BusinessKey::new("fees", 1).unwrap();
     let to_owner = Movement {

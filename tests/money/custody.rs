@@ -40,10 +40,7 @@ fn orders_of_a_platform_need_no_funds_and_settlements_say_what_is_to_be_booked()
         (got.base_amount, got.quote_amount),
         (Amount(25_000_000), Amount(16_280_862_500))
     );
-    assert_eq!(
-        (got.buyer_fee, got.seller_fee),
-        (-1_628_086, 8_140_431)
-    );
+    assert_eq!((got.buyer_fee, got.seller_fee), (-1_628_086, 8_140_431));
 }
 
 #[test]

@@ -103,10 +103,7 @@ fn fees_lose_their_fraction_in_each_fill_and_the_hold_covers_them_all() {
     );
     office.credit(1, "USDT", 1);
     buyer.place(buy(1, 1_999, 3));
-    office.assert_books(
-        supply,
-        &[(1, "USDT", 5_999, 5_999), (2, "BTC", 3 * LOT, 0)],
-    );
+    office.assert_books(supply, &[(1, "USDT", 5_999, 5_999), (2, "BTC", 3 * LOT, 0)]);
     // Each fill's fee is 0.9995: nothing. 2 x 1,999 = 3,998 holds 1 for fees, 1,999 none.
     let mut seller = Desk::of(&server, 2);
     for (left, held) in [(2, 3_999), (1, 1_999), (0, 0)] {

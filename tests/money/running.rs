@@ -134,7 +134,11 @@ fn a_market_of_new_currencies_and_accounts_trades_at_once() {
         "0.001 ETH"
     );
     assert_eq!(office.balance(50, "USDT"), (0, 0));
-    assert_eq!(office.balance(51, "USDT"), (10_000, 0), "the maker's 0.1 is none");
+    assert_eq!(
+        office.balance(51, "USDT"),
+        (10_000, 0),
+        "the maker's 0.1 is none"
+    );
 }
 
 #[test]
@@ -269,10 +273,7 @@ fn orders_keep_the_rates_they_were_accepted_with() {
         (10 * USDT, 1_000_500 + 900_000 + 1_800)
     );
     office.replace(old, 1, 10_000, 200);
-    assert_eq!(
-        office.balance(1, "USDT"),
-        (10 * USDT, 2_001_000 + 901_800)
-    );
+    assert_eq!(office.balance(1, "USDT"), (10 * USDT, 2_001_000 + 901_800));
     office.cancel(new, 1);
     // The maker gets its old rebate of 100, the taker pays the new 2,000.
     office.place(sell(2, 10_000, 100));

@@ -24,7 +24,13 @@ fn updates(desk: &mut Desk, account: u32) -> (Vec<AccountUpdate>, Vec<BalanceEnt
     (updates, balances)
 }
 
-fn statement(desk: &mut Desk, account: u32, code: &str, after: u64, count: u16) -> (Vec<StatementEntry>, bool) {
+fn statement(
+    desk: &mut Desk,
+    account: u32,
+    code: &str,
+    after: u64,
+    count: u16,
+) -> (Vec<StatementEntry>, bool) {
     let got = desk.ask(|id| statement_query(id, account, code, after, count).frame(0));
     let ServerMessage::StatementReport(report, entries) = got.message() else {
         panic!("{got:?}")
@@ -45,13 +51,7 @@ fn settlements(desk: &mut Desk, count: usize) -> Vec<Settlement> {
     while found.len() < count {
         found.extend(settlement(&desk.wire.next()));
     }
-    desk.wire.send(
-        &Ping {
-            nonce: 5,
-            time: 0,
-        }
-        .frame(0),
-    );
+    desk.wire.send(&Ping { nonce: 5, time: 0 }.frame(0));
     loop {
         let got = desk.wire.next();
         match got.message() {
@@ -168,7 +168,10 @@ fn a_statement_adds_up_and_comes_in_pages() {
     funded(&office.debit(1, "USDT", 20));
     let (whole, more) = statement(&mut office, 1, "USDT", 0, 512);
     assert!(!more);
-    let changes: Vec<_> = whole.iter().map(|entry| (entry.kind, entry.change)).collect();
+    let changes: Vec<_> = whole
+        .iter()
+        .map(|entry| (entry.kind, entry.change))
+        .collect();
     use StatementKind::*;
     assert_eq!(
         changes,
@@ -195,7 +198,11 @@ fn a_statement_adds_up_and_comes_in_pages() {
             (1, n as u64 + 1, 2 * n as u64 + 2)
         );
     }
-    assert!(whole.windows(2).all(|two| two[0].sequence < two[1].sequence));
+    assert!(
+        whole
+            .windows(2)
+            .all(|two| two[0].sequence < two[1].sequence)
+    );
     // Page by page it is the same.
     let (mut pages, mut after) = (Vec::new(), 0);
     loop {
@@ -209,7 +216,10 @@ fn a_statement_adds_up_and_comes_in_pages() {
     }
     assert_eq!(pages, whole);
     let (fees, _) = statement(&mut office, FEES, "USDT", 0, 10);
-    let changes: Vec<_> = fees.iter().map(|entry| (entry.kind, entry.change)).collect();
+    let changes: Vec<_> = fees
+        .iter()
+        .map(|entry| (entry.kind, entry.change))
+        .collect();
     assert_eq!(changes, [(Fee, 4), (Fee, 4), (Fee, 4)]);
     let (nothing, more) = statement(&mut office, 3, "BTC", 0, 10);
     assert!(nothing.is_empty() && !more);
@@ -260,7 +270,10 @@ fn settlements_are_the_trades_numbered_without_a_gap() {
         assert_eq!(fee, trade.fee);
         assert_eq!((settlement.buyer.0, settlement.seller.0), (1, 2));
         assert_eq!(settlement.base_amount.0, trade.qty.0 * LOT);
-        assert_eq!(settlement.quote_amount.0, trade.price.0 as u64 * trade.qty.0);
+        assert_eq!(
+            settlement.quote_amount.0,
+            trade.price.0 as u64 * trade.qty.0
+        );
     }
     assert_eq!(
         told.iter()
@@ -281,7 +294,11 @@ fn settlements_are_the_trades_numbered_without_a_gap() {
     }
     for (account, book) in [1, 2, FEES].into_iter().zip(books) {
         for (code, expected) in ["BTC", "USDT"].into_iter().zip(book) {
-            assert_eq!(copy.balance(account, code).0, expected as u64, "{account} {code}");
+            assert_eq!(
+                copy.balance(account, code).0,
+                expected as u64,
+                "{account} {code}"
+            );
         }
     }
 }
