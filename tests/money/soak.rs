@@ -183,7 +183,7 @@ impl Trader {
     fn burst(&mut self) {
         let mut frames = Vec::new();
         for _ in 0..BURST {
-            if self.below(40) == 0 {
+            if self.below(60) == 0 {
                 frames.extend(self.funding());
                 continue;
             }
@@ -339,7 +339,10 @@ fn many_sessions_on_several_matchers_share_accounts_and_every_unit_is_accounted_
         matchers.contains(&0) && matchers.contains(&1),
         "{matchers:?}"
     );
-    let server = bank("[threads]\nlayout = \"threads\"\nmatchers = 2");
+    let rates = "[limits]\norder_rate = 100000000\ncancel_rate = 100000000";
+    let server = bank(&format!(
+        "[threads]\nlayout = \"threads\"\nmatchers = 2\n{rates}"
+    ));
     let mut office = Desk::of(&server, OFFICE);
     for (n, (maker, taker)) in [(1, (0, 0)), (2, (-200, 900))] {
         let market = |id| CreateMarket {
@@ -390,6 +393,8 @@ fn many_sessions_on_several_matchers_share_accounts_and_every_unit_is_accounted_
         "UnknownOrder",
         "FokUnfillable",
         "PostOnlyWouldCross",
+        // Of fundings, of which a session may send 2,000 a second.
+        "SessionRateExceeded",
     ];
     let odd = seen
         .refusals
