@@ -390,6 +390,61 @@ fn an_account_may_trade_with_itself_and_pays_both_fees() {
 }
 
 #[test]
+fn each_order_of_a_batch_holds_for_itself() {
+    let server = bank("");
+    let mut office = Desk::of(&server, OFFICE);
+    let mut trader = Desk::of(&server, 1);
+    office.credit(1, "USDT", 20_010);
+    let entries = [
+        BatchEntry::from(buy(1, 10_000, 1)),
+        BatchEntry::from(buy(1, 10_001, 1)),
+        BatchEntry::from(buy(1, 10_002, 1)),
+        BatchEntry::from(buy(1, 1, 1)),
+    ];
+    let mut send = |mode| {
+        let root = Batch {
+            market: MarketId(1),
+            mode,
+            reserved: Reserved,
+        };
+        const LEN: usize = frame_len_with_group::<Batch, BatchEntry>(4);
+        let answers = trader.command(1, |seq| {
+            let mut frame = [0; LEN];
+            write_frame_with_group(&root, &entries, seq, 0, &mut frame).unwrap();
+            frame
+        });
+        let codes = answers.iter().map(|got| match got.message() {
+            ServerMessage::Accepted(_) => None,
+            ServerMessage::Rejected(rejected) => rejected.code.reason(),
+            other => panic!("{other:?}"),
+        });
+        codes.collect::<Vec<_>>()
+    };
+    use RejectReason::{BatchStopped, InsufficientFunds};
+    // 10,005 is held, and 10,005 are left: 10,001 and its fee are 10,006.
+    assert_eq!(
+        send(BatchMode::StopAtFirstReject),
+        [
+            None,
+            Some(InsufficientFunds),
+            Some(BatchStopped),
+            Some(BatchStopped)
+        ]
+    );
+    assert_eq!(office.balance(1, "USDT"), (20_010, 10_005));
+    assert_eq!(
+        send(BatchMode::Independent),
+        [
+            None,
+            Some(InsufficientFunds),
+            Some(InsufficientFunds),
+            Some(InsufficientFunds)
+        ]
+    );
+    assert_eq!(office.balance(1, "USDT"), (20_010, 20_010));
+}
+
+#[test]
 fn a_mass_cancel_gives_back_the_holds_of_one_side_then_of_both() {
     let server = bank("");
     let mut office = Desk::of(&server, OFFICE);
