@@ -76,12 +76,12 @@ fn a_limit_order_holds_its_worst_case_and_gets_back_what_its_trades_do_not_take(
 
 #[test]
 fn the_fee_account_has_its_fees_when_the_trade_is_told() {
-    let server = bank("");
+    let server = bank("[threads]\nlayout = \"threads\"");
     let mut office = Desk::of(&server, OFFICE);
     office.credit(1, "USDT", 10 * USDT);
     office.credit(2, "BTC", BTC);
     // 2,000 is the lowest notional with a fee: 1 unit. The maker's 0.2 units are none.
-    for round in 1..=200 {
+    for round in 1..=1_000 {
         office.place(sell(2, 2_000, 1));
         office.place(buy(1, 2_000, 1));
         assert_eq!(office.balance(FEES, "USDT"), (round, 0), "round {round}");
