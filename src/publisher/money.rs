@@ -48,6 +48,8 @@ struct Fees {
     quote_index: CurrencyIndex,
     market: MarketId,
     stream_seq: u64,
+    /// The last trade that earned them.
+    reference: u64,
     amount: i64,
 }
 
@@ -249,6 +251,7 @@ impl BalanceSink for LedgerSink<'_> {
         if let Some(known) = self.gathered.fees.last_mut().filter(same) {
             known.amount += amount;
             known.stream_seq = stream_seq;
+            known.reference = self.reference;
             return;
         }
         self.gathered.fees.push(Fees {
@@ -257,6 +260,7 @@ impl BalanceSink for LedgerSink<'_> {
             quote_index: self.quote_index,
             market: self.market,
             stream_seq,
+            reference: self.reference,
             amount,
         });
     }
@@ -293,7 +297,7 @@ impl Gathered {
                 transact_time,
                 change: earned.amount,
                 total: view.total,
-                reference: 0,
+                reference: earned.reference,
                 stream_seq: earned.stream_seq,
                 market: earned.market,
                 kind: StatementKind::Fee,
