@@ -4,7 +4,9 @@
 //! gateway -- Submission --> matcher -- Batch --> publisher -- bytes --> Outbox --> gateway
 //! ```
 
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+mod gauge;
+
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -18,17 +20,14 @@ use tokio::sync::Notify;
 use crate::control::{Control, ControlCommand, Custody, Effect};
 use crate::ledger::CurrencyIndex;
 
+pub use crate::ids::TenantIndex;
+pub use gauge::{Admission, QueueGauge};
+
 /// Largest number of commands applied before a batch goes on. Bounds the time that the first
 /// command of a batch waits for the last one.
 pub const BATCH_COMMANDS_MAX: usize = 64;
-/// Submissions that may wait for one matcher, whatever their size.
-pub const QUEUE_SUBMISSIONS_MAX: usize = 16_384;
 /// Vectors of items kept for reuse, per matcher.
 pub const SPARE_ITEMS_MAX: usize = 256;
-
-/// A tenant's place in the node's table of tenants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TenantIndex(pub u32);
 
 /// A market's place in the table of its matcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -433,78 +432,6 @@ pub struct Admitted {
     pub stp_group: StpGroup,
     /// Why the command never came to the book.
     pub refused: Option<RejectReason>,
-}
-
-/// How much waits for one matcher, in all and by tenant. Counted by whoever submits, uncounted by
-/// the matcher.
-#[derive(Debug)]
-pub struct QueueGauge {
-    commands_max: u32,
-    tenant_max: u32,
-    commands: AtomicU32,
-    tenants: Vec<AtomicU32>,
-}
-
-impl QueueGauge {
-    /// A gauge for `tenants` tenants, each of which may fill `share_percent` of `commands_max`.
-    #[must_use]
-    pub fn new(tenants: usize, commands_max: u32, share_percent: u32) -> Self {
-        let share = u64::from(commands_max) * u64::from(share_percent) / 100;
-        Self {
-            commands_max,
-            tenant_max: (share as u32).max(BATCH_COMMANDS_MAX as u32),
-            commands: AtomicU32::new(0),
-            tenants: (0..tenants).map(|_| AtomicU32::new(0)).collect(),
-        }
-    }
-
-    /// Counts `count` commands in, or says why not. The last eighth of the queue is for cancels, and
-    /// an eighth beyond its share is for those of each tenant.
-    ///
-    /// # Errors
-    /// `MarketBusy` or `TenantShareExceeded`.
-    pub fn admit(
-        &self,
-        tenant: TenantIndex,
-        lane: Admission,
-        count: u32,
-    ) -> Result<(), RejectReason> {
-        let tenant = &self.tenants[tenant.0 as usize];
-        let (all_max, own_max) = match lane {
-            Admission::Cancel => (self.commands_max, self.tenant_max + self.commands_max / 8),
-            Admission::Order => (self.commands_max - self.commands_max / 8, self.tenant_max),
-        };
-        if tenant.load(Ordering::Relaxed).saturating_add(count) > own_max {
-            return Err(RejectReason::TenantShareExceeded);
-        }
-        if self.commands.load(Ordering::Relaxed).saturating_add(count) > all_max {
-            return Err(RejectReason::MarketBusy);
-        }
-        tenant.fetch_add(count, Ordering::Relaxed);
-        self.commands.fetch_add(count, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Counts one request in that must not be refused: the end of a connection, or an operator's.
-    pub fn admit_always(&self, tenant: TenantIndex) {
-        self.tenants[tenant.0 as usize].fetch_add(1, Ordering::Relaxed);
-        self.commands.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts commands out: taken from the queue, or never put there.
-    pub fn release(&self, tenant: TenantIndex, count: u32) {
-        self.tenants[tenant.0 as usize].fetch_sub(count, Ordering::Relaxed);
-        self.commands.fetch_sub(count, Ordering::Relaxed);
-    }
-}
-
-/// What a message counts as when a queue is nearly full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// May use the reserved part of the queue.
-    Cancel,
-    /// May not.
-    Order,
 }
 
 /// The sending end of a matcher's queue.

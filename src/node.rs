@@ -12,9 +12,7 @@ use crate::clock;
 use crate::config::{Config, TenantConfig};
 use crate::gateway::registry::Registry;
 use crate::gateway::session::Shared;
-use crate::handoff::{
-    MatcherDoor, QUEUE_SUBMISSIONS_MAX, QueueGauge, SPARE_ITEMS_MAX, Seat, SeatConfig,
-};
+use crate::handoff::{MatcherDoor, QueueGauge, SPARE_ITEMS_MAX, Seat, SeatConfig};
 use crate::journal::{
     Body, FileHeader, MemoryJournal, Recording, RecordingError, RecordingWriter, StreamRecorder,
     founding,
@@ -153,7 +151,7 @@ fn build_matcher(
     inline_wake: Option<Arc<Notify>>,
 ) -> Result<(MatcherDoor, NodeMatcher), NodeError> {
     let tenants = config.tenants.len();
-    let (queue, submissions) = bounded(QUEUE_SUBMISSIONS_MAX);
+    let (queue, submissions) = bounded(config.threads.queue_submissions_max);
     let (spare_in, spare) = bounded(SPARE_ITEMS_MAX);
     let gauge = Arc::new(QueueGauge::new(
         tenants,

@@ -123,6 +123,7 @@ mod tests {
             matchers,
             wait: Wait::Auto,
             queue_commands_max: 1_024,
+            queue_submissions_max: 16,
             tenant_share_percent: 50,
         }
     }

@@ -42,7 +42,10 @@ fn the_good_one_is_good() {
             _ => None,
         });
     // 0.01 x 0.0001 of a currency with six digits after the point is one smallest unit.
-    assert_eq!(created.unwrap().spec.notional_unit, 1);
+    let spec = created.unwrap().spec;
+    assert_eq!(spec.notional_unit, 1);
+    // 0.0001 of a currency with eight digits.
+    assert_eq!(spec.lot_units, 10_000);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7001");
 }
 
@@ -64,7 +67,7 @@ fn every_bound_names_value_rule_and_remedy() {
     refused(
         "tick_size = \"0.01\"",
         "tick_size = \"0.001\"",
-        &["0.0000001 USDT", "raise the scale of USDT to 7"],
+        &["0.001 x lot_size 0.0001", "raise the scale of USDT to 7"],
     );
     refused(
         "lot_size = \"0.0001\"",

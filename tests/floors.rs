@@ -9,12 +9,15 @@ use std::path::Path;
 /// own, never its own line (stages do not know each other) and never one below. The small shared
 /// parts of the first line may use each other.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "storage", "keys", "config", "routing"],
+    &["clock", "storage", "keys", "routing", "ids"],
+    &["control", "ledger"],
+    &["config"],
     &["handoff"],
-    &["ledger"],
-    &["directory"],
+    &["treasury", "directory"],
     &["gateway", "matcher", "journal", "publisher"],
-    &["threads"],
+    &["threads", "bootstrap", "audit"],
+    &["administrator"],
+    &["node"],
     &["server"],
     &["demo"],
     &["main"],

@@ -5,7 +5,7 @@
 use crate::chunks::Chunks;
 use crate::hash::IndexKey;
 use crate::hash_index::HashIndex;
-use crate::orders::{Orders, Slot};
+use crate::orders::{Order, Orders, Slot};
 use core::hint::select_unpredictable;
 use souk_protocol::AccountId;
 
@@ -64,16 +64,10 @@ impl Accounts {
 
     /// The entry of an account, if it has one. It stays the account's until the next
     /// [`Accounts::add`] at least.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, id: AccountId) -> AccountSlot {
         let found = self.index.find(id.0, |_| true);
         found.map_or(AccountSlot::NONE, AccountSlot)
-    }
-
-    /// The place where the search for an account begins.
-    #[inline]
-    pub(crate) fn home_of(&self, id: AccountId) -> Option<&u64> {
-        self.index.home_of(id.0)
     }
 
     /// What is in an entry, if it was ever used.
@@ -120,28 +114,25 @@ impl Accounts {
         None
     }
 
-    /// Puts the order in `slot` at the end of the account's list.
+    /// Puts the order in `slot` at the end of the account's list. Gives the order before it, or
+    /// `slot` itself; the caller links the two.
     #[inline]
-    pub(crate) fn link(&mut self, orders: &mut Orders, account: AccountSlot, slot: Slot) {
+    pub(crate) fn push(&mut self, account: AccountSlot, slot: Slot) -> Slot {
         let entry = &mut self.entries[account.0];
         let was_idle = entry.open == 0;
         // Whether an account has other orders is as good as random. In place of a branch, an
         // order without an earlier one is linked to itself, which has no meaning.
-        let last = select_unpredictable(was_idle, slot, entry.last);
+        let earlier = select_unpredictable(was_idle, slot, entry.last);
         entry.open += 1;
         entry.first = select_unpredictable(was_idle, slot, entry.first);
         entry.last = slot;
         self.busy += u32::from(was_idle);
-        orders[last].account_next = slot;
-        let order = &mut orders[slot];
-        order.account = account;
-        order.account_prev = last;
+        earlier
     }
 
-    /// Takes the order in `slot` out of its account's list.
+    /// Takes `order`, which is the one in `slot`, out of its account's list.
     #[inline]
-    pub(crate) fn unlink(&mut self, orders: &mut Orders, slot: Slot) {
-        let order = &orders[slot];
+    pub(crate) fn unlink(&mut self, orders: &mut Orders, slot: Slot, order: &Order) {
         let (prev, next) = (order.account_prev, order.account_next);
         let entry = &mut self.entries[order.account.0];
         let (is_first, is_last) = (entry.first == slot, entry.last == slot);
@@ -149,7 +140,7 @@ impl Accounts {
         entry.first = select_unpredictable(is_first, next, entry.first);
         entry.last = select_unpredictable(is_last, prev, entry.last);
         self.busy -= u32::from(entry.open == 0);
-        // As in `link`: what has no neighbour writes into itself.
+        // As in `push`: what has no neighbour writes into itself.
         orders[select_unpredictable(is_first, slot, prev)].account_next = next;
         orders[select_unpredictable(is_last, slot, next)].account_prev = prev;
     }

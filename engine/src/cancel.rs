@@ -74,7 +74,7 @@ impl Market {
             reason,
         }));
         self.dequeue(slot, &order);
-        self.open.close(slot, account);
+        self.open.close(slot, &order, account);
     }
 
     #[inline]

@@ -8,6 +8,7 @@
 use crate::hash::IndexKey;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 
 /// Places of a segment: bounds what an insert that splits one pays.
 const SEGMENT_LEN: usize = 1 << 12;
@@ -67,6 +68,9 @@ impl HashIndex {
     /// The segment of a hash: the upper bits choose among as many segments as have this half.
     #[inline]
     fn segment(&self, hash: u64) -> usize {
+        if self.round_mask == 0 && self.segments.len() < 2 {
+            return 0; // Nearly every market.
+        }
         let bits = (hash >> 32) as usize;
         let split = bits & (self.round_mask * 2 + 1);
         if split < self.segments.len() {
@@ -77,7 +81,7 @@ impl HashIndex {
     }
 
     /// The number with this tag for which `is` holds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, tag: u32, is: impl FnMut(u32) -> bool) -> Option<u32> {
         let hash = self.key.spread(tag);
         let segment = self.segments.get(self.segment(hash))?;
@@ -171,10 +175,20 @@ impl Segment {
         hash as usize & (self.places.len() - 1)
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, tag: u32, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
         let mask = self.places.len() - 1;
-        let mut place = self.home(hash);
+        let home = self.home(hash);
+        let (first, second) = (self.places[home], self.places[(home + 1) & mask]);
+        // Which of the two it is, is as good as random; that it is one of them, foreseen.
+        let near = select_unpredictable((second >> 32) as u32 == tag, second, first);
+        if (near >> 32) as u32 == tag && near != 0 {
+            let number = (near as u32).wrapping_sub(1);
+            if is(number) {
+                return Some(number);
+            }
+        }
+        let mut place = home;
         loop {
             let found = self.places[place & mask];
             if found == 0 {

@@ -78,10 +78,21 @@ pub(crate) fn check_notional(
     qty: Qty,
     budget: Amount,
 ) -> Result<(), RejectReason> {
-    let (min, max) = (spec.notional_min, spec.notional_max);
-    if min.0 == 0 && max.0 == 0 {
+    if spec.notional_min.0 | spec.notional_max.0 == 0 {
         return Ok(());
     }
+    check_bounded_notional(spec, price, qty, budget)
+}
+
+/// [`check_notional`] in a market that has such bounds.
+#[cold]
+fn check_bounded_notional(
+    spec: &MarketSpec,
+    price: Price,
+    qty: Qty,
+    budget: Amount,
+) -> Result<(), RejectReason> {
+    let (min, max) = (spec.notional_min, spec.notional_max);
     let notional = if price.0 == 0 {
         Some(budget)
     } else {

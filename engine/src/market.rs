@@ -9,8 +9,8 @@ use crate::orders::{Order, Slot};
 use crate::side_book::SideBook;
 use crate::touched_levels::TouchedLevels;
 use crate::{
-    Command, Event, EventSink, FeeTable, LevelUpdate, MarketLimits, MarketSpec, OrderStatus,
-    OrderView, SpecError, StatusReport,
+    Command, Event, EventSink, FeeRates, FeeTable, LevelUpdate, MarketLimits, MarketSpec,
+    OrderStatus, OrderView, SpecError, StatusReport,
 };
 use souk_protocol::{MarketState, MatchId, PostOnly, Price, Qty, RejectReason, Side};
 
@@ -30,6 +30,12 @@ pub struct Market {
 #[inline]
 pub(crate) const fn index(side: Side) -> usize {
     side as usize - Side::Buy as usize
+}
+
+/// Where the other side's book is. A side is as good as random: no branch.
+#[inline]
+pub(crate) const fn opposite(side: Side) -> usize {
+    index(side) ^ 1
 }
 
 impl Market {
@@ -69,9 +75,7 @@ impl Market {
                 sink.on(Event::StateChanged(*state));
                 Ok(())
             }
-            Command::AddFees(rates) => self.fees.add(*rates).map(|tier| {
-                sink.on(Event::FeesAdded { tier });
-            }),
+            Command::AddFees(rates) => self.add_fees(*rates, sink),
             Command::SetLimits(limits) => self.set_limits(limits, sink),
         };
         if let Err(reason) = done {
@@ -79,6 +83,17 @@ impl Market {
         } else if self.touched.wanted() {
             self.tell_levels(sink);
         }
+    }
+
+    #[cold]
+    fn add_fees<S: EventSink>(
+        &mut self,
+        rates: FeeRates,
+        sink: &mut S,
+    ) -> Result<(), RejectReason> {
+        let tier = self.fees.add(rates)?;
+        sink.on(Event::FeesAdded { tier });
+        Ok(())
     }
 
     #[cold]
@@ -200,7 +215,9 @@ impl Market {
     pub(crate) fn enqueue(&mut self, slot: Slot, side: Side, price: Price, leaves: Qty) {
         let rank = self.sides[index(side)].rank(price);
         self.touch(side, rank);
-        self.sides[index(side)].link(&mut self.open.orders, slot, rank, leaves);
+        let before = self.sides[index(side)].push(rank, slot, leaves);
+        self.open.orders[before].next = slot;
+        self.open.orders[slot].prev = before;
     }
 
     /// Takes `order`, which is the one in `slot`, out of its price's queue.
@@ -213,8 +230,8 @@ impl Market {
         self.sides[index(side)].unlink(&mut self.open.orders, slot, order);
     }
 
-    /// The price at which a post-only order may rest.
-    #[inline]
+    /// The price at which an order may rest: its own, unless it is post-only.
+    #[inline(always)]
     pub(crate) fn post_only_price(
         &self,
         side: Side,
@@ -222,14 +239,24 @@ impl Market {
         price: Price,
     ) -> Result<Price, RejectReason> {
         if post_only == PostOnly::No {
+            Ok(price)
+        } else {
+            self.slid_price(side, post_only, price)
+        }
+    }
+
+    #[inline(never)]
+    fn slid_price(
+        &self,
+        side: Side,
+        post_only: PostOnly,
+        price: Price,
+    ) -> Result<Price, RejectReason> {
+        let book = &self.sides[opposite(side)];
+        if book.best() > book.rank(price) {
             return Ok(price);
         }
-        let Some(best) = self.best(side.opposite()) else {
-            return Ok(price);
-        };
-        if !side.crosses(price, best) {
-            return Ok(price);
-        }
+        let best = book.price(book.best());
         let slid = match side {
             Side::Buy => Price(best.0 - 1),
             Side::Sell => Price(best.0 + 1),

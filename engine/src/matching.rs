@@ -3,7 +3,7 @@
 //! Must never: look at which side the taker is on; ranks have no sides.
 
 use crate::level::Rank;
-use crate::market::{Market, index};
+use crate::market::{Market, opposite};
 use crate::orders::Slot;
 use crate::taker::Taker;
 use crate::{Event, EventSink, SelfTradePrevented, Trade};
@@ -17,15 +17,14 @@ impl Market {
         taker: &mut Taker,
         sink: &mut S,
     ) -> Option<CancelReason> {
-        let opposite = taker.side.opposite();
         while taker.leaves.0 > 0 {
-            let book = &self.sides[index(opposite)];
+            let book = &self.sides[opposite(taker.side)];
             let rank = book.best();
             if rank > taker.limit {
                 break;
             }
             let first = book.first(rank);
-            self.touch(opposite, rank);
+            self.touch(taker.side.opposite(), rank);
             if taker.budget.is_none() && !taker.owner.owns(&self.open.orders[first]) {
                 self.trade_level(taker, rank, taker.leaves, sink);
             } else if let Some(reason) = self.match_with_care(taker, rank, first, sink) {
@@ -45,7 +44,7 @@ impl Market {
         most: Qty,
         sink: &mut S,
     ) {
-        let book = &mut self.sides[index(taker.side.opposite())];
+        let book = &mut self.sides[opposite(taker.side)];
         let price = book.price(rank);
         let level = book.level_mut(rank);
         let mut left = most;
@@ -74,8 +73,9 @@ impl Market {
             if maker.leaves.0 > 0 {
                 break;
             }
-            level.take_first(maker.next);
-            self.open.close(slot, account);
+            let gone = *maker;
+            level.take_first(gone.next);
+            self.open.close(slot, &gone, account);
         }
         let is_empty = level.orders == 0;
         book.reduce_side(Qty(most.0 - left.0));
@@ -129,9 +129,9 @@ impl Market {
         }));
         if maker.leaves.0 == 0 {
             self.dequeue(slot, &before);
-            self.open.close(slot, maker.account);
+            self.open.close(slot, &before, maker.account);
         } else {
-            let book = &mut self.sides[index(taker.side.opposite())];
+            let book = &mut self.sides[opposite(taker.side)];
             book.reduce(book.rank(before.price), qty);
         }
     }
@@ -146,11 +146,11 @@ impl Market {
     /// Whether a fill-or-kill order can be filled in full at once.
     #[cold]
     pub(crate) fn fillable(&self, mut taker: Taker) -> bool {
-        let opposite = taker.side.opposite();
-        if self.sides[index(opposite)].qty() < taker.leaves {
+        let book = &self.sides[opposite(taker.side)];
+        if book.qty() < taker.leaves {
             return false;
         }
-        for (rank, level) in self.ranked_levels(opposite) {
+        for (rank, level) in self.ranked_levels(taker.side.opposite()) {
             if rank > taker.limit {
                 return false;
             }
@@ -161,7 +161,7 @@ impl Market {
                 taker.leaves.0 -= level.qty.0;
                 continue;
             }
-            let cost = self.cost(self.sides[index(opposite)].price(rank));
+            let cost = self.cost(book.price(rank));
             for slot in self.queue(level) {
                 let maker = &self.open.orders[slot];
                 if taker.owner.owns(maker) {

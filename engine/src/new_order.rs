@@ -3,7 +3,7 @@
 use crate::accounts::AccountSlot;
 use crate::holds::check_notional;
 use crate::level::Rank;
-use crate::market::{Market, index};
+use crate::market::{Market, index, opposite};
 use crate::orders::{Flags, Slot};
 use crate::taker::{Owner, Taker};
 use crate::{Accepted, Canceled, Event, EventSink, MarketSpec, NewOrder};
@@ -40,7 +40,7 @@ impl Market {
             order_id,
             price: admitted.price,
         }));
-        if self.sides[index(new.side.opposite())].best() <= self.limit(new.side, admitted.price) {
+        if self.sides[opposite(new.side)].best() <= self.limit(new.side, admitted.price) {
             self.take_and_rest(new, admitted, slot, order_id, sink);
         } else if new.time_in_force == TimeInForce::Gtc {
             self.rest(new, admitted, slot, new.qty, Qty(0));
@@ -97,7 +97,18 @@ impl Market {
         } else {
             admitted.account
         };
+        let side = index(new.side);
+        let rank = self.sides[side].rank(admitted.price);
+        self.touch(new.side, rank);
+        let before = self.sides[side].push(rank, slot, leaves);
+        let earlier = self.open.accounts.push(account, slot);
+        // An order without a neighbour is written here as its own, before its own line is.
+        self.open.orders[before].next = slot;
+        self.open.orders[earlier].account_next = slot;
         let order = &mut self.open.orders[slot];
+        order.prev = before;
+        order.account_prev = earlier;
+        order.account = account;
         order.leaves = leaves;
         order.cum = cum;
         order.cl_ord_id = new.cl_ord_id;
@@ -106,10 +117,6 @@ impl Market {
         order.stp_group = new.stp_group;
         order.fee_tier = new.fee_tier;
         order.flags = Flags::new(new.side, new.post_only, new.stp_mode, new.stp_scope);
-        self.open
-            .accounts
-            .link(&mut self.open.orders, account, slot);
-        self.enqueue(slot, new.side, admitted.price, leaves);
         if new.cl_ord_id.0 != 0 {
             let tag = self.open.key.client_id(new.account, new.cl_ord_id);
             self.open.clients.insert(tag, slot.0);
@@ -161,7 +168,8 @@ impl Market {
         }
     }
 
-    #[inline]
+    /// Check 7: there is room for an order that may rest.
+    #[inline(always)]
     fn check_room(&self, new: &NewOrder, account: AccountSlot) -> Result<(), RejectReason> {
         if self.open.count >= self.spec.orders_max {
             return Err(RejectReason::TooManyOpenOrders);
@@ -181,7 +189,7 @@ impl Market {
         if price.0 == 0 {
             return Rank::UNLIMITED;
         }
-        self.sides[index(side.opposite())].rank(price)
+        self.sides[opposite(side)].rank(price)
     }
 }
 

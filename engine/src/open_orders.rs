@@ -5,7 +5,7 @@
 use crate::accounts::{AccountSlot, Accounts};
 use crate::hash::IndexKey;
 use crate::hash_index::HashIndex;
-use crate::orders::{Orders, Slot};
+use crate::orders::{Order, Orders, Slot};
 use crate::{OrderRef, OrderView};
 use souk_protocol::{AccountId, ClOrdId, RejectReason};
 
@@ -79,16 +79,16 @@ impl OpenOrders {
         self.accounts[self.orders[slot].account].id
     }
 
-    /// Ends the order in `slot`, an order of `account` that is in no queue any more: its client
-    /// order id and its slot are free.
+    /// Ends `order`, which is the one in `slot`, an order of `account` that is in no queue any
+    /// more: its client order id and its slot are free.
     #[inline(always)]
-    pub(crate) fn close(&mut self, slot: Slot, account: AccountId) {
-        let cl_ord_id = self.orders[slot].cl_ord_id;
+    pub(crate) fn close(&mut self, slot: Slot, order: &Order, account: AccountId) {
+        let cl_ord_id = order.cl_ord_id;
         if cl_ord_id.0 != 0 {
             self.clients
                 .remove(self.key.client_id(account, cl_ord_id), slot.0);
         }
-        self.accounts.unlink(&mut self.orders, slot);
+        self.accounts.unlink(&mut self.orders, slot, order);
         self.orders.free(slot);
         self.count -= 1;
     }

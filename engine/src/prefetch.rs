@@ -9,9 +9,11 @@
 #![allow(unsafe_code)]
 
 use crate::accounts::AccountSlot;
+use crate::level::Level;
 use crate::market::{Market, index};
 use crate::orders::Slot;
 use crate::{Command, NewOrder, OrderRef};
+use souk_protocol::{AccountId, ClOrdId, Price, Side};
 
 /// With fewer slots than this the market is in the second-level cache anyway, and a hint costs
 /// more than it brings.
@@ -52,39 +54,39 @@ impl Market {
     }
 
     /// The hint of [`Market::prefetch`] given earlier, about twice as many commands ahead:
-    /// fetches the order itself.
+    /// fetches the order itself, or the level of a new one.
     #[inline]
     pub fn prefetch_far(&self, command: &Command) {
         if self.open.orders.len() < SLOTS_MIN {
             return;
         }
-        let (account, order) = match command {
-            Command::Cancel(cancel) => (cancel.account, cancel.order),
-            Command::Replace(replace) => (replace.account, replace.order),
-            Command::Status(status) => (status.account, status.order),
+        match command {
             Command::New(new) => {
-                self.open
-                    .accounts
-                    .home_of(new.account)
-                    .inspect(|&home| fetch(home));
-                let order_id = souk_protocol::OrderId(0);
-                let cl_ord_id = new.cl_ord_id;
-                (
-                    new.account,
-                    OrderRef {
-                        order_id,
-                        cl_ord_id,
-                    },
-                )
+                self.level_of(new.side, new.price)
+                    .inspect(|&level| fetch(level));
+                self.prefetch_client(new.account, new.cl_ord_id);
             }
+            Command::Cancel(cancel) => self.prefetch_named(cancel.account, cancel.order),
+            Command::Replace(replace) => self.prefetch_named(replace.account, replace.order),
+            Command::Status(status) => self.prefetch_named(status.account, status.order),
             Command::MassCancel(_)
             | Command::SetState(_)
             | Command::AddFees(_)
-            | Command::SetLimits(_) => return,
-        };
+            | Command::SetLimits(_) => {}
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch_named(&self, account: AccountId, order: OrderRef) {
         self.prefetch_order(Slot(order.order_id.0 as u32));
-        if order.cl_ord_id.0 != 0 {
-            let tag = self.open.key.client_id(account, order.cl_ord_id);
+        self.prefetch_client(account, order.cl_ord_id);
+    }
+
+    /// Where the search for a client order id begins.
+    #[inline(always)]
+    fn prefetch_client(&self, account: AccountId, cl_ord_id: ClOrdId) {
+        if cl_ord_id.0 != 0 {
+            let tag = self.open.key.client_id(account, cl_ord_id);
             self.open.clients.home_of(tag).inspect(|&home| fetch(home));
         }
     }
@@ -101,11 +103,16 @@ impl Market {
         if account != AccountSlot::NONE {
             self.prefetch_order(self.open.accounts[account].last);
         }
-        let book = &self.sides[index(new.side)];
-        // An illegal price has some rank too.
-        if let Some(level) = book.near_level(book.rank(new.price)) {
+        if let Some(level) = self.level_of(new.side, new.price) {
             self.prefetch_order(level.last);
         }
+    }
+
+    /// The level of a price near the touch. An illegal price has some rank too.
+    #[inline(always)]
+    fn level_of(&self, side: Side, price: Price) -> Option<&Level> {
+        let book = &self.sides[index(side)];
+        book.near_level(book.rank(price))
     }
 
     /// What an order is linked to, and its level. An order that is known by its client order id
@@ -123,9 +130,7 @@ impl Market {
             .accounts
             .get(order.account)
             .inspect(|&account| fetch(account));
-        let book = &self.sides[index(order.flags.side())];
-        if let Some(level) = book.near_level(book.rank(order.price)) {
-            fetch(level);
-        }
+        self.level_of(order.flags.side(), order.price)
+            .inspect(|&level| fetch(level));
     }
 }

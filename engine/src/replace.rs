@@ -2,7 +2,7 @@
 //! it loses by that.
 
 use crate::holds::check_notional;
-use crate::market::{Market, index};
+use crate::market::{Market, index, opposite};
 use crate::new_order::{BOOK_QTY_MAX, check_price, check_qty};
 use crate::orders::Slot;
 use crate::taker::{Owner, Taker};
@@ -104,8 +104,8 @@ impl Market {
         let side = order.flags.side();
         self.dequeue(slot, &order);
         self.change(replace, slot, price, leaves, false, sink);
-        let opposite = &self.sides[index(side.opposite())];
-        if opposite.best() <= opposite.rank(price) {
+        let book = &self.sides[opposite(side)];
+        if book.best() <= book.rank(price) {
             self.take_and_rest_again(slot, sink);
         } else {
             self.enqueue(slot, side, price, leaves);
@@ -126,11 +126,11 @@ impl Market {
         let order = &mut self.open.orders[slot];
         order.leaves = taker.leaves;
         order.cum = taker.cum;
-        let price = order.price;
+        let order = *order;
         if stopped.is_some() || taker.leaves.0 == 0 {
-            self.open.close(slot, taker.account);
+            self.open.close(slot, &order, taker.account);
         } else {
-            self.enqueue(slot, taker.side, price, taker.leaves);
+            self.enqueue(slot, taker.side, order.price, taker.leaves);
         }
     }
 
@@ -189,7 +189,7 @@ impl Market {
             leaves: order.leaves,
             cum: order.cum,
             price: order.price,
-            limit: self.sides[index(side.opposite())].rank(order.price),
+            limit: self.sides[opposite(side)].rank(order.price),
             budget: None,
             stp_mode,
             owner: Owner::new(stp_mode, stp_scope, order.account, order.stp_group),

@@ -251,6 +251,9 @@ impl Settlement {
                 money.taker_fee
             };
         let maker = trade.maker.account;
+        // What an account pays to itself stays where it is: paid out after it came in, it could be
+        // too much in between.
+        let own = maker == taker.account;
         let of_maker = |currency, total, held| BalanceChange {
             account: maker,
             currency,
@@ -260,6 +263,10 @@ impl Settlement {
         };
         taker.leaves = trade.taker.leaves;
         match taker.side {
+            Side::Buy if own => {
+                taker.spent += paid - got;
+                tell(of_maker(PairCurrency::Base, 0, -base), sink);
+            }
             Side::Buy => {
                 taker.spent += paid;
                 taker.received += base;
@@ -267,11 +274,15 @@ impl Settlement {
                 tell(of_maker(PairCurrency::Quote, got, 0), sink);
             }
             Side::Sell => {
-                taker.spent += base;
-                taker.received += got;
                 let less = self.need_less(&trade.maker, trade.price, trade.qty);
-                tell(of_maker(PairCurrency::Quote, -paid, -less), sink);
-                tell(of_maker(PairCurrency::Base, base, 0), sink);
+                if own {
+                    tell(of_maker(PairCurrency::Quote, got - paid, -less), sink);
+                } else {
+                    taker.spent += base;
+                    taker.received += got;
+                    tell(of_maker(PairCurrency::Quote, -paid, -less), sink);
+                    tell(of_maker(PairCurrency::Base, base, 0), sink);
+                }
             }
         }
         let fees = money.maker_fee + money.taker_fee;

@@ -118,30 +118,30 @@ impl SideBook {
         self.far.get_mut(rank).expect("an order's level is there")
     }
 
-    /// Puts the order in `slot` with its leaves at the end of the queue at `rank`.
+    /// Puts the order in `slot` with its leaves at the end of the queue at `rank`. Gives the order
+    /// before it, or `slot` itself; the caller links the two.
     #[inline(always)]
-    pub(crate) fn link(&mut self, orders: &mut Orders, slot: Slot, rank: Rank, leaves: Qty) {
+    pub(crate) fn push(&mut self, rank: Rank, slot: Slot, leaves: Qty) -> Slot {
         // No overflow: the caller keeps the sum within BOOK_QTY_MAX.
         self.qty.0 = self.qty.0.wrapping_add(leaves.0);
         self.best = self.best.min(rank);
-        let before = if self.window.covers(rank) {
-            self.window.occupy(rank);
-            self.window.level_mut(rank).push(slot, leaves)
+        if self.window.covers(rank) {
+            self.window.occupy(rank).push(slot, leaves)
         } else {
             self.push_outside(rank, slot, leaves)
-        };
-        orders[before].next = slot;
-        orders[slot].prev = before;
+        }
     }
 
     /// Adds an order to a level that the window does not cover yet, or never will.
     #[cold]
     fn push_outside(&mut self, rank: Rank, slot: Slot, leaves: Qty) -> Slot {
         self.make_room(rank);
-        if self.window.covers(rank) {
-            self.window.occupy(rank);
-        }
-        self.level_mut(rank).push(slot, leaves)
+        let level = if self.window.covers(rank) {
+            self.window.occupy(rank)
+        } else {
+            self.far_level_mut(rank)
+        };
+        level.push(slot, leaves)
     }
 
     /// Takes `order`, which is the one in `slot`, with the leaves it has out of its queue.

@@ -107,17 +107,17 @@ impl Window {
         &self.blocks[self.place(rank)].levels[(rank.0 % BLOCK) as usize]
     }
 
-    /// The level of a covered rank. Whoever changes whether it has orders says so with
-    /// [`Window::occupy`] or [`Window::vacate`].
+    /// The level of a covered rank. Whoever changes whether it has orders uses
+    /// [`Window::occupy`] or says so with [`Window::vacate`].
     #[inline]
     pub(crate) fn level_mut(&mut self, rank: Rank) -> &mut Level {
         let place = self.place(rank);
         &mut self.blocks[place].levels[(rank.0 % BLOCK) as usize]
     }
 
-    /// The level of a covered rank got an order.
+    /// The level of a covered rank, which is about to get an order.
     #[inline]
-    pub(crate) fn occupy(&mut self, rank: Rank) {
+    pub(crate) fn occupy(&mut self, rank: Rank) -> &mut Level {
         let place = self.place(rank);
         let block = &mut self.blocks[place];
         let bit = 1 << (rank.0 % BLOCK);
@@ -126,6 +126,7 @@ impl Window {
         self.count = self.count.wrapping_add(is_new);
         block.occupied |= bit;
         self.summary[place / 64 % SUMMARY_WORDS] |= 1 << (place % 64);
+        &mut block.levels[(rank.0 % BLOCK) as usize]
     }
 
     /// The level of a covered rank lost an order, perhaps its last.

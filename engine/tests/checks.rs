@@ -18,7 +18,7 @@ use souk_protocol::{
     SessionId, Side, StpGroup, StpMode, StpScope, TimeInForce,
 };
 use swarm::market::EngineMarket;
-use swarm::{Step, Subject};
+use swarm::{Setting, Step, Subject};
 
 const ME: AccountId = AccountId(1);
 const SHE: AccountId = AccountId(2);
@@ -171,13 +171,18 @@ fn cancel_only() -> Vec<Command> {
 /// whether it changed anything that shows.
 fn first_event(before: &[Command], command: Command) -> (Event, bool) {
     let step = |command| Step {
+        funding: None,
         command,
         levels: false,
         prefetch: true,
         compare_state: false,
     };
-    let mut market = EngineMarket::new(SPEC, 1);
-    let mut oracle = Oracle::new(SPEC);
+    let setting = Setting {
+        spec: SPEC,
+        holds: false,
+    };
+    let mut market = EngineMarket::new(setting, 1);
+    let mut oracle = Oracle::new(SPEC, false);
     for earlier in before {
         market.apply(&step(*earlier));
         oracle.apply(earlier, false);

@@ -11,29 +11,29 @@ mod canonical;
 
 use oracle::Oracle;
 use oracle::view::fnv_1a;
-use souk_engine::{Command, MarketSpec};
+use souk_engine::Command;
 use souk_protocol::{MarketState, Price};
 use swarm::coverage::Coverage;
 use swarm::market::EngineMarket;
-use swarm::{Make, Run, Step, Subject};
+use swarm::{Make, Run, Setting, Step, Subject};
 
 /// The runs that the golden values are of.
 const SEED: u64 = 2026;
 const RUNS: u64 = 12;
 
-/// FNV-1a over the commands as Rust text. If it changes, the generator changed and not the engine,
+/// FNV-1a over the credits, debits and commands as Rust text. If it changes, the generator changed and not the engine,
 /// and all four are to be set anew.
-const GOLDEN_COMMANDS: u64 = 0x28b1_ed6f_a378_ac89;
+const GOLDEN_COMMANDS: u64 = 0x5eb4_080c_3506_2f01;
 /// FNV-1a over the canonical bytes of all events of the golden runs.
-const GOLDEN_EVENTS: u64 = 0x48d4_d79a_f71b_d82e;
+const GOLDEN_EVENTS: u64 = 0x9cbb_fe4d_8b84_999c;
 /// FNV-1a over the book hash after each command of the golden runs.
-const GOLDEN_BOOKS: u64 = 0x966d_13c9_be3a_8c4b;
+const GOLDEN_BOOKS: u64 = 0xe0d3_8051_edf7_ecc5;
 /// FNV-1a over the engine's state hash after every 16th command of the golden runs.
-const GOLDEN_STATES: u64 = 0x5771_94ba_1eb5_e6fd;
+const GOLDEN_STATES: u64 = 0xe002_d222_be16_65a0;
 
 /// The commands of a golden run, with the oracle's part of what the golden values are made of.
 struct Golden {
-    spec: MarketSpec,
+    setting: Setting,
     steps: Vec<Step>,
     events: Vec<u8>,
     books: Vec<u8>,
@@ -43,9 +43,9 @@ struct Golden {
 fn golden_runs(make: Make<'_>) -> Vec<Golden> {
     let run = |number| {
         let run = Run::new(SEED, number);
-        let spec = run.profile.spec;
+        let setting = run.profile.setting();
         let mut golden = Golden {
-            spec,
+            setting,
             steps: Vec::new(),
             events: Vec::new(),
             books: Vec::new(),
@@ -65,16 +65,24 @@ fn golden_runs(make: Make<'_>) -> Vec<Golden> {
     (0..RUNS).map(run).collect()
 }
 
-fn engine(index_key: u64) -> impl Fn(MarketSpec) -> Box<dyn Subject> + Sync {
-    move |spec| Box::new(EngineMarket::new(spec, index_key))
+fn engine(index_key: u64) -> impl Fn(Setting) -> Box<dyn Subject> + Sync {
+    move |setting| Box::new(EngineMarket::new(setting, index_key))
+}
+
+/// A step as lockstep does it.
+fn apply(market: &mut EngineMarket, step: &Step) {
+    step.funding.inspect(|funding| {
+        market.fund(funding);
+    });
+    market.apply(step);
 }
 
 /// The state hash after every 16th step.
-fn state_hashes(spec: MarketSpec, steps: &[Step], index_key: u64) -> Vec<u64> {
-    let mut market = EngineMarket::new(spec, index_key);
+fn state_hashes(setting: Setting, steps: &[Step], index_key: u64) -> Vec<u64> {
+    let mut market = EngineMarket::new(setting, index_key);
     let mut hashes = Vec::new();
     for (index, step) in steps.iter().enumerate() {
-        market.apply(step);
+        apply(&mut market, step);
         if index % 16 == 0 {
             hashes.extend(market.state_hash());
         }
@@ -90,7 +98,7 @@ fn the_golden_runs_give_the_golden_hashes() {
     let events = all(|run| run.events.clone());
     let books = all(|run| run.books.clone());
     let states = all(|run| {
-        state_hashes(run.spec, &run.steps, 1)
+        state_hashes(run.setting, &run.steps, 1)
             .iter()
             .flat_map(|hash| hash.to_le_bytes())
             .collect()
@@ -98,7 +106,7 @@ fn the_golden_runs_give_the_golden_hashes() {
     let commands = all(|run| {
         run.steps
             .iter()
-            .flat_map(|step| format!("{:?}", step.command).into_bytes())
+            .flat_map(|step| format!("{:?} {:?}", step.funding, step.command).into_bytes())
             .collect()
     });
     let steps: usize = runs.iter().map(|run| run.steps.len()).sum();
@@ -123,8 +131,8 @@ fn the_index_key_changes_nothing_that_is_seen() {
                 "index key {index_key}"
             );
             assert_eq!(
-                state_hashes(a.spec, &a.steps, 0),
-                state_hashes(b.spec, &b.steps, index_key),
+                state_hashes(a.setting, &a.steps, 0),
+                state_hashes(b.setting, &b.steps, index_key),
                 "index key {index_key}"
             );
         }
@@ -135,12 +143,12 @@ fn the_index_key_changes_nothing_that_is_seen() {
 /// far prices, refusals and state changes has the hash of one that did not.
 #[test]
 fn the_way_to_a_state_does_not_show_in_its_hash() {
-    for Golden { spec, steps, .. } in golden_runs(&engine(1)) {
-        let mut plain = EngineMarket::new(spec, 1);
-        let mut detoured = EngineMarket::new(spec, 1);
+    for Golden { setting, steps, .. } in golden_runs(&engine(1)) {
+        let mut plain = EngineMarket::new(setting, 1);
+        let mut detoured = EngineMarket::new(setting, 1);
         for (index, step) in steps.iter().enumerate() {
-            plain.apply(step);
-            detoured.apply(step);
+            apply(&mut plain, step);
+            apply(&mut detoured, step);
             if index % 8 == 0 {
                 detour(&mut detoured, step);
             }
@@ -159,6 +167,7 @@ fn the_way_to_a_state_does_not_show_in_its_hash() {
 fn detour(market: &mut EngineMarket, step: &Step) {
     let state = market.snapshot().state;
     let plain = |command| Step {
+        funding: None,
         command,
         levels: false,
         prefetch: true,

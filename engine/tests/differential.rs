@@ -1,5 +1,6 @@
-//! The engine against the naive oracle: random commands, every event of every command, and every
-//! so many commands the whole state.
+//! The engine with its settlement against the naive oracle with its naive ledger: random commands,
+//! credits and debits; every event of every command and every balance that it touches; and every so
+//! many commands the whole state, all balances and their sums.
 //!
 //! `SOUK_DIFF_COMMANDS` (default 20,000,000) says how many commands, `SOUK_DIFF_SEED` (default 1)
 //! which. A billion:
@@ -20,7 +21,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use swarm::coverage::Coverage;
 use swarm::market::EngineMarket;
-use swarm::{Failure, Run, Subject};
+use swarm::{Failure, Run, Setting, Subject};
 
 /// A fact that is met less often than once in so many commands makes the test worthless.
 const COMMANDS_PER_FACT: u64 = 200_000;
@@ -59,7 +60,9 @@ fn the_engine_does_what_the_rules_say() {
     if let Some((number, failure)) = progress.failure {
         let index = failure.script.len() - 1;
         println!("SEED={seed} run {number}, command {index} differs; shrinking");
-        let story = failure.shrunk(&|spec| market(spec, seed, number)).story();
+        let story = failure
+            .shrunk(&|setting| market(setting, seed, number))
+            .story();
         panic!("SEED={seed} run {number}, command {index}, shrunk to:\n{story}");
     }
     let coverage = &progress.coverage;
@@ -100,7 +103,7 @@ fn work(seed: u64, commands: u64, progress: &Mutex<Progress>) {
         };
         let mut coverage = Coverage::default();
         let outcome = run.drive(
-            &|spec| market(spec, seed, number),
+            &|setting| market(setting, seed, number),
             &mut coverage,
             |_, _, _| {},
         );
@@ -120,9 +123,9 @@ fn work(seed: u64, commands: u64, progress: &Mutex<Progress>) {
 }
 
 /// A market with an index key that belongs to the run.
-fn market(spec: souk_engine::MarketSpec, seed: u64, number: u64) -> Box<dyn Subject> {
+fn market(setting: Setting, seed: u64, number: u64) -> Box<dyn Subject> {
     Box::new(EngineMarket::new(
-        spec,
+        setting,
         swarm::rng::Rng::new(seed, !number).next(),
     ))
 }

@@ -5,12 +5,13 @@ mod counting;
 
 use counting::{Counting, allocations};
 use souk_engine::{
-    CancelOrder, Command, Event, EventSink, FeeTier, Market, MarketSpec, MassCancel, NewOrder,
-    OrderRef, OrderStatus, OrderView, ReplaceOrder,
+    BalanceChange, BalanceSink, CancelOrder, Command, Event, EventSink, FeeRates, FeeTier, Hold,
+    Market, MarketSpec, MassCancel, NewOrder, OrderRef, OrderStatus, OrderView, ReplaceOrder,
+    Settlement,
 };
 use souk_protocol::{
-    AccountId, Amount, ClOrdId, OrderId, OrderType, PostOnly, Price, Qty, SessionId, Side,
-    StpGroup, StpMode, StpScope, TimeInForce,
+    AccountId, Amount, ClOrdId, OrderId, OrderType, PostOnly, Price, Qty, RejectReason, SessionId,
+    Side, StpGroup, StpMode, StpScope, TimeInForce,
 };
 
 #[global_allocator]
@@ -21,6 +22,8 @@ const COMMANDS: u32 = 1_000_000;
 /// Client order ids in use while the market gets warm, and afterwards.
 const IDS_WARM: u64 = 24_000;
 const IDS: u64 = 16_000;
+/// More than one command can lead to.
+const EVENTS_MAX: usize = 1 << 16;
 
 /// Sends commands and keeps the books of one client who owns all accounts.
 struct Client {
@@ -33,10 +36,25 @@ struct Client {
     levels: u32,
     rejected: u32,
     canceled: u32,
+    events: Vec<Event>,
+    hold: Amount,
+    held: Vec<i64>,
+    earned: u64,
+}
+
+impl BalanceSink for Client {
+    fn change(&mut self, change: BalanceChange) {
+        self.held[change.account.0 as usize] += change.held;
+    }
+
+    fn earn(&mut self, fees: Amount) {
+        self.earned += fees.0;
+    }
 }
 
 impl EventSink for Client {
     fn on(&mut self, event: Event) {
+        self.events.push(event);
         match event {
             Event::Accepted(accepted) => self.open[self.sent.0 as usize] = accepted.order_id,
             Event::Trade(trade) => {
@@ -61,6 +79,19 @@ impl EventSink for Client {
     fn wants_levels(&self) -> bool {
         self.random & 0x300 != 0
     }
+
+    fn takes_holds(&self) -> bool {
+        true
+    }
+
+    /// One in sixteen has not got what it needs.
+    fn hold(&mut self, hold: Hold) -> Result<(), RejectReason> {
+        if self.random & 0xf000 == 0 {
+            return Err(RejectReason::InsufficientFunds);
+        }
+        self.hold = hold.amount;
+        Ok(())
+    }
 }
 
 impl Client {
@@ -74,7 +105,21 @@ impl Client {
             levels: 0,
             rejected: 0,
             canceled: 0,
+            events: Vec::with_capacity(EVENTS_MAX),
+            hold: Amount(0),
+            held: vec![0; ACCOUNTS as usize + 1],
+            earned: 0,
         }
+    }
+
+    /// Applies a command and settles it.
+    fn apply(&mut self, market: &mut Market, settlement: &mut Settlement, command: &Command) {
+        self.events.clear();
+        self.hold = Amount(0);
+        market.apply(command, self);
+        let events = core::mem::take(&mut self.events);
+        settlement.settle(command, self.hold, &events, self);
+        self.events = events;
     }
 
     fn seen(&mut self, order: &OrderView) {
@@ -170,16 +215,25 @@ impl Client {
 
 #[test]
 fn a_million_commands_allocate_nothing_once_the_market_has_its_size() {
-    let mut market = Market::new(MarketSpec::WIDE, 11).unwrap();
+    let fees = FeeRates {
+        maker_ppm: -500,
+        taker_ppm: 1_500,
+    };
+    let spec = MarketSpec {
+        fees,
+        ..MarketSpec::WIDE
+    };
+    let mut market = Market::new(spec, 11).unwrap();
+    let mut settlement = Settlement::new(&spec);
     let mut client = Client::new();
     for _ in 0..COMMANDS / 2 {
         let command = client.command(IDS_WARM);
-        market.apply(&command, &mut client);
+        client.apply(&mut market, &mut settlement, &command);
     }
     let warm = market.open_orders();
     for _ in 0..COMMANDS / 4 {
         let command = client.command(IDS);
-        market.apply(&command, &mut client);
+        client.apply(&mut market, &mut settlement, &command);
     }
 
     (
@@ -193,7 +247,7 @@ fn a_million_commands_allocate_nothing_once_the_market_has_its_size() {
         let command = client.command(IDS);
         market.prefetch_far(&command);
         market.prefetch(&command);
-        market.apply(&command, &mut client);
+        client.apply(&mut market, &mut settlement, &command);
     }
     assert_eq!(allocations(), before);
 
@@ -214,6 +268,16 @@ fn a_million_commands_allocate_nothing_once_the_market_has_its_size() {
         client.rejected < COMMANDS / 4,
         "commands were accepted: {}",
         client.rejected
+    );
+    assert!(client.earned > 0, "trades earned fees");
+    let held: i64 = client.held.iter().sum();
+    let needs = Side::ALL.iter().flat_map(|side| market.orders(*side));
+    let needs = needs.map(|(o, price)| settlement.need(o.side, price, o.leaves, o.fee_tier));
+    let needs: u64 = needs.map(|need| need.0).sum();
+    assert_eq!(
+        held.cast_unsigned(),
+        needs,
+        "what is held is what open orders need"
     );
     drop(Box::new(1));
     assert_eq!(allocations(), before + 1, "the counter counts");

@@ -79,6 +79,8 @@ pub struct ThreadsConfig {
     pub wait: Wait,
     /// Commands that may wait for one matcher.
     pub queue_commands_max: u32,
+    /// Submissions that may wait for one matcher, whatever their size.
+    pub queue_submissions_max: usize,
     /// The part of a matcher's queue that one tenant may fill, in percent.
     pub tenant_share_percent: u32,
 }

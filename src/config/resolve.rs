@@ -16,6 +16,9 @@ use super::*;
 mod market;
 mod tenant;
 
+/// Submissions that may wait for one matcher, whatever their size.
+const QUEUE_SUBMISSIONS_MAX: usize = 16_384;
+
 /// Knows the text, so that an error can name its line.
 struct Source<'a> {
     text: &'a str,
@@ -232,6 +235,7 @@ fn resolve_threads(
             65_536,
             64..=16_777_216,
         )? as u32,
+        queue_submissions_max: QUEUE_SUBMISSIONS_MAX,
         tenant_share_percent: source.number(
             "tenant_share_percent",
             raw.tenant_share_percent.as_ref(),

@@ -152,6 +152,9 @@ impl Control {
         if !is_name(&m.business) {
             return Err(RejectReason::NameNotLegal);
         }
+        if m.business_id == 0 {
+            return Err(RejectReason::IdMustNotBeZero);
+        }
         let currency = self.currency(m.currency)?;
         for account in [m.from, m.to].into_iter().flatten() {
             if self.account(account)?.status == AccountStatus::Frozen {
@@ -167,6 +170,9 @@ impl Control {
         }
         if m.amount.0 == 0 {
             return Err(RejectReason::AmountMustNotBeZero);
+        }
+        if m.amount > AMOUNT_MAX {
+            return Err(RejectReason::AmountTooLarge);
         }
         let (min, max) = (definition.amount_min, definition.amount_max);
         if m.amount < min || (max.0 != 0 && m.amount > max) {

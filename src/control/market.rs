@@ -4,7 +4,7 @@ use souk_engine::{FeeRates, FeeTable, MarketLimits, MarketSpec, Units};
 use souk_protocol::message::{
     CreateMarket, MarketDefinition, SetFees, SetMarketLimits, SetMarketState,
 };
-use souk_protocol::{CurrencyStatus, MarketId, RejectReason, Reserved};
+use souk_protocol::{CurrencyStatus, MarketId, RejectReason, Reserved, SCALE_MAX};
 
 use super::{Control, CurrencyCode, Effect, MARKETS_MAX, is_name};
 
@@ -187,6 +187,9 @@ impl Control {
 
 impl MarketTerms {
     fn new(m: &CreateMarket, base_scale: u8, quote_scale: u8) -> Result<Self, RejectReason> {
+        if m.tick_scale.max(m.lot_scale) > SCALE_MAX {
+            return Err(RejectReason::ScaleOutOfRange);
+        }
         let tick = Step {
             mantissa: m.tick_mantissa,
             scale: m.tick_scale,

@@ -251,7 +251,7 @@ fn markets_that_break_a_rule_are_refused() {
                 tick_scale: 255,
                 ..other
             },
-            R::LimitsOutOfRange,
+            R::ScaleOutOfRange,
         ),
         (
             CreateMarket {
@@ -355,8 +355,9 @@ fn fundings_that_break_a_rule_are_refused() {
     refused(credit(|m| m.account = AccountId(9)), R::UnknownAccount);
     refused(credit(|m| m.scale = 8), R::WrongScale);
     refused(credit(|m| m.amount = Amount(0)), R::AmountMustNotBeZero);
-    refused(credit(|m| m.amount = Amount(1 << 63)), R::SupplyExceeded);
-    refused(credit(|m| m.amount = Amount(u64::MAX)), R::SupplyExceeded);
+    refused(credit(|m| m.amount = Amount(1 << 63)), R::AmountTooLarge);
+    refused(credit(|m| m.amount = Amount(u64::MAX)), R::AmountTooLarge);
+    refused(credit(|m| m.business_id = 0), R::IdMustNotBeZero);
     refused(credit(|m| m.business = Text([0; 16])), R::NameNotLegal);
     refused(ControlCommand::Debit(debit(1, 5)), R::InsufficientFunds);
     refused(ControlCommand::Transfer(transfer(1, 1)), R::SameAccount);

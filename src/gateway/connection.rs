@@ -193,18 +193,23 @@ impl Connection {
         self.leave().await;
     }
 
-    /// Until the logon is acknowledged, or the time for it is over.
+    /// Until the logon is acknowledged, the time for it is over, or the node drains.
     async fn handshake(
         &mut self,
         reader: &mut ReadHalf<'_>,
         writer: &mut WriteHalf<'_>,
     ) -> Result<Arc<Link>, End> {
         let time = self.bounds.handshake_timeout;
-        let Ok(end) = timeout(time, self.log_on(reader, writer)).await else {
-            self.session.terminate(RejectReason::HandshakeTimeout, 0, 0);
-            return Err(End::Closed);
+        let mut drain = self.drain.clone();
+        let handshake = tokio::select! {
+            handshake = timeout(time, self.log_on(reader, writer)) => handshake,
+            // Nothing is taken from it yet, so nothing is to be answered.
+            _ = drain.wait_for(|drain| *drain) => return Err(End::Finish(RejectReason::ServerDraining)),
         };
-        end
+        handshake.unwrap_or_else(|_| {
+            self.session.terminate(RejectReason::HandshakeTimeout, 0, 0);
+            Err(End::Closed)
+        })
     }
 
     async fn log_on(
@@ -272,8 +277,12 @@ impl Connection {
             return end;
         }
         let mut drain = self.drain.clone();
+        let draining = drain.clone();
+        let drained = drain.wait_for(|drain| *drain);
+        let ready = link.outbox.ready.notified();
         let timer = sleep_until(self.next_tick().into());
-        tokio::pin!(timer);
+        // Made once: to register and to forget a waiter costs more than to ask it.
+        tokio::pin!(drained, ready, timer);
         loop {
             if self.write_ready(link, writer).is_err() {
                 return End::Gone;
@@ -286,7 +295,12 @@ impl Connection {
                 return self.too_slow();
             }
             let blocked = self.written < self.writing.len();
+            // A peer that always has more to read would keep the select from looking.
+            if draining.has_changed().unwrap_or(true) {
+                return End::Finish(RejectReason::ServerDraining);
+            }
             tokio::select! {
+                biased;
                 read = reader.read(&mut self.read[self.filled..]) => match read {
                     Ok(0) | Err(_) => return End::Gone,
                     Ok(count) => {
@@ -297,7 +311,7 @@ impl Connection {
                     }
                 },
                 // Also while the socket is full: it may be told to end.
-                () = link.outbox.ready.notified() => {}
+                () = &mut ready => ready.set(link.outbox.ready.notified()),
                 written = writer.write(&self.writing[self.written..]), if blocked => match written {
                     Ok(count) => self.written += count,
                     Err(_) => return End::Gone,
@@ -308,14 +322,13 @@ impl Connection {
                     }
                     timer.as_mut().reset(self.next_tick().into());
                 }
-                _ = drain.wait_for(|drain| *drain) => return End::Finish(RejectReason::ServerDraining),
+                _ = &mut drained => return End::Finish(RejectReason::ServerDraining),
             }
         }
     }
 
     /// Lets the session take what was read.
     fn received(&mut self) -> Option<End> {
-        self.received_at = clock::monotonic();
         match self.take_frames() {
             Next::Read => None,
             Next::Finish(reason) => Some(End::Finish(reason)),
@@ -328,7 +341,9 @@ impl Connection {
             return Next::Read;
         }
         let full = self.filled == self.read.len();
-        let (taken, next) = self.session.receive(&self.read[..self.filled], now());
+        let now = now();
+        self.received_at = now.instant;
+        let (taken, next) = self.session.receive(&self.read[..self.filled], now);
         self.read.copy_within(taken..self.filled, 0);
         self.filled -= taken;
         if full && self.session.established().is_some() && self.read.len() < READ_MAX {

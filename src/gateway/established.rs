@@ -8,11 +8,14 @@ use std::time::Instant;
 use souk_protocol::message::{
     MarketListEnd, Pong, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY, SUBSCRIBE_TRADES, Subscribe,
 };
-use souk_protocol::{ClientMessage, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved};
+use souk_protocol::{
+    AccountId, ClientMessage, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved,
+};
 
-use super::market_message::{MarketMessage, Part};
+use super::market_message::MarketMessage;
 use super::session::{Next, Shared, session_reject};
 use super::throttle::{Throttle, Verdict};
+use crate::config::KeyAccounts;
 use crate::directory::{KeyEntry, Route};
 use crate::handoff::{
     Admission, BATCH_COMMANDS_MAX, Item, Lane, Link, Request, RequestOrigin, Seat, Submission,
@@ -47,6 +50,8 @@ pub struct Established {
     pub(super) subscriptions: HashMap<MarketId, Route>,
     /// Where markets are, of those that the session has asked for.
     routes: hashbrown::HashMap<MarketId, Route>,
+    /// Accounts that exist, of those that a key to all of them has used.
+    accounts_seen: hashbrown::HashSet<AccountId>,
     /// Where the connection has to be forgotten when it ends.
     pub(super) ever_subscribed: HashMap<MarketId, Route>,
 }
@@ -90,6 +95,7 @@ impl Established {
             pending: shared.doors.iter().map(|_| Pending::default()).collect(),
             subscriptions: HashMap::new(),
             routes: hashbrown::HashMap::new(),
+            accounts_seen: hashbrown::HashSet::new(),
             ever_subscribed: HashMap::new(),
             shared,
             key,
@@ -115,11 +121,11 @@ impl Established {
         match MarketMessage::of(frame) {
             Ok(Some(message)) => return self.market_message(&frame.header, &message, now),
             Ok(None) => {}
-            Err(error) => return self.bad_field(&frame.header, &error, now),
+            Err(error) => return self.bad_field(frame, &error, now),
         }
         let message = match ClientMessage::decode(frame) {
             Ok(message) => message,
-            Err(error) => return self.bad_field(&frame.header, &error, now),
+            Err(error) => return self.bad_field(frame, &error, now),
         };
         match message {
             ClientMessage::Heartbeat(_) | ClientMessage::Pong(_) => Next::Read,
@@ -312,14 +318,9 @@ impl Established {
         let Some(route) = self.route(message.market()) else {
             return Err(Refusal::Wrong(RejectReason::UnknownMarket, "market"));
         };
-        let accounts = &self.key.accounts;
         let (first, others) = message.parts();
-        let parts = std::iter::once(first).chain(others);
-        // Whether the tenant has the account, its market's matcher says.
-        if !parts
-            .map(Part::account)
-            .all(|account| accounts.contain(account))
-        {
+        let mut parts = std::iter::once(first).chain(others);
+        if !parts.all(|part| self.may_use(part.account())) {
             return Err(Refusal::Wrong(RejectReason::UnknownAccount, "account"));
         }
         if self.outstanding() >= u64::from(self.shared.limits.max_inflight) {
@@ -360,6 +361,19 @@ impl Established {
             *room += count;
         }
         Ok(())
+    }
+
+    /// Whether the tenant has an account and the key may use it.
+    fn may_use(&mut self, account: AccountId) -> bool {
+        match &self.key.accounts {
+            KeyAccounts::Some(accounts) => accounts.contains(&account),
+            KeyAccounts::All => {
+                let treasury = &self.shared.treasury;
+                let exists = || treasury.account(self.key.tenant.index, account).is_some();
+                self.accounts_seen.contains(&account)
+                    || (exists() && self.accounts_seen.insert(account))
+            }
+        }
     }
 
     /// Where a market is.

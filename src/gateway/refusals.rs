@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use souk_protocol::message::{NotApplied, SessionReject};
-use souk_protocol::{Code, FieldError, Header, MarketId, RejectReason, Reserved};
+use souk_protocol::{
+    Code, FieldError, Frame, Header, MarketId, RejectReason, Reserved, request_id_of,
+};
 
 use super::established::{Established, RETRY_BUSY_US, Refusal};
 use super::market_message::MarketMessage;
 use super::session::{Next, session_reject};
 use super::throttle::Verdict;
 use crate::directory::Route;
-use crate::handoff::{Request, Submission};
+use crate::handoff::{Request, RequestOrigin, Submission};
 
 impl Established {
     /// A message to a market is refused.
@@ -113,9 +115,25 @@ impl Established {
     }
 
     /// A whole frame with something wrong inside. The session goes on, unless it sends nothing else.
-    pub(super) fn bad_field(&mut self, header: &Header, error: &FieldError, now: Instant) -> Next {
+    pub(super) fn bad_field(
+        &mut self,
+        frame: &Frame<'_>,
+        error: &FieldError,
+        now: Instant,
+    ) -> Next {
         if self.requests.take(1, now) == Verdict::Flooding {
             return Next::Finish(RejectReason::SessionRateExceeded);
+        }
+        let header = &frame.header;
+        if let Some(request_id) = request_id_of(frame) {
+            let origin = RequestOrigin {
+                request_id,
+                template: header.template_id,
+            };
+            let mut rejected = origin.rejected(error.reason);
+            rejected.field_offset = error.offset;
+            self.link.outbox.append(&rejected.frame(0));
+            return Next::Read;
         }
         let mut reject = session_reject(error.reason, error.offset, false);
         reject.ref_seq = header.seq;

@@ -1,7 +1,9 @@
 //! Requests about a tenant's money and its control stream: who may ask, and where the answer comes
 //! from. What only reads is answered here.
 
-use souk_protocol::message::{self as wire, BalanceReport, CurrencyListEnd, StatementReport};
+use souk_protocol::message::{
+    self as wire, BalanceReport, CurrencyListEnd, STATEMENT_ENTRIES_MAX, StatementReport,
+};
 use souk_protocol::{
     AccountId, Block, ClientMessage, FLAG_MORE_FOLLOWS, FRAME_FROM_SERVER_MAX, RejectReason,
     Reserved, frame_len_with_group, write_frame_with_group,
@@ -12,10 +14,8 @@ use super::session::Next;
 use crate::control::{ControlCommand, Custody};
 use crate::handoff::{Admission, ControlRequest, Request, RequestOrigin};
 
-/// Most entries of one page of a statement.
-pub(super) const STATEMENT_COUNT_MAX: u16 = 512;
 const _: () = assert!(
-    frame_len_with_group::<StatementReport, wire::StatementEntry>(STATEMENT_COUNT_MAX as usize)
+    frame_len_with_group::<StatementReport, wire::StatementEntry>(STATEMENT_ENTRIES_MAX as usize)
         <= FRAME_FROM_SERVER_MAX as usize,
     "a page fits one frame"
 );
@@ -168,9 +168,6 @@ impl Established {
     }
 
     fn tell_statement(&self, m: &wire::StatementQuery) -> Result<(), RejectReason> {
-        if m.count == 0 || m.count > STATEMENT_COUNT_MAX {
-            return Err(RejectReason::CountOutOfRange);
-        }
         let treasury = &self.shared.treasury;
         let tenant = self.key.tenant.index;
         treasury

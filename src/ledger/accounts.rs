@@ -10,9 +10,9 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use souk_protocol::{AccountId, AccountStatus, StpGroup};
 
 use super::chunks::Chunks;
-use crate::handoff::TenantIndex;
+use crate::ids::TenantIndex;
 
-const CHUNK_LEN: usize = 4096;
+const CHUNK_LEN: usize = 1 << 14;
 const ACTIVE: u8 = AccountStatus::Active as u8;
 const CANCEL_ONLY: u8 = AccountStatus::CancelOnly as u8;
 /// Accounts that a node can hold.
@@ -99,6 +99,12 @@ impl Accounts {
         });
         self.len.store(index + 1, Ordering::Release);
         AccountIndex(index)
+    }
+
+    pub(super) fn reserve(&self, accounts: u32) {
+        for index in (0..accounts).step_by(CHUNK_LEN) {
+            self.accounts.reach(index);
+        }
     }
 
     pub(super) fn find(&self, tenant: TenantIndex, id: AccountId) -> Option<AccountIndex> {

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use souk_protocol::Amount;
-
 use super::{AccountIndex, BalanceSlot, BalanceView, CurrencyIndex, Ledger, Tree};
 
 /// A balance with its owner.
@@ -17,8 +15,8 @@ pub struct BalanceRecord {
     pub currency: CurrencyIndex,
     /// What is committed.
     pub view: BalanceView,
-    /// What commands hold that are not committed yet.
-    pub under_way: Amount,
+    /// What commands hold that are not committed yet. Never negative, except while streams are replayed.
+    pub under_way: i128,
 }
 
 /// Sums over all balances of a currency. They agree only while nothing is being settled.
@@ -157,7 +155,7 @@ impl Ledger {
             account: owner.account()?,
             currency: owner.currency(),
             view: raw.view(),
-            under_way: Amount(raw.under_way().max(0) as u64),
+            under_way: raw.under_way(),
         })
     }
 }

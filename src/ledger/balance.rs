@@ -10,9 +10,11 @@
 //! Invariant (live): `total`, `held`, `available` and `total - held - available` are never
 //! negative. The last is what commands hold that are not committed yet.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
-
 use souk_protocol::Amount;
+
+// Also compiled by the test that tries every order in which threads can see each other's writes, with
+// that test's atomics.
+use super::sync::{AtomicI64, AtomicU64, Ordering, fence, spin_loop, yield_now};
 
 /// How often a thread looks at a taken lock before it lets others run: the owner needs a few
 /// nanoseconds, unless it is not running.
@@ -27,6 +29,16 @@ pub struct Change {
     pub held: i64,
     /// Added to what may be held or debited from now on. Only a replay takes away here.
     pub available: i64,
+}
+
+impl std::ops::AddAssign for Change {
+    /// What two commands change together. A publisher that adds up a batch touches the balance of an
+    /// account that trades everywhere once, not once for each command.
+    fn add_assign(&mut self, more: Self) {
+        self.total += more.total;
+        self.held += more.held;
+        self.available += more.available;
+    }
 }
 
 /// A balance as its owner is told: what is committed.
@@ -47,7 +59,9 @@ pub struct BalanceView {
 #[error("more was asked for than is available")]
 pub struct InsufficientFunds;
 
-/// Aligned so that none lies on two cache lines. Two share a line: see `Owners` for which.
+/// Aligned so that none lies on two cache lines. Two share one: those that were made one after the
+/// other, so mostly base and quote of one account, which the same commands change. What is only read on
+/// the way of an order (accounts, owners) lies elsewhere.
 #[derive(Debug, Default)]
 #[repr(C, align(32))]
 pub(super) struct Balance {
@@ -56,8 +70,6 @@ pub(super) struct Balance {
     held: AtomicI64,
     sequence: AtomicU64,
 }
-
-const _: () = assert!(size_of::<Balance>() == 32, "two balances fill a cache line");
 
 /// All of a balance at one moment, as signed numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,24 +184,22 @@ impl Balance {
     #[inline]
     fn lock(&self) -> u64 {
         let mut tries = 0;
-        loop {
-            let sequence = self.sequence.load(Ordering::Relaxed);
-            if sequence & 1 == 0
-                && self
-                    .sequence
-                    .compare_exchange_weak(
-                        sequence,
-                        sequence | 1,
-                        Ordering::Acquire,
-                        Ordering::Relaxed,
-                    )
-                    .is_ok()
-            {
-                fence(Ordering::Release);
-                return sequence;
+        let mut sequence = self.sequence.load(Ordering::Relaxed) & !1;
+        while let Err(found) = self.sequence.compare_exchange(
+            sequence,
+            sequence | 1,
+            Ordering::Acquire,
+            Ordering::Relaxed,
+        ) {
+            sequence = found;
+            while sequence & 1 == 1 {
+                wait(&mut tries);
+                sequence = self.sequence.load(Ordering::Relaxed);
             }
-            wait(&mut tries);
         }
+        // Pairs with the fence in `read`.
+        fence(Ordering::Release);
+        sequence
     }
 
     #[inline]
@@ -218,9 +228,9 @@ impl Raw {
 fn wait(tries: &mut u32) {
     if *tries < SPINS_MAX {
         *tries += 1;
-        std::hint::spin_loop();
+        spin_loop();
     } else {
-        std::thread::yield_now();
+        yield_now();
     }
 }
 

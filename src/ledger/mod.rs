@@ -17,7 +17,8 @@ mod wallets;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use souk_protocol::{AccountId, AccountStatus, Amount, StpGroup};
+pub use souk_protocol::AccountStatus;
+use souk_protocol::{AccountId, Amount, StpGroup};
 
 pub use self::accounts::{ACCOUNTS_MAX, AccountIndex, AccountTerms};
 pub use self::audit::{BalanceRecord, Sums, Unsound};
@@ -28,7 +29,7 @@ use self::accounts::{Account, Accounts};
 use self::balance::Balance;
 use self::chunks::Chunks;
 use self::owners::{Found, Owner, Tree};
-use crate::handoff::TenantIndex;
+use crate::ids::TenantIndex;
 
 /// Balances that a node can hold.
 pub const BALANCES_MAX: usize = 1 << 28;
@@ -37,7 +38,18 @@ pub const CURRENCIES_MAX: usize = 1 << 18;
 /// The most of a currency that can exist: then every sum of balances fits.
 pub const SUPPLY_MAX: Amount = Amount(i64::MAX as u64);
 
-const BALANCE_CHUNK_LEN: usize = 4096;
+/// What a balance is made of and how its lock is waited for.
+mod sync {
+    pub(super) use std::hint::spin_loop;
+    pub(super) use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
+    pub(super) use std::thread::yield_now;
+}
+
+const _: () = assert!(size_of::<Balance>() == 32, "two balances fill a cache line");
+
+/// A chunk of balances is two mebibytes: with huge pages, what an allocator rounds up is resident memory
+/// too, and of small chunks it rounds up a third.
+const BALANCE_CHUNK_LEN: usize = 1 << 16;
 const CURRENCY_CHUNK_LEN: usize = 64;
 
 /// A tenant's currency: its place in the node's table of currencies.
@@ -107,6 +119,16 @@ impl Ledger {
         self.supplies.reach(index);
         self.currencies_len.store(index + 1, Ordering::Release);
         CurrencyIndex(index)
+    }
+
+    /// Takes the memory for so many accounts and balances now. Without it some new balance, one in
+    /// tens of thousands, waits until the system has given and cleared two mebibytes.
+    pub fn reserve(&self, accounts: u32, balances: u32) {
+        self.accounts.reserve(accounts);
+        for index in (0..balances).step_by(BALANCE_CHUNK_LEN) {
+            self.balances.reach(index);
+            self.owners.reach(index);
+        }
     }
 
     /// How many currencies there are.

@@ -8,12 +8,12 @@ use std::hash::{BuildHasher, RandomState};
 use souk_protocol::AccountId;
 
 use super::{AccountIndex, BalanceSlot, CurrencyIndex, Ledger};
-use crate::handoff::TenantIndex;
+use crate::ids::TenantIndex;
 
 /// Cells of a table that holds its first account.
 const CELLS_FIRST: usize = 16;
 /// Cells of the old table that move with each new account while a table is being replaced. Two
-/// would be enough to be done before the new table is full.
+/// would be enough: the new one takes three quarters of the old one's cells before it is full.
 const MOVES_PER_NEW: usize = 4;
 
 /// One of a market's two currencies.
@@ -52,7 +52,7 @@ type Cell = [u32; 4];
 
 const FREE: Cell = [0; 4];
 
-/// Open addressing, at most half full.
+/// Open addressing, at most three quarters full.
 #[derive(Debug, Default)]
 struct Table {
     cells: Vec<Cell>,
@@ -116,7 +116,7 @@ impl Wallets {
     }
 
     fn make_room(&mut self) {
-        if 2 * (self.table.len + 1) > self.table.cells.len() {
+        if 4 * (self.table.len + 1) > 3 * self.table.cells.len() {
             let all_moved = self.moved == self.old.cells.len();
             assert!(all_moved, "a table moves before the next is full");
             let cells = (2 * self.table.cells.len()).max(CELLS_FIRST);

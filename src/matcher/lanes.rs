@@ -57,12 +57,8 @@ impl Lanes {
 
     /// Charges a tenant for work beyond the number of its commands: its next turn comes later.
     pub(super) fn charge(&mut self, tenant: TenantIndex, commands: usize) {
-        for lane in [&mut self.cancels, &mut self.orders] {
-            let waiting = &mut lane.tenants[tenant.0 as usize];
-            if !waiting.submissions.is_empty() {
-                waiting.credit -= commands as i64;
-            }
-        }
+        self.cancels.charge(tenant, commands);
+        self.orders.charge(tenant, commands);
     }
 
     pub(super) fn pop(&mut self) -> Option<Submission> {
@@ -70,6 +66,9 @@ impl Lanes {
             && let Some(cancels) = self.cancels.pop()
         {
             self.cancels_in_a_row += cancels.items.len();
+            // Cancels go first, but they cost their tenant's orders a turn: who floods with both has one
+            // share of the matcher, not two.
+            self.orders.charge(cancels.tenant, cancels.items.len());
             return Some(cancels);
         }
         self.cancels_in_a_row = 0;
@@ -93,6 +92,13 @@ impl Turns {
             self.order.push_back(tenant);
         }
         waiting.submissions.push_back(submission);
+    }
+
+    fn charge(&mut self, tenant: TenantIndex, commands: usize) {
+        let waiting = &mut self.tenants[tenant.0 as usize];
+        if !waiting.submissions.is_empty() {
+            waiting.credit -= commands as i64;
+        }
     }
 
     fn pop(&mut self) -> Option<Submission> {
@@ -203,5 +209,16 @@ mod tests {
         let order = served(&mut lanes, 10);
         assert!(order[..2].contains(&1), "{order:?}");
         assert!(order[..6].contains(&2), "{order:?}");
+    }
+    #[test]
+    fn cancels_and_orders_of_one_tenant_are_one_share() {
+        let mut lanes = Lanes::new(2);
+        for _ in 0..100 {
+            lanes.push(submission(0, Lane::Cancels, 64));
+            lanes.push(submission(0, Lane::Orders, 1));
+        }
+        lanes.push(submission(1, Lane::Orders, 1));
+        // Four turns of cancels; then it is the other's, not one of the hundred orders'.
+        assert_eq!(served(&mut lanes, 5), [0, 0, 0, 0, 1]);
     }
 }

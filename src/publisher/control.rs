@@ -6,8 +6,9 @@ use std::sync::Arc;
 use souk_protocol::message::{FundingResult, RequestAccepted};
 use souk_protocol::{RejectReason, Reserved};
 
+use super::Desk;
+use super::links::{LinkPlace, Links};
 use super::money::Gathered;
-use super::{Desk, LinkPlace, Links};
 use crate::control::{ControlCommand, Effect, Movement};
 use crate::handoff::{ControlRequest, Link, Task, TenantIndex};
 

@@ -12,7 +12,7 @@ use souk_protocol::{
     frame_len_with_group, write_frame_with_group,
 };
 
-use super::{LinkPlace, Links};
+use super::links::{LinkPlace, Links};
 use crate::handoff::Link;
 
 /// Levels that fit one frame.

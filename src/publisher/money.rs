@@ -9,7 +9,7 @@ use souk_engine::{
 use souk_protocol::message::{self as wire, StatementEntry};
 use souk_protocol::{AccountId, Amount, MarketId, Reserved, Side, StatementKind};
 
-use super::Links;
+use super::links::Links;
 use super::settlements::Settlements;
 use crate::control::{CurrencyCode, Custody, FEE_ACCOUNT};
 use crate::handoff::{Admitted, MarketChange, MarketSeat, TenantIndex};

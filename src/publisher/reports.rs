@@ -11,7 +11,8 @@ use souk_protocol::{
     RejectReason, Reserved, SessionId,
 };
 
-use super::{Links, MarketReports, ReportingIndex};
+use super::links::Links;
+use super::market::{MarketReports, ReportingIndex};
 use crate::handoff::Numbered;
 
 /// What the reports of one command have in common.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use souk_protocol::message::{Settlement, SettlementsFrom};
 use souk_protocol::{MarketId, RejectReason, Reserved};
 
-use super::{LinkPlace, Links};
+use super::links::{LinkPlace, Links};
 use crate::handoff::RequestOrigin;
 
 /// The settlements of a market that are still kept, and who gets the next ones.
@@ -23,6 +23,8 @@ pub(super) struct Settlements {
 struct Subscriber {
     place: LinkPlace,
     connection: u64,
+    /// The first it wants; it may be in the future.
+    from_number: u64,
 }
 
 /// Who wants settlements, from which number on.
@@ -58,7 +60,8 @@ impl Settlements {
         }
         self.kept.push_back(settlement);
         let frame = settlement.frame(0);
-        for subscriber in &self.subscribers {
+        let wants = |subscriber: &&Subscriber| settlement.number >= subscriber.from_number;
+        for subscriber in self.subscribers.iter().filter(wants) {
             links.send_to(subscriber.place, subscriber.connection, &frame);
         }
     }
@@ -74,8 +77,7 @@ impl Settlements {
         let next = self.last + 1;
         let oldest = next - self.kept.len() as u64;
         let refusal = match from_number {
-            0 => Some(RejectReason::CountOutOfRange),
-            from if from > next => Some(RejectReason::CountOutOfRange),
+            0 => Some(RejectReason::IdMustNotBeZero),
             from if from < oldest => Some(RejectReason::SettlementsTooOld),
             _ => None,
         };
@@ -92,12 +94,16 @@ impl Settlements {
             next,
         };
         links.send_to(place, connection, &answer.frame(0));
-        let known = (from_number - oldest) as usize;
-        for settlement in self.kept.iter().skip(known) {
+        let wanted = |settlement: &&Settlement| settlement.number >= from_number;
+        for settlement in self.kept.iter().filter(wanted) {
             links.send_to(place, connection, &settlement.frame(0));
         }
         self.forget(connection);
-        self.subscribers.push(Subscriber { place, connection });
+        self.subscribers.push(Subscriber {
+            place,
+            connection,
+            from_number,
+        });
     }
 
     /// Ends the subscription of a connection.

@@ -1,6 +1,8 @@
 //! A server in this process and a client that speaks raw frames to it, for the tests of the wire.
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
+pub mod node;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

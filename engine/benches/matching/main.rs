@@ -20,6 +20,9 @@ mod support;
 use arguments::{Arguments, Mode};
 use support::workload::{Size, Workload};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
         Ok(arguments) => arguments,

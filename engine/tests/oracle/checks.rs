@@ -35,26 +35,30 @@ impl Oracle {
         // 5
         self.check_qty(new.qty)?;
         // 6
+        self.check_notional(new.price, new.qty, u128::from(new.budget.0))?;
+        // 7
         if new.cl_ord_id.0 != 0
             && (self.orders.iter())
                 .any(|o| o.account == new.account && o.cl_ord_id == new.cl_ord_id)
         {
             return Err(RejectReason::DuplicateClOrdId);
         }
-        // 7
+        // 8
         if new.time_in_force == TimeInForce::Gtc {
             self.check_room(new)?;
         }
-        // 8
-        let price = self.check_post_only(new.post_only, new.side, new.price)?;
         // 9
+        let price = self.check_post_only(new.post_only, new.side, new.price)?;
+        // 10
         if new.time_in_force == TimeInForce::Fok && !self.fillable(new) {
             return Err(RejectReason::FokUnfillable);
         }
+        // 11
+        self.check_hold_of_new(new, price)?;
         Ok(price)
     }
 
-    /// New 7.
+    /// New 8.
     fn check_room(&self, new: &NewOrder) -> Result<(), RejectReason> {
         if self.orders.len() >= self.spec.orders_max as usize {
             return Err(RejectReason::TooManyOpenOrders);
@@ -71,7 +75,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// New 8: gives the effective price.
+    /// New 9: gives the effective price.
     fn check_post_only(
         &self,
         post_only: PostOnly,
@@ -136,6 +140,8 @@ impl Oracle {
         // 5
         self.check_qty(replace.total_qty)?;
         // 6
+        self.check_notional(replace.price, replace.total_qty, 0)?;
+        // 7
         if replace.cl_ord_id.0 != 0
             && (self.orders.iter()).any(|o| {
                 o.account == replace.account
@@ -145,13 +151,16 @@ impl Oracle {
         {
             return Err(RejectReason::DuplicateClOrdId);
         }
-        // 7
+        // 8
         if replace.total_qty > order.cum && !self.keeps_priority(order, replace) {
             let leaves_new = u128::from(replace.total_qty.0 - order.cum.0);
             if self.side_qty(order.side) - u128::from(order.leaves.0) + leaves_new > SIDE_QTY_MAX {
                 return Err(RejectReason::BookQtyExceeded);
             }
             let price = self.check_post_only(order.post_only, order.side, replace.price)?;
+            // 9
+            let leaves = Qty(replace.total_qty.0 - order.cum.0);
+            self.check_hold_of_replace(order, price, leaves)?;
             return Ok((index, price));
         }
         Ok((index, replace.price))
@@ -178,6 +187,20 @@ impl Oracle {
     fn check_qty(&self, qty: Qty) -> Result<(), RejectReason> {
         if qty < self.spec.qty_min || qty > self.spec.qty_max {
             return Err(RejectReason::QtyOutOfRange);
+        }
+        Ok(())
+    }
+
+    /// New 6 and Replace 6.
+    fn check_notional(&self, price: Price, qty: Qty, budget: u128) -> Result<(), RejectReason> {
+        let notional = if price.0 == 0 {
+            budget
+        } else {
+            self.cost(price, qty.0)
+        };
+        let (min, max) = (self.spec.notional_min.0, self.spec.notional_max.0);
+        if notional < u128::from(min) || (max != 0 && notional > u128::from(max)) {
+            return Err(RejectReason::NotionalOutOfRange);
         }
         Ok(())
     }

@@ -75,6 +75,8 @@ impl Oracle {
                 maker: self.orders[index].view(),
                 taker: taker.view(),
             }));
+            let maker = self.orders[index].clone();
+            self.pay(&maker, taker, price, q);
             self.gone_if_empty(index);
         }
         None
@@ -118,8 +120,8 @@ impl Oracle {
     }
 
     /// What `qty` lots cost at `price`, in smallest units of the quote currency.
-    fn cost(&self, price: Price, qty: u64) -> u128 {
-        let price = u128::try_from(price.0).expect("a resting price is positive");
+    pub fn cost(&self, price: Price, qty: u64) -> u128 {
+        let price = u128::try_from(price.0).expect("a price is not negative");
         price * u128::from(self.spec.notional_unit) * u128::from(qty)
     }
 

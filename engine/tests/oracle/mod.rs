@@ -7,12 +7,14 @@
 //! Must never: be clever, keep an index, or be changed because the engine says otherwise.
 
 mod checks;
+pub mod ledger;
 mod matching;
 mod money;
 pub mod view;
 
 pub use view::Snapshot;
 
+use ledger::Ledger;
 use souk_engine::{
     Accepted, Canceled, Command, Event, FeeRates, FeeTier, LevelUpdate, MarketSpec, MassCancel,
     NewOrder, OrderRef, OrderStatus, OrderView, ReplaceOrder, Replaced, StatusReport,
@@ -50,6 +52,8 @@ pub struct Oracle {
     pub spec: MarketSpec,
     /// The pairs of rates, by tier.
     pub fees: Vec<FeeRates>,
+    /// None in a market without holds.
+    pub ledger: Option<Ledger>,
     pub state: MarketState,
     /// The open orders, in no order that means anything.
     pub orders: Vec<Order>,
@@ -66,10 +70,11 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    pub fn new(spec: MarketSpec) -> Self {
+    pub fn new(spec: MarketSpec, holds: bool) -> Self {
         Self {
             spec,
             fees: vec![spec.fees],
+            ledger: holds.then(Ledger::default),
             state: MarketState::Continuous,
             orders: Vec::new(),
             matches: 0,

@@ -1,13 +1,15 @@
 //! What can be seen of a market from outside, sections 8 and 9 of `RULES.md`.
 
 use super::{Event, LevelUpdate, Oracle, Order};
-use souk_engine::OrderView;
+use souk_engine::{FeeRates, MarketSpec, OrderView};
 use souk_protocol::{AccountId, MarketState, MatchId, OrderId, Price, Qty, Side};
 
 /// Everything that a market shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     pub state: MarketState,
+    pub spec: MarketSpec,
+    pub fees: Vec<FeeRates>,
     pub open_orders: u32,
     pub last_match_id: MatchId,
     pub book_hash: u64,
@@ -24,6 +26,8 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meaning {
     state: MarketState,
+    spec: MarketSpec,
+    fees: Vec<FeeRates>,
     matches: u64,
     generations: Vec<u32>,
     free_slots: Vec<u32>,
@@ -38,6 +42,8 @@ impl Oracle {
         let sides = [Side::Buy, Side::Sell];
         Snapshot {
             state: self.state,
+            spec: self.spec,
+            fees: self.fees.clone(),
             open_orders: u32::try_from(self.orders.len()).expect("the tests use few orders"),
             last_match_id: MatchId(self.matches),
             book_hash: self.book_hash(),
@@ -63,6 +69,8 @@ impl Oracle {
         in_lists.sort_unstable_by_key(|o| (o.account, o.place));
         Meaning {
             state: self.state,
+            spec: self.spec,
+            fees: self.fees.clone(),
             matches: self.matches,
             generations: self.generations.clone(),
             free_slots: self.free_slots.clone(),

@@ -1,5 +1,6 @@
 //! Counts what happened, so that a generator that is stuck on refusals cannot pass for a test.
 
+use super::money_coverage::{self, MoneyFact};
 use crate::oracle::Oracle;
 use souk_engine::{Canceled, Command, Event, NewOrder};
 use souk_protocol::{
@@ -33,6 +34,7 @@ pub enum Fact {
     GenerationHundred,
     MassCanceledMany,
     MassCanceledNothing,
+    Money(MoneyFact),
 }
 
 /// What a command was.
@@ -261,11 +263,11 @@ impl Coverage {
         }
     }
 
-    fn add(&mut self, fact: Fact) {
+    pub(super) fn add(&mut self, fact: Fact) {
         *self.counts.entry(fact).or_default() += 1;
     }
 
-    fn add_if(&mut self, is: bool, fact: Fact) {
+    pub(super) fn add_if(&mut self, is: bool, fact: Fact) {
         if is {
             self.add(fact);
         }
@@ -358,6 +360,8 @@ fn required() -> Vec<Fact> {
         "MassCanceled",
         "Status",
         "StateChanged",
+        "FeesAdded",
+        "LimitsChanged",
         "Level",
     ];
     let mut facts = vec![
@@ -388,6 +392,7 @@ fn required() -> Vec<Fact> {
             .map(|reason| Fact::Canceled(*reason)),
     );
     required_rejects(&mut facts);
+    money_coverage::required(&mut facts);
     required_self_trades(&mut facts);
     facts
 }

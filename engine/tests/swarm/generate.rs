@@ -3,9 +3,11 @@
 use super::Step;
 use super::profile::{Kind, Levels, Profile};
 use super::rng::Rng;
+use crate::oracle::ledger::Funding;
 use crate::oracle::{Oracle, Order};
 use souk_engine::{
-    CancelOrder, Command, Event, FeeTier, MassCancel, NewOrder, OrderRef, OrderStatus, ReplaceOrder,
+    CancelOrder, Command, Event, FeeTier, MassCancel, NewOrder, OrderRef, OrderStatus,
+    PairCurrency, ReplaceOrder,
 };
 use souk_protocol::{
     AccountId, Amount, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price, Qty, Side,
@@ -23,6 +25,8 @@ pub struct Generator {
     pub(super) cl_ord_ids: u64,
     upwards: bool,
     pub(super) mid: i64,
+    /// How many balances have got what they begin with.
+    pub(super) funded: usize,
 }
 
 impl Generator {
@@ -34,13 +38,18 @@ impl Generator {
             issued: Vec::new(),
             cl_ord_ids: 0,
             upwards: true,
+            funded: 0,
         }
     }
 
     /// The next step.
     pub fn step(&mut self, oracle: &Oracle) -> Step {
         let command = self.command(oracle);
-        self.looked_at(command)
+        let funding = self.funding(oracle);
+        Step {
+            funding,
+            ..self.looked_at(command)
+        }
     }
 
     fn looked_at(&mut self, command: Command) -> Step {
@@ -51,6 +60,7 @@ impl Generator {
         };
         let compare_state = self.rng.below(self.profile.state_every) == 0;
         Step {
+            funding: None,
             command,
             levels,
             prefetch: self.rng.percent(50),
@@ -61,7 +71,10 @@ impl Generator {
     /// The steps after the last drawn one: they show what no snapshot shows, the order of each
     /// account's list and the order in which slots are used again.
     pub fn last_steps(&mut self, oracle: &Oracle) -> Vec<Step> {
-        let mut commands = vec![Command::SetState(MarketState::Continuous)];
+        let mut commands = vec![
+            Command::SetState(MarketState::Continuous),
+            Command::SetLimits(self.profile.spec.limits()),
+        ];
         commands.extend(oracle.orders.iter().map(|order| {
             Command::Status(OrderStatus {
                 account: order.account,
@@ -84,6 +97,17 @@ impl Generator {
             }));
         }
         let mut steps: Vec<Step> = commands.into_iter().map(|c| self.looked_at(c)).collect();
+        let cost = self.profile.spec.units();
+        let cost = cost.notional(self.profile.spec.price_min, self.profile.spec.qty_min);
+        for step in &mut steps {
+            // What the order costs, and whatever its fees are.
+            let cost = cost.filter(|_| matches!(step.command, Command::New(_)));
+            step.funding = cost.map(|cost| Funding {
+                account: AccountId(1),
+                currency: PairCurrency::Quote,
+                amount: cost.0.cast_signed().saturating_mul(2),
+            });
+        }
         steps.last_mut().expect("not empty").compare_state = true;
         steps
     }
@@ -121,6 +145,8 @@ impl Generator {
                 Command::Status(OrderStatus { account, order })
             }
             Kind::SetState => Command::SetState(self.rng.pick(MarketState::ALL)),
+            Kind::AddFees => Command::AddFees(self.fee_rates(oracle)),
+            Kind::SetLimits => Command::SetLimits(self.limits()),
             Kind::Garbage => Command::New(self.garbage()),
             kind => Command::New(self.new_order(kind, oracle)),
         }
@@ -242,6 +268,7 @@ impl Generator {
         new.stp_scope = self.rng.pick(&self.profile.stp_scopes);
         new.price = self.price(oracle, new.side);
         new.qty = self.qty();
+        new.fee_tier = self.fee_tier(oracle);
         match kind {
             Kind::PostOnly => new.post_only = self.rng.pick(&[PostOnly::Reject, PostOnly::Slide]),
             Kind::Ioc => new.time_in_force = TimeInForce::Ioc,

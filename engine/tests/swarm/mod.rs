@@ -5,24 +5,40 @@
 
 pub mod coverage;
 mod fields;
+pub mod funds;
 mod generate;
 pub mod market;
+mod money;
+mod money_coverage;
 pub mod profile;
 pub mod rng;
 pub mod shrink;
 mod text;
 
+use crate::oracle::ledger::{Balance, Funding};
 use crate::oracle::{Oracle, Snapshot};
 use coverage::Coverage;
 use generate::Generator;
 use profile::Profile;
 use rng::Rng;
-use souk_engine::{Command, Event, MarketSpec};
+use souk_engine::{Command, Event, MarketSpec, PairCurrency};
+use souk_protocol::AccountId;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What a market is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    pub spec: MarketSpec,
+    /// Whether it has a ledger that holds what orders need.
+    pub holds: bool,
+}
 
 /// One command and what to look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
+    /// A credit or debit before it.
+    pub funding: Option<Funding>,
     pub command: Command,
     /// Whether level updates are wanted.
     pub levels: bool,
@@ -35,6 +51,11 @@ pub struct Step {
 /// Something that claims to do what the rules say.
 pub trait Subject {
     fn apply(&mut self, step: &Step) -> Vec<Event>;
+    /// A credit or debit; whether it was done.
+    fn fund(&mut self, funding: &Funding) -> bool;
+    fn balance(&self, account: AccountId, currency: PairCurrency) -> Balance;
+    /// What the fee account has.
+    fn earned(&self) -> i128;
     fn snapshot(&self) -> Snapshot;
     /// `None` if it has none.
     fn state_hash(&self) -> Option<u64> {
@@ -43,8 +64,8 @@ pub trait Subject {
     fn check_invariants(&self) {}
 }
 
-/// Makes a market with this spec.
-pub type Make<'a> = &'a (dyn Fn(MarketSpec) -> Box<dyn Subject> + Sync);
+/// Makes a market with this setting.
+pub type Make<'a> = &'a (dyn Fn(Setting) -> Box<dyn Subject> + Sync);
 
 /// Where a subject and the rules part.
 #[derive(Clone, Debug)]
@@ -56,7 +77,7 @@ pub struct Difference {
 /// A run that failed: the commands up to the difference.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    pub spec: MarketSpec,
+    pub setting: Setting,
     pub script: Vec<Step>,
     pub difference: Difference,
 }
@@ -64,19 +85,21 @@ pub struct Failure {
 /// The oracle and a subject that get the same commands.
 pub struct Lockstep {
     pub oracle: Oracle,
-    subject: Box<dyn Subject>,
+    pub subject: Box<dyn Subject>,
 }
 
 impl Lockstep {
-    pub fn new(spec: MarketSpec, make: Make<'_>) -> Self {
+    pub fn new(setting: Setting, make: Make<'_>) -> Self {
         Self {
-            oracle: Oracle::new(spec),
-            subject: make(spec),
+            oracle: Oracle::new(setting.spec, setting.holds),
+            subject: make(setting),
         }
     }
 
-    /// Gives the events, which are the same on both sides.
-    pub fn step(&mut self, step: &Step) -> Result<Vec<Event>, Difference> {
+    /// Gives the events, which are the same on both sides, and whether the step's funding was
+    /// done.
+    pub fn step(&mut self, step: &Step) -> Result<(Vec<Event>, bool), Difference> {
+        let funded = self.fund(step)?;
         let before = (step.compare_state && self.subject.state_hash().is_some())
             .then(|| (self.oracle.meaning(), self.subject.state_hash()));
         let expected = self.oracle.apply(&step.command, step.levels);
@@ -88,9 +111,11 @@ impl Lockstep {
                 &event_lines(&got),
             ));
         }
+        self.compare_balances(&touched(step, &expected))?;
         if !step.compare_state {
-            return Ok(expected);
+            return Ok((expected, funded));
         }
+        self.compare_all_balances()?;
         self.subject.check_invariants();
         let (should, is) = (self.oracle.snapshot(), self.subject.snapshot());
         if should != is {
@@ -111,8 +136,79 @@ impl Lockstep {
                 ));
             }
         }
-        Ok(expected)
+        Ok((expected, funded))
     }
+
+    fn fund(&mut self, step: &Step) -> Result<bool, Difference> {
+        let Some(funding) = &step.funding else {
+            return Ok(false);
+        };
+        let (should, is) = (self.oracle.fund(funding), self.subject.fund(funding));
+        if should != is {
+            return Err(difference(
+                "the funding is done",
+                &[should.to_string()],
+                &[is.to_string()],
+            ));
+        }
+        Ok(should)
+    }
+
+    fn compare_all_balances(&self) -> Result<(), Difference> {
+        let Some(ledger) = &self.oracle.ledger else {
+            return Ok(());
+        };
+        self.oracle.check_conservation();
+        let accounts: BTreeSet<AccountId> = ledger.accounts().collect();
+        self.compare_balances(&accounts)
+    }
+
+    fn compare_balances(&self, accounts: &BTreeSet<AccountId>) -> Result<(), Difference> {
+        let Some(ledger) = &self.oracle.ledger else {
+            return Ok(());
+        };
+        let (should, is) = (ledger.earned, self.subject.earned());
+        if should != is {
+            return Err(difference(
+                "fees earned",
+                &[should.to_string()],
+                &[is.to_string()],
+            ));
+        }
+        for &account in accounts {
+            for currency in [PairCurrency::Base, PairCurrency::Quote] {
+                let should = self.oracle.balance(account, currency);
+                let is = self.subject.balance(account, currency);
+                if should != is {
+                    return Err(difference(
+                        &format!("{currency:?} of {account:?}"),
+                        &[format!("{should:?}")],
+                        &[format!("{is:?}")],
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The accounts whose balances a command can have changed.
+fn touched(step: &Step, events: &[Event]) -> BTreeSet<AccountId> {
+    let mut accounts: BTreeSet<AccountId> =
+        step.funding.iter().map(|funding| funding.account).collect();
+    if let Command::New(new) = &step.command {
+        accounts.insert(new.account);
+    }
+    for event in events {
+        match event {
+            Event::Trade(t) => accounts.extend([t.maker.account, t.taker.account]),
+            Event::Canceled(c) => accounts.extend([c.order.account]),
+            Event::Replaced(r) => accounts.extend([r.order.account]),
+            Event::SelfTradePrevented(p) => accounts.extend([p.maker.account, p.taker.account]),
+            _ => {}
+        }
+    }
+    accounts
 }
 
 /// Two outcomes, one part in a line.
@@ -177,16 +273,18 @@ impl Run {
         coverage: &mut Coverage,
         mut see: impl FnMut(&Step, &[Event], &Oracle),
     ) -> Result<(), Box<Failure>> {
-        let spec = self.profile.spec;
+        let setting = self.profile.setting();
         let mut script = Vec::with_capacity(self.profile.commands);
         let mut generator = Generator::new(self.profile, self.rng);
         let outcome = caught(|| {
-            let mut lockstep = Lockstep::new(spec, make);
+            let mut lockstep = Lockstep::new(setting, make);
             let mut one = |step: Step, lockstep: &mut Lockstep| {
                 script.push(step);
                 let taker = coverage::taker(&lockstep.oracle, &step.command);
-                let events = lockstep.step(&step)?;
+                let tiers = lockstep.oracle.fees.len();
+                let (events, funded) = lockstep.step(&step)?;
                 coverage.observe(&lockstep.oracle, taker, &step.command, &events);
+                coverage.observe_money(tiers, &lockstep.oracle, &step, &events, funded);
                 see(&step, &events, &lockstep.oracle);
                 Ok(events)
             };
@@ -202,7 +300,7 @@ impl Run {
         });
         outcome.map_err(|difference| {
             Box::new(Failure {
-                spec,
+                setting,
                 script,
                 difference,
             })
@@ -211,10 +309,10 @@ impl Run {
 }
 
 /// Runs a script on a new market: the number of the step that fails, and how.
-pub fn replay(spec: MarketSpec, script: &[Step], make: Make<'_>) -> Option<(usize, Difference)> {
+pub fn replay(setting: Setting, script: &[Step], make: Make<'_>) -> Option<(usize, Difference)> {
     let mut at = 0;
     let outcome = caught(|| {
-        let mut lockstep = Lockstep::new(spec, make);
+        let mut lockstep = Lockstep::new(setting, make);
         for step in script {
             lockstep.step(step)?;
             at += 1;

@@ -1,6 +1,8 @@
 //! What one run is like. Each run draws a profile of its own, with features switched off at
 //! random, so that what two features do together is not drowned by all the others.
 
+use super::Setting;
+use super::money::{self, Wealth};
 use super::rng::Rng;
 use souk_engine::{FeeRates, MarketSpec};
 use souk_protocol::{Amount, PRICE_MAX, Price, QTY_MAX, Qty, StpMode, StpScope};
@@ -19,6 +21,8 @@ pub enum Kind {
     MassCancel,
     Status,
     SetState,
+    AddFees,
+    SetLimits,
     Garbage,
 }
 
@@ -81,9 +85,20 @@ pub struct Profile {
     pub crossing_percent: u64,
     pub stale_percent: u64,
     pub broken_percent: u64,
+    /// None without holds.
+    pub wealth: Option<Wealth>,
+    /// Whether tiers are added until the table is full.
+    pub fee_flood: bool,
 }
 
 impl Profile {
+    pub fn setting(&self) -> Setting {
+        Setting {
+            spec: self.spec,
+            holds: self.wealth.is_some(),
+        }
+    }
+
     pub fn draw(rng: &mut Rng) -> Self {
         let profile = Self::draw_usual(rng);
         if rng.percent(1) {
@@ -116,12 +131,19 @@ impl Profile {
             jump_reach: 40_000,
             outlier_percent: rng.pick(&[0, 1]),
             crossing_percent: rng.pick(&[1, 5]),
+            wealth: None,
             ..self
         }
     }
 
     fn draw_usual(rng: &mut Rng) -> Self {
-        let spec = draw_spec(rng);
+        let holds = rng.percent(70);
+        let mut spec = draw_spec(rng);
+        if holds && rng.percent(80) {
+            spec = money::tame(rng, spec);
+        }
+        let spec = money::with_money_terms(rng, spec).check();
+        let spec = spec.expect("every drawn market is legal");
         let open_target = rng.pick(&[2, 5, 12, 12, 25, 25, 40, 40, 80, 80, 150, 300, 600]);
         let accounts: u32 = rng.pick(&[1, 2, 2, 3, 4, 6]);
         let room = spec
@@ -136,6 +158,16 @@ impl Profile {
                 .magnitude((high - low).cast_unsigned().max(1))
                 .cast_signed()
             - 1;
+        let mid = rng.pick(&[low, high, near_low, near_low, low + (high - low) / 2]);
+        let sizes = match rng.below(6) {
+            0 => Sizes::One,
+            1 => Sizes::UpTo(10),
+            2 | 3 => Sizes::UpTo(1_000),
+            4 => Sizes::Magnitudes,
+            _ => Sizes::Bounds,
+        };
+        let wealth = holds.then(|| Wealth::draw(rng, &spec, mid, sizes));
+        let fee_flood = rng.percent(2);
         let mut commands = 1_000 + rng.index(5_000);
         if rng.percent(10) {
             commands += 14_000;
@@ -150,7 +182,7 @@ impl Profile {
                 Levels::Sometimes,
             ]),
             state_every: rng.pick(&[2, 8, 32, 64, 64, 64, 128]),
-            kinds: draw_kinds(rng),
+            kinds: draw_kinds(rng, fee_flood),
             groups,
             regroup: rng.percent(20),
             sessions: rng.pick(&[1, 3, 1_000, 1 << 32]),
@@ -162,15 +194,9 @@ impl Profile {
                 2 => ClOrdIds::Pool(4 + open_target as u64),
                 _ => ClOrdIds::Pool(10 * open_target as u64),
             },
-            sizes: match rng.below(6) {
-                0 => Sizes::One,
-                1 => Sizes::UpTo(10),
-                2 | 3 => Sizes::UpTo(1_000),
-                4 => Sizes::Magnitudes,
-                _ => Sizes::Bounds,
-            },
+            sizes,
             open_target,
-            mid: rng.pick(&[low, high, near_low, near_low, low + (high - low) / 2]),
+            mid,
             band: rng.pick(&[1, 2, 5, 20, 20, 100, 1_000, 50_000]),
             drift: rng.pick(&[1, 1, 3, 50, 1_000]),
             drift_percent: rng.pick(&[0, 0, 5, 30, 100]),
@@ -180,6 +206,8 @@ impl Profile {
             crossing_percent: rng.pick(&[2, 10, 25, 50]),
             stale_percent: rng.pick(&[0, 2, 10, 40]),
             broken_percent: rng.pick(&[0, 1, 3, 10]),
+            wealth,
+            fee_flood,
         }
     }
 }
@@ -196,9 +224,9 @@ fn draw_spec(rng: &mut Rng) -> MarketSpec {
         _ => (1, 1 << 40),
     };
     let (qty_min, qty_max) = match rng.below(20) {
-        0 | 1 => (1, QTY_MAX.0),
-        2 => (QTY_MAX.0 - 3, QTY_MAX.0),
-        3 | 4 => (7, 20),
+        0..3 => (1, QTY_MAX.0),
+        3 => (QTY_MAX.0 - 3, QTY_MAX.0),
+        4 => (7, 20),
         5..8 => (3, 1_000),
         _ => (1, 1 << 40),
     };
@@ -230,7 +258,7 @@ fn draw_spec(rng: &mut Rng) -> MarketSpec {
 }
 
 /// The mix of commands; each kind but the first is left out now and then.
-fn draw_kinds(rng: &mut Rng) -> Vec<(Kind, u64)> {
+fn draw_kinds(rng: &mut Rng, fee_flood: bool) -> Vec<(Kind, u64)> {
     let mut kinds = vec![(Kind::Gtc, 30 + rng.below(30))];
     let others = [
         (Kind::PostOnly, 15),
@@ -243,12 +271,17 @@ fn draw_kinds(rng: &mut Rng) -> Vec<(Kind, u64)> {
         (Kind::MassCancel, 1),
         (Kind::Status, 3),
         (Kind::SetState, 1),
+        (Kind::AddFees, 1),
+        (Kind::SetLimits, 1),
         (Kind::Garbage, 2),
     ];
     for (kind, weight) in others {
         if rng.percent(70) {
             kinds.push((kind, 1 + rng.below(2 * weight)));
         }
+    }
+    if fee_flood {
+        kinds.push((Kind::AddFees, 50));
     }
     kinds
 }

@@ -1,9 +1,9 @@
 //! Makes a failing command list as short as it can.
 
 use super::text::rust_text;
-use super::{Failure, Make, Step, replay};
+use super::{Failure, Make, Setting, Step, replay};
 use crate::oracle::Oracle;
-use souk_engine::{Command, Event, MarketSpec};
+use souk_engine::{Command, Event, FeeRates, FeeTier};
 use souk_protocol::OrderId;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -18,13 +18,15 @@ const COMPARE_ALL_MAX: usize = 3_000;
 /// replay, and a long list now is worth more than a short one in an hour.
 const REPLAYED_MAX: usize = 500_000;
 
-/// A step that knows which step of the same script entered the order that it names, so that it
-/// still names that order when steps before it are left out and ids change.
+/// A step that knows which step of the same script entered the order that it names, and which
+/// rates its tier has, so that it still means the same when steps before it are left out and ids
+/// and tiers change.
 #[derive(Clone, Copy)]
 struct Linked {
     step: Step,
     number: usize,
     names: Option<usize>,
+    rates: Option<FeeRates>,
 }
 
 impl Failure {
@@ -33,7 +35,7 @@ impl Failure {
     pub fn shrunk(self, make: Make<'_>) -> Self {
         hush(true);
         let mut failure = self;
-        let mut linked = link(failure.spec, &failure.script);
+        let mut linked = link(failure.setting, &failure.script);
         let mut chunk = linked.len() / 2;
         let mut replayed = 0;
         while chunk > 0 {
@@ -62,11 +64,11 @@ impl Failure {
 
     /// The failure of this script, cut off behind the step that fails.
     fn of(&self, linked: &[Linked], make: Make<'_>) -> Option<Self> {
-        let mut script = unlink(self.spec, linked);
-        let (at, difference) = replay(self.spec, &script, make)?;
+        let mut script = unlink(self.setting, linked);
+        let (at, difference) = replay(self.setting, &script, make)?;
         script.truncate(at + 1);
         Some(Self {
-            spec: self.spec,
+            setting: self.setting,
             script,
             difference,
         })
@@ -77,7 +79,7 @@ impl Failure {
         let steps: Vec<String> = self.script.iter().map(rust_text).collect();
         format!(
             "{:?}\n[\n{}]\nthe last of these {} commands:\nexpected {}\ngot {}\n",
-            self.spec,
+            self.setting,
             steps.concat(),
             self.script.len(),
             self.difference.expected,
@@ -104,8 +106,8 @@ fn hush(hushed: bool) {
     HUSHED.set(hushed);
 }
 
-fn link(spec: MarketSpec, script: &[Step]) -> Vec<Linked> {
-    let mut oracle = Oracle::new(spec);
+fn link(setting: Setting, script: &[Step]) -> Vec<Linked> {
+    let mut oracle = Oracle::new(setting.spec, setting.holds);
     let mut entered_by = BTreeMap::new();
     let mut linked = Vec::new();
     for (number, &step) in script.iter().enumerate() {
@@ -115,8 +117,9 @@ fn link(spec: MarketSpec, script: &[Step]) -> Vec<Linked> {
             step,
             number,
             names,
+            rates: tier(&mut command).map(|tier| oracle.fees[usize::from(tier.0)]),
         });
-        if let Some(id) = accepted(&mut oracle, &step.command) {
+        if let Some(id) = accepted(&mut oracle, &step) {
             entered_by.insert(id, number);
         }
     }
@@ -124,20 +127,25 @@ fn link(spec: MarketSpec, script: &[Step]) -> Vec<Linked> {
 }
 
 /// The script with the ids that its orders get now.
-fn unlink(spec: MarketSpec, linked: &[Linked]) -> Vec<Step> {
-    let mut oracle = Oracle::new(spec);
+fn unlink(setting: Setting, linked: &[Linked]) -> Vec<Step> {
+    let mut oracle = Oracle::new(setting.spec, setting.holds);
     let mut id_of = BTreeMap::new();
     let mut script = Vec::new();
     for &Linked {
         mut step,
         number,
         names,
+        rates,
     } in linked
     {
         if let (Some(id), Some(names)) = (order_id(&mut step.command), names) {
             *id = id_of.get(&names).copied().unwrap_or(*id);
         }
-        if let Some(id) = accepted(&mut oracle, &step.command) {
+        if let (Some(tier), Some(rates)) = (tier(&mut step.command), rates) {
+            let same = oracle.fees.iter().position(|known| *known == rates);
+            *tier = FeeTier(u8::try_from(same.unwrap_or(0)).expect("at most 256"));
+        }
+        if let Some(id) = accepted(&mut oracle, &step) {
             id_of.insert(number, id);
         }
         step.compare_state |= linked.len() <= COMPARE_ALL_MAX;
@@ -146,9 +154,19 @@ fn unlink(spec: MarketSpec, linked: &[Linked]) -> Vec<Step> {
     script
 }
 
-fn accepted(oracle: &mut Oracle, command: &Command) -> Option<OrderId> {
-    match oracle.apply(command, false).first() {
+fn accepted(oracle: &mut Oracle, step: &Step) -> Option<OrderId> {
+    step.funding.inspect(|funding| {
+        oracle.fund(funding);
+    });
+    match oracle.apply(&step.command, false).first() {
         Some(Event::Accepted(accepted)) => Some(accepted.order_id),
+        _ => None,
+    }
+}
+
+fn tier(command: &mut Command) -> Option<&mut FeeTier> {
+    match command {
+        Command::New(new) => Some(&mut new.fee_tier),
         _ => None,
     }
 }

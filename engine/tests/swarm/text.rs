@@ -63,8 +63,11 @@ pub fn rust_text(step: &Step) -> String {
         Command::SetLimits(limits) => format!("SetLimits({limits:?})"),
         Command::SetState(state) => format!("SetState(MarketState::{state:?})"),
     };
+    let funding = step
+        .funding
+        .map_or(String::new(), |funding| format!("    fund({funding:?}),\n"));
     let levels = if step.levels { " // with levels" } else { "" };
-    format!("    Command::{command},{levels}\n")
+    format!("{funding}    Command::{command},{levels}\n")
 }
 
 fn order_text(order: OrderRef) -> String {
