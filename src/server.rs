@@ -436,3 +436,41 @@ fn join(thread: JoinHandle<()>) {
         std::panic::resume_unwind(panic);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{AccountTerms, FEE_ACCOUNT, Movement};
+    use crate::handoff::TenantIndex;
+    use crate::treasury::Touched;
+    use souk_protocol::{Amount, Text};
+
+    #[test]
+    fn a_hold_that_nobody_settled_is_an_error_at_the_end() {
+        let treasury = Arc::new(Treasury::new(1, 10));
+        let (tenant, currency) = (TenantIndex(0), Text::new("USDT").expect("a code"));
+        treasury.define_currency(tenant, currency);
+        treasury.set_account(tenant, FEE_ACCOUNT, &AccountTerms::FEES);
+        let credit = Movement {
+            business: Text::new("test").expect("a name"),
+            business_id: 1,
+            from: None,
+            to: Some(FEE_ACCOUNT),
+            currency,
+            scale: 6,
+            amount: Amount(10),
+        };
+        treasury.move_money(tenant, &credit, 1, 0, &mut Touched::default());
+        let closing = Closing {
+            treasury: Arc::clone(&treasury),
+            tenants: vec![TenantId(1)],
+            recording: None,
+        };
+        assert!(closing.close().is_ok());
+        treasury
+            .take(tenant, FEE_ACCOUNT, currency, Amount(4))
+            .expect("ten are there");
+        let error = closing.close().expect_err("four are under way");
+        assert!(matches!(error, StopError::Ledger(_)), "{error}");
+    }
+}

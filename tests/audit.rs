@@ -51,7 +51,7 @@ fn recorded(name: &str) -> (PathBuf, FileHeader, Vec<StreamRecord>) {
 fn read(file: &Path) -> (FileHeader, Vec<StreamRecord>) {
     let mut reader = Reader::open(file).unwrap();
     let mut records = Vec::new();
-    while let Some(record) = reader.next().unwrap() {
+    while let Some(record) = reader.next_record().unwrap() {
         records.push(record);
     }
     (reader.header(), records)

@@ -39,7 +39,7 @@ pub fn audit(path: &Path) -> Result<Report, ReadError> {
 /// When it cannot be read.
 pub fn audit_of<R: Read>(mut reader: Reader<R>) -> Result<Report, ReadError> {
     let mut audit = Audit::default();
-    while let Some(record) = reader.next()? {
+    while let Some(record) = reader.next_record()? {
         audit.replay(&record);
     }
     let ending = reader.ending();

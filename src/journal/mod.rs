@@ -4,6 +4,7 @@
 //! survives the process. The server says so at start and in each logon acknowledgement. A node may
 //! record all streams to a file on the way ([`Recording`]), which promises no sync.
 
+mod chain;
 mod reader;
 mod record;
 #[cfg(test)]
@@ -11,10 +12,11 @@ mod record_tests;
 mod recording;
 mod wire_form;
 
+pub use chain::{RECORD_PREFIX_LEN, length, seal, verify};
 pub use reader::{Ending, FILE_HEADER_LEN, FileHeader, Problem, ReadError, Reader};
 pub use record::{
-    BALANCES_MAX, BalanceLine, Body, Damage, RECORD_HEADER_LEN, RECORD_LEN_MAX, RECORD_PREFIX_LEN,
-    StreamRecord, Verdict, length, seal, verify,
+    BALANCES_MAX, BalanceLine, Body, Damage, RECORD_HEADER_LEN, RECORD_LEN_MAX, StreamRecord,
+    Verdict,
 };
 pub(crate) use recording::founding;
 pub use recording::{

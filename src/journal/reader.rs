@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use souk_protocol::{MarketId, TenantId};
 use twox_hash::XxHash64;
 
-use super::record::{self, Body, Damage, RECORD_PREFIX_LEN, StreamRecord, u64_at};
+use super::chain::{RECORD_PREFIX_LEN, length, verify};
+use super::record::{Body, Damage, StreamRecord, u64_at};
 use crate::storage;
 
 /// The first bytes of a recording.
@@ -194,7 +195,7 @@ impl<R: Read> Reader<R> {
         self.header
     }
 
-    /// How the recording ends, once [`Self::next`] gave nothing.
+    /// How the recording ends, once [`Self::next_record`] gave nothing.
     #[must_use]
     pub const fn ending(&self) -> Ending {
         self.ending
@@ -210,7 +211,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// What is wrong with the record.
-    pub fn next(&mut self) -> Result<Option<StreamRecord>, ReadError> {
+    pub fn next_record(&mut self) -> Result<Option<StreamRecord>, ReadError> {
         self.read().map_err(|problem| ReadError {
             file: self.file.clone(),
             offset: self.offset,
@@ -232,7 +233,7 @@ impl<R: Read> Reader<R> {
         if filled < LENGTHS_LEN {
             return self.cut(filled);
         }
-        let len = record::length(&prefix)?;
+        let len = length(&prefix)?;
         if filled < RECORD_PREFIX_LEN {
             return self.cut(filled);
         }
@@ -243,7 +244,7 @@ impl<R: Read> Reader<R> {
         if RECORD_PREFIX_LEN + filled < len {
             return self.cut(RECORD_PREFIX_LEN + filled);
         }
-        let checksum = record::verify(&self.buffer, self.checksum)?;
+        let checksum = verify(&self.buffer, self.checksum)?;
         let read = StreamRecord::read(&self.buffer)?;
         self.checksum = checksum;
         self.offset += len as u64;

@@ -9,7 +9,6 @@
 use souk_protocol::{
     AccountId, Amount, FieldError, MarketId, RejectReason, SessionId, StpGroup, TenantId, Text,
 };
-use twox_hash::XxHash64;
 
 use souk_engine::FeeTier;
 
@@ -21,8 +20,6 @@ use crate::handoff::{Admitted, BatchPlace, MarketChange, Numbered};
 pub const RECORD_HEADER_LEN: usize = 48;
 /// The longest record.
 pub const RECORD_LEN_MAX: usize = 65_536;
-/// The first bytes of every record: its length, the length inverted, and its checksum.
-pub const RECORD_PREFIX_LEN: usize = 16;
 /// Most balances of one record.
 pub const BALANCES_MAX: usize = 1_024;
 
@@ -184,7 +181,7 @@ impl From<WireFormError> for Damage {
 }
 
 impl StreamRecord {
-    /// Appends the record, not sealed yet: see [`seal`].
+    /// Appends the record, not sealed yet: see [`seal`](super::seal).
     ///
     /// # Panics
     /// When it is longer than [`RECORD_LEN_MAX`]: of [`BALANCES_MAX`] balances no record is.
@@ -468,53 +465,6 @@ fn read_code(body: &[u8]) -> Result<(Option<RejectReason>, &[u8]), Damage> {
     Ok((reason_of(code)?, block))
 }
 
-/// Seals the records that `bytes` is made of: each checksum begins with the one before. Gives the last.
-///
-/// # Panics
-/// When `bytes` is not made of whole records that [`StreamRecord::write`] wrote.
-pub fn seal(bytes: &mut [u8], previous: u64) -> u64 {
-    let (mut rest, mut checksum) = (bytes, previous);
-    while !rest.is_empty() {
-        let len = u32_at(rest, 0) as usize;
-        let (record, others) = rest.split_at_mut(len);
-        checksum = checksum_of(record, checksum);
-        record[8..16].copy_from_slice(&checksum.to_le_bytes());
-        rest = others;
-    }
-    checksum
-}
-
-/// The length of the record that begins like this.
-///
-/// # Errors
-/// [`Damage::Length`].
-pub fn length(prefix: &[u8; RECORD_PREFIX_LEN]) -> Result<usize, Damage> {
-    let (length, check) = (u32_at(prefix, 0), u32_at(prefix, 4));
-    let legal = (RECORD_HEADER_LEN..=RECORD_LEN_MAX).contains(&(length as usize));
-    if check == !length && legal && length.is_multiple_of(8) {
-        Ok(length as usize)
-    } else {
-        Err(Damage::Length { length, check })
-    }
-}
-
-/// Checks the checksum of a whole record that comes after one with the checksum `previous`. Gives its own.
-///
-/// # Errors
-/// [`Damage::Checksum`].
-pub fn verify(record: &[u8], previous: u64) -> Result<u64, Damage> {
-    let (found, computed) = (u64_at(record, 8), checksum_of(record, previous));
-    if found == computed {
-        Ok(found)
-    } else {
-        Err(Damage::Checksum { found, computed })
-    }
-}
-
-fn checksum_of(record: &[u8], previous: u64) -> u64 {
-    XxHash64::oneshot(previous, &record[RECORD_PREFIX_LEN..])
-}
-
 fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     std::array::from_fn(|index| bytes[at + index])
 }
@@ -523,7 +473,7 @@ fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(bytes_at(bytes, at))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes_at(bytes, at))
 }
 

@@ -36,6 +36,10 @@ impl Random {
         }
     }
 
+    fn coin(&mut self) -> bool {
+        self.next().is_multiple_of(2)
+    }
+
     fn int(&mut self) -> u32 {
         self.word() as u32
     }
@@ -53,7 +57,7 @@ impl Random {
     }
 
     fn reason(&mut self) -> Option<RejectReason> {
-        (self.next() % 2 == 0).then(|| self.pick(RejectReason::TABLE).reason)
+        (self.coin()).then(|| self.pick(RejectReason::TABLE).reason)
     }
 
     fn order(&mut self) -> OrderRef {
@@ -186,8 +190,8 @@ impl Random {
                     command: self.command(session),
                     batch: BatchPlace {
                         index: self.word() as u8,
-                        last: self.next() % 2 == 0,
-                        stop_at_reject: self.next() % 2 == 0,
+                        last: self.coin(),
+                        stop_at_reject: self.coin(),
                     },
                 },
                 admitted: Admitted {
@@ -268,7 +272,7 @@ fn file_of(records: &[StreamRecord]) -> (Vec<u8>, Vec<usize>) {
 fn read(file: &[u8]) -> Result<(Vec<StreamRecord>, Ending), ReadError> {
     let mut reader = Reader::new(file, Path::new("streams.rec"))?;
     let mut records = Vec::new();
-    while let Some(record) = reader.next()? {
+    while let Some(record) = reader.next_record()? {
         records.push(record);
     }
     Ok((records, reader.ending()))

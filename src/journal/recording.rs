@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use souk_protocol::{MarketId, SessionId, TenantId};
 
+use super::chain::seal;
 use super::reader::FileHeader;
-use super::record::{Body, StreamRecord, Verdict, seal};
+use super::record::{Body, StreamRecord, Verdict};
 use crate::control::Effect;
 use crate::handoff::{
     Batch, MarketSeat, Outcome, Record, Request, SeatConfig, Submission, TenantIndex,
