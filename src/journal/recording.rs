@@ -360,3 +360,85 @@ pub(crate) fn founding(tenant: TenantId, stream_seq: u64, body: Body) -> StreamR
         body,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{Control, ControlCommand, Custody};
+    use crate::handoff::{
+        ControlRequest, ControlSeat, Item, Lane, Link, RequestOrigin, Seat, TakesBatches,
+    };
+    use crate::journal::MemoryJournal;
+    use souk_protocol::message::SetMarketState;
+    use souk_protocol::{MarketState, RejectReason, Reserved};
+
+    /// Counts the batches that are published.
+    struct Published(Arc<Mutex<u32>>);
+
+    impl TakesBatches for Published {
+        fn take(&mut self, _: &mut Batch) {
+            *self.0.lock().expect("nobody panics") += 1;
+        }
+    }
+
+    fn batch() -> Batch {
+        let command = ControlCommand::SetMarketState(SetMarketState {
+            request_id: 1,
+            market: MarketId(1),
+            state: MarketState::Halted,
+            reserved: Reserved,
+        });
+        let origin = RequestOrigin {
+            request_id: 1,
+            template: SetMarketState::TEMPLATE,
+        };
+        let request = Request::Control(Box::new(ControlRequest { origin, command }));
+        let seat = Seat(0);
+        Batch {
+            submissions: vec![Submission {
+                tenant: TenantIndex(0),
+                link: Arc::new(Link::new(SessionId(1), 1, 1)),
+                lane: Lane::Orders,
+                items: vec![Item { seat, request }],
+            }],
+            records: vec![Record {
+                submission: 0,
+                item: 0,
+                stream_seq: 0,
+                outcome: Outcome::Controlled(Err(RejectReason::UnknownMarket)),
+            }],
+            events: Vec::new(),
+            transact_time: 1,
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_recorded_is_not_published_and_its_connection_ends() {
+        let header = FileHeader {
+            cluster_id: 1,
+            begun: 1,
+        };
+        // Room for one record of 80 bytes.
+        let made = Recording::new(Vec::new(), Path::new("streams.rec"), &header, 100);
+        let (recording, _writer) = made.expect("memory takes a header");
+        let seat = SeatConfig::Control(ControlSeat {
+            tenant: TenantIndex(0),
+            control: Control::new(Custody::Internal),
+        });
+        let recorder = StreamRecorder::new(recording, Arc::new([TenantId(1)]), &[seat]);
+        let published = Arc::new(Mutex::new(0));
+        let publisher = Published(Arc::clone(&published));
+        let mut journal = MemoryJournal::new(publisher, Some(recorder));
+        let endings = [
+            None,
+            Some(RejectReason::ServerDraining),
+            Some(RejectReason::ServerDraining),
+        ];
+        for ending in endings {
+            let mut batch = batch();
+            journal.take(&mut batch);
+            assert_eq!(batch.submissions[0].link.ending(), ending);
+        }
+        assert_eq!(*published.lock().expect("nobody panics"), 1);
+    }
+}
