@@ -1,7 +1,7 @@
 """The `trade` mode of protocol_client.py: two sessions against a live server, every report checked.
 
 Written from protocol/PROTOCOL.md. Needs a market in which nobody else trades, no earlier orders or sessions, two keys of one
-tenant with the permissions for trading and market data, and two accounts that both keys may use.
+tenant with the permissions for trading and market data (the first one for funding too), and two accounts that both keys may use.
 """
 import pathlib
 import socket
@@ -60,7 +60,7 @@ class Session:
         self.last_frame, self.data = self.data[:length], self.data[length:]
         name, seq, flags, fields, entries, _ = decode("server", self.last_frame)
         template = MESSAGES[name]["template"]
-        if 96 <= template < 128:
+        if 96 <= template < 104:
             self.report_seq += 1
             check(seq == self.report_seq, f"report_seq {seq}, expected {self.report_seq}")
         if template >= 128:
@@ -150,6 +150,7 @@ def trade(host, port, keys):
     numbers(maker, order)
     books_agree(Session((host, port), keys[1], 4), (maker, taker), market["market"])
     mass_cancel(maker, taker, order, other)
+    money(Session((host, port), keys[0], 5), market, order)
     reconnects(maker, order)
     ends(maker, taker, keys[0])
 
@@ -320,6 +321,62 @@ def mass_cancel(maker, taker, order, other):
     taker.expect("MassCanceled", client_seq=seq, count=1)
     for session in (maker, taker):
         session.wait_for("an empty book", lambda: not session.book)
+
+
+def money(session, market, order):
+    """A credit, told once however often it is sent; what an order holds, and that a cancel gives it back."""
+    session.log_on()
+    session.send("CurrencyListRequest", request_id=1)
+    scale = {}
+    while (message := session.next_message())[0] == "CurrencyDefinition":
+        scale[message[1]["code"]] = message[1]["scale"]
+    check(message[:2] == ("CurrencyListEnd", dict(request_id=1, count=len(scale))), f"all currencies: {message}")
+    quote, account = market["quote"], order["account"]
+    check(scale[quote] == market["quote_scale"] and scale[market["base"]] == market["base_scale"], "the market's scales")
+
+    def balance(request_id):
+        session.send("BalanceQuery", request_id=request_id, account=account)
+        name, fields, entries = session.next_message()
+        check((name, fields["request_id"], fields["account"]) == ("BalanceReport", request_id, account), f"{name} {fields}")
+        return next((entry for entry in entries if entry["currency"] == quote), dict(total=0, held=0, available=0))
+
+    before = balance(2)
+    check(before["held"] == 0 and before["available"] == before["total"], f"no order is open: {before}")
+    session.send("SubscribeAccount", request_id=3, account=account)
+    session.expect("BalanceReport", request_id=3, account=account)
+    notional = order["price"] * order["qty"] * market["notional_unit"]
+    credit = dict(business="deposit", business_id=time.time_ns(), account=account, scale=scale[quote], currency=quote,
+                  amount=2 * notional)
+    session.send("Credit", request_id=4, **credit)
+    answers = dict(session.next_message()[:2] for _ in range(2))
+    first, update = answers["FundingResult"], answers["AccountUpdate"]
+    check((first["request_id"], first["amount"], first["repeated"]) == (4, 2 * notional, 0), f"{first}")
+    check((update["currency"], update["available"], update["held"]) == (quote, before["total"] + 2 * notional, 0), f"{update}")
+    session.send("Credit", request_id=5, **credit)
+    session.expect("FundingResult", request_id=5, control_seq=first["control_seq"], repeated=1)
+    session.send("Credit", request_id=6, **dict(credit, amount=1))
+    session.expect("RequestRejected", request_id=6, ref_template=56, code=CODES["BusinessIdReused"])
+    session.send("Credit", request_id=7, **dict(credit, business_id=1, scale=scale[quote] + 1))
+    session.expect("RequestRejected", request_id=7, code=CODES["WrongScale"])
+
+    seq = session.command("NewOrder", **order, cl_ord_id=1)
+    answers = dict(session.next_message()[:2] for _ in range(2))
+    check(answers["Accepted"]["client_seq"] == seq, f"{answers}")
+    held = balance(8)
+    # What the fee adds is not told; it is at most the notional again.
+    check(notional <= held["held"] <= 2 * notional and held["total"] == before["total"] + 2 * notional, f"{held}")
+    told = {key: answers["AccountUpdate"][key] for key in ("available", "held", "sequence")}
+    check(told == {key: held[key] for key in told}, f"the update {told} says what the balance is: {held}")
+    session.command("CancelOrder", market=order["market"], account=account, orig_cl_ord_id=1)
+    answers = dict(session.next_message()[:2] for _ in range(2))
+    check("Canceled" in answers and answers["AccountUpdate"]["held"] == 0, f"{answers}")
+    session.send("StatementQuery", request_id=9, account=account, currency=quote, count=512, after_sequence=update["sequence"] - 1)
+    name, fields, entries = session.next_message()
+    check(name == "StatementReport" and fields["more"] == 0 and len(entries) == 1, f"{name} {fields} {entries}")
+    entry = entries[0]
+    check((entry["change"], entry["total"], entry["reference"]) ==
+          (2 * notional, held["total"], credit["business_id"]), f"{entry}")
+    session.log_out()
 
 
 def reconnects(maker, order):

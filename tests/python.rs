@@ -51,7 +51,7 @@ fn a_client_written_from_the_document_trades_with_a_live_server() {
         let public = keys::hex(&key.public);
         text += &format!(
             "[[tenant.key]]\nid = {id}\npublic_key = \"{public}\"\naccounts = \"all\"\n\
-             permissions = [\"trade\", \"market-data\"]\n"
+             permissions = [\"trade\", \"market-data\", \"funding\"]\n"
         );
         arguments.push(format!("{id}={}", path.display()));
     }
@@ -61,7 +61,7 @@ fn a_client_written_from_the_document_trades_with_a_live_server() {
     let port = port.to_string();
     let output = python(["trade", &host, &port, &arguments[0], &arguments[1]]);
     let checks = passed(&output);
-    assert!(checks > 300, "{checks} checks");
+    assert!(checks > 340, "{checks} checks");
     server.drain().unwrap();
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Must never: answer a command by anything but `RULES.md`.
 
+use core::cell::Cell;
+
 use crate::hash::IndexKey;
 use crate::level::{Level, Rank};
 use crate::open_orders::OpenOrders;
@@ -24,6 +26,8 @@ pub struct Market {
     pub(crate) sides: [SideBook; 2],
     pub(crate) open: OpenOrders,
     pub(crate) touched: TouchedLevels,
+    /// See [`Market::take_walked`].
+    pub(crate) walked: Cell<u32>,
 }
 
 /// Where a side's book is in [`Market::sides`].
@@ -57,6 +61,7 @@ impl Market {
             sides: [Side::Buy, Side::Sell].map(|side| SideBook::new(side, key)),
             open: OpenOrders::new(key),
             touched: TouchedLevels::new(),
+            walked: Cell::new(0),
         })
     }
 
@@ -147,6 +152,13 @@ impl Market {
     #[must_use]
     pub const fn last_match_id(&self) -> MatchId {
         self.last_match_id
+    }
+
+    /// Resting orders that fill-or-kill orders were held against one by one since this was asked
+    /// last. Events do not show that work; whoever shares a thread out wants to know it.
+    #[inline]
+    pub fn take_walked(&self) -> u32 {
+        self.walked.take()
     }
 
     /// The best price of a side.

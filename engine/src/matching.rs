@@ -163,6 +163,7 @@ impl Market {
             }
             let cost = self.cost(book.price(rank));
             for slot in self.queue(level) {
+                self.walked.set(self.walked.get().saturating_add(1));
                 let maker = &self.open.orders[slot];
                 if taker.owner.owns(maker) {
                     if taker.stp_mode == StpMode::CancelOldest {

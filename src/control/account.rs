@@ -3,7 +3,7 @@
 use souk_protocol::message::{CreateAccount, UpdateAccount};
 use souk_protocol::{AccountId, AccountStatus, FeeGroup, RejectReason, StpGroup, Text};
 
-use super::{Control, Effect, ExternalId, is_name};
+use super::{ACCOUNTS_MAX, Control, Effect, ExternalId, is_name};
 
 /// The account that a tenant's fees go to. Every tenant has it from its first moment; money can be
 /// transferred from it, and it places no orders.
@@ -39,6 +39,9 @@ impl Control {
         }
         if self.accounts.contains_key(&m.account) {
             return Err(RejectReason::AccountExists);
+        }
+        if self.accounts.len() >= ACCOUNTS_MAX {
+            return Err(RejectReason::TenantLimitReached);
         }
         let named = m.external_id != Text([0; 32]);
         if named && !is_name(&m.external_id) {

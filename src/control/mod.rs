@@ -41,6 +41,9 @@ pub const CURRENCIES_MAX: usize = 4_096;
 /// Most markets of a tenant.
 pub const MARKETS_MAX: usize = 100_000;
 
+/// Most accounts of a tenant.
+pub const ACCOUNTS_MAX: usize = 1 << 24;
+
 /// Who keeps the money of a tenant's accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -30,6 +30,8 @@ const PREFETCH_AHEAD: usize = 8;
 const EVENTS_PER_COMMAND: usize = 4;
 /// Levels of a snapshot that do.
 const LEVELS_PER_COMMAND: usize = 32;
+/// Orders looked at for a fill-or-kill order that do.
+const ORDERS_PER_COMMAND: usize = 16;
 
 /// The queue a matcher takes from.
 #[derive(Debug)]
@@ -202,7 +204,7 @@ impl<J: TakesBatches> Matcher<J> {
             submission.items.retain(leaves);
         }
         let place = self.batch.submissions.len() as u32;
-        let (first_event, mut levels) = (self.batch.events.len(), 0);
+        let (first_event, mut levels, mut walked) = (self.batch.events.len(), 0, 0);
         let mut out = Output {
             items: &submission.items,
             records: &mut self.batch.records,
@@ -224,6 +226,7 @@ impl<J: TakesBatches> Matcher<J> {
             match (&mut self.seats[item.seat.0 as usize], &item.request) {
                 (Seated::Market(stream), Request::Command(numbered)) => {
                     stream.command(numbered, submission.link.session, place, &mut out);
+                    walked += stream.take_walked() as usize;
                 }
                 (Seated::Market(stream), request) => {
                     let outcome = stream.other(request, &submission.link, out.events);
@@ -240,7 +243,8 @@ impl<J: TakesBatches> Matcher<J> {
             }
         }
         let work = (self.batch.events.len() - first_event) / EVENTS_PER_COMMAND
-            + levels / LEVELS_PER_COMMAND;
+            + levels / LEVELS_PER_COMMAND
+            + walked / ORDERS_PER_COMMAND;
         self.batch.submissions.push(submission);
         work
     }

@@ -135,6 +135,11 @@ impl Stream {
         self.seq
     }
 
+    /// Work of the last commands that their events do not show: orders looked at.
+    pub(super) fn take_walked(&self) -> u32 {
+        self.book.take_walked()
+    }
+
     pub(super) fn prefetch(&self, command: &Command, far: bool) {
         if far {
             self.book.prefetch_far(command);

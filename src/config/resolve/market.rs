@@ -93,7 +93,7 @@ pub(super) fn resolve_market(draft: &mut Draft<'_>, raw: &RawMarket) -> Result<(
     let lot = decimal(source, "lot_size", &raw.lot_size)?;
     let (tick_step, lot_step) = (step(tick), step(lot));
     units(tick_step, lot_step, base_scale, quote_scale)
-        .map_err(|error| units_error(source, raw, tick, lot, error))?;
+        .map_err(|error| units_error(source, raw, (tick, lot), base_scale, error))?;
     let notional = |key, given: &Option<Spanned<String>>| match given {
         Some(given) => amount(source, key, given, quote_scale),
         None => Ok(Amount(0)),
@@ -204,13 +204,13 @@ fn step(value: Decimal) -> Step {
 fn units_error(
     source: &Source<'_>,
     raw: &RawMarket,
-    tick: Decimal,
-    lot: Decimal,
+    (tick, lot): (Decimal, Decimal),
+    base_scale: u8,
     error: UnitsError,
 ) -> ConfigError {
     match error {
         UnitsError::LotTooFine { scale } => {
-            let rule = "is finer than the base currency's scale";
+            let rule = format!("is finer than the base currency's scale of {base_scale} digits");
             let remedy = format!("raise the scale of {} to {scale}", raw.base.get_ref());
             source.error("lot_size", raw.lot_size.span(), lot, rule, remedy)
         }
