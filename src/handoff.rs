@@ -318,7 +318,7 @@ pub struct Task {
 }
 
 /// A command with its number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbered {
     /// `client_seq` of the frame it came in.
     pub client_seq: u64,

@@ -418,7 +418,7 @@ fn a_drain_answers_what_it_took_and_says_when_to_come_back() {
     };
     assert_eq!(terminate.code, Code::from(RejectReason::ServerDraining));
     assert!(terminate.retry_after_ms > 0);
-    drained.join().unwrap();
+    drained.join().unwrap().unwrap();
 }
 
 #[test]
@@ -475,7 +475,7 @@ fn the_same_orders_do_the_same_in_every_layout_of_threads() {
             })
             .collect();
         seen.push((untimed, joined.stream_seq));
-        server.drain();
+        server.drain().unwrap();
     }
     assert_eq!(seen[0], seen[1]);
     assert_eq!(seen[0], seen[2]);

@@ -101,7 +101,7 @@ pub fn run(options: &DemoOptions, stop: &AtomicBool) -> anyhow::Result<()> {
     show(&watches, &traffic, options, stop)?;
     let report = traffic.stop()?;
     drop(watches);
-    server.drain();
+    server.drain()?;
     summary(&report)
 }
 
