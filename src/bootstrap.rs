@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Config, TenantConfig};
-use crate::control::{Control, Effect, MarketTerms};
+use crate::control::{Control, Effect, FEE_ACCOUNT, MarketTerms};
 use crate::directory::{Directory, Route, TenantEntry};
 use crate::handoff::{ControlSeat, MarketChange, MarketSeat, Seat, SeatConfig, TenantIndex};
 use crate::routing::{market_hash, matcher_of};
@@ -68,7 +68,9 @@ impl Founding<'_> {
         let tenant = self.entry.index;
         for (account, terms) in config.control.accounts() {
             self.treasury.set_account(tenant, account, terms);
-            self.entry.add_account(account);
+            if account != FEE_ACCOUNT {
+                self.entry.add_account(account);
+            }
         }
         for (index, effect) in config.effects.iter().enumerate() {
             match effect {
