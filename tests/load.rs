@@ -25,8 +25,8 @@ const RATES: Rates = Rates {
 /// The key of each tenant, made from this byte.
 const SEEDS: [u8; 2] = [0x31, 0x32];
 
-/// A node with two tenants of four accounts without money and two markets.
-fn node(permissions: &str, custody: &str) -> (Server, Vec<SessionKey>) {
+/// A node with two tenants of four accounts and two markets. `account` is further lines of each account.
+fn node(rights: &str, custody: &str, account: &str) -> (Server, Vec<SessionKey>) {
     let mut text = "[server]\nlisten = \"127.0.0.1:0\"\n".to_owned();
     let mut keys = Vec::new();
     for (seed, id) in SEEDS.iter().zip(1..) {
@@ -37,12 +37,11 @@ fn node(permissions: &str, custody: &str) -> (Server, Vec<SessionKey>) {
             "[[tenant]]\nid = {id}\nname = \"tenant-{id}\"\ncustody = \"{custody}\"\n\
              [[tenant.currency]]\ncode = \"BTC\"\nscale = 8\n\
              [[tenant.currency]]\ncode = \"USDT\"\nscale = 6\n\
-             [[tenant.key]]\nid = {id}\npublic_key = \"{public}\"\naccounts = \"all\"\n\
-             permissions = [{permissions}]\n"
+             [[tenant.key]]\nid = {id}\npublic_key = \"{public}\"\n{rights}\n"
         )
         .unwrap();
-        for account in 1..=4 {
-            write!(text, "[[tenant.account]]\nid = {account}\n").unwrap();
+        for id in 1..=4 {
+            write!(text, "[[tenant.account]]\nid = {id}\n{account}\n").unwrap();
         }
         for market in 1..=2 {
             write!(
@@ -65,7 +64,8 @@ fn node(permissions: &str, custody: &str) -> (Server, Vec<SessionKey>) {
     (Server::start(&config).unwrap(), keys)
 }
 
-const EVERYTHING: &str = "\"trade\", \"market-data\", \"funding\"";
+const EVERYTHING: &str =
+    "accounts = \"all\"\npermissions = [\"trade\", \"market-data\", \"funding\"]";
 
 /// A second of load in a closed loop, which needs no quiet machine.
 fn run(node: &(Server, Vec<SessionKey>), change: impl FnOnce(&mut LoadConfig)) -> LoadReport {
@@ -92,7 +92,7 @@ fn text(report: &LoadReport) -> String {
 
 #[test]
 fn with_credits_every_fee_and_every_balance_is_verified() {
-    let node = node(EVERYTHING, "internal");
+    let node = node(EVERYTHING, "internal", "");
     for turn in 1..=2 {
         let report = run(&node, |config| config.credit_coins = Some(100_000_000));
         let (verified, text) = (&report.verified, text(&report));
@@ -105,22 +105,24 @@ fn with_credits_every_fee_and_every_balance_is_verified() {
         assert_eq!(verified.money.balances, 18, "{text}");
         assert_eq!(verified.money.tenants_conserved, 2, "{text}");
         assert!(text.contains("conserved in 2 tenants"), "{text}");
+        assert_eq!(report.tally.rejected.total(), 0, "{text}");
         assert_eq!(report.hint(), None);
     }
 }
 
 #[test]
 fn a_lack_of_money_is_told_with_what_to_do() {
-    let report = run(&node(EVERYTHING, "internal"), |_| {});
+    let report = run(&node(EVERYTHING, "internal", ""), |_| {});
     let text = text(&report);
     assert!(text.contains("InsufficientFunds"), "{text}");
     assert!(text.contains("HINT: the accounts lack money"), "{text}");
     assert_eq!(report.tally.trades, 0, "{text}");
+    assert!(report.verified.ok(), "{text}");
 }
 
 #[test]
 fn rates_that_are_not_the_markets_are_noticed() {
-    let node = node(EVERYTHING, "internal");
+    let node = node(EVERYTHING, "internal", "");
     let report = run(&node, |config| {
         config.credit_coins = Some(100_000_000);
         config.rates = Some(Rates {
@@ -134,8 +136,19 @@ fn rates_that_are_not_the_markets_are_noticed() {
 }
 
 #[test]
+fn a_key_that_sees_no_fee_account_verifies_its_own_accounts() {
+    let credit = "credit = { BTC = \"100000000\", USDT = \"100000000000\" }";
+    let node = node("accounts = [1, 2, 3, 4]", "internal", credit);
+    let report = run(&node, |config| config.rates = None);
+    let text = text(&report);
+    assert!(report.verified.ok() && report.tally.trades > 100, "{text}");
+    assert_eq!(report.verified.money.balances, 16, "{text}");
+    assert_eq!(report.verified.money.tenants_conserved, 0, "{text}");
+}
+
+#[test]
 fn money_that_the_platform_keeps_itself_is_not_looked_for() {
-    let report = run(&node(EVERYTHING, "external"), |_| {});
+    let report = run(&node(EVERYTHING, "external", ""), |_| {});
     let text = text(&report);
     assert!(report.verified.ok() && report.tally.trades > 100, "{text}");
     assert!(text.contains("money not verified"), "{text}");

@@ -12,7 +12,7 @@ use souk_protocol::{
 use crate::connection::{Connection, ConnectionError, unix_time_ns};
 use crate::funding::{Funds, coins};
 use crate::load::{LoadConfig, LoadError, SessionKey, Target};
-use crate::money::Terms;
+use crate::money::{FEE_ACCOUNT, Terms};
 use crate::orders::LANES_MAX;
 use crate::verify::Opening;
 
@@ -171,6 +171,8 @@ fn prepare_souk(config: &LoadConfig) -> Result<Prepared, LoadError> {
         let (key, number) = session_of(config, index)?;
         let (mut connection, ack, mut accounts) =
             logon(config, key, number).map_err(failed("logon"))?;
+        // A key of all accounts has the fee account too, which enters no orders.
+        accounts.retain(|account| *account != FEE_ACCOUNT);
         accounts.truncate(config.accounts_max);
         if accounts.is_empty() {
             return Err(LoadError::Config(format!(

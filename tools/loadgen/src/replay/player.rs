@@ -14,7 +14,7 @@ use super::plan::{Plan, Step};
 use super::set::{Operation, Set};
 use super::{Played, ReplayError, TenantOption};
 use crate::connection::{Connection, ConnectionError, unix_time_ns};
-use crate::money::Terms;
+use crate::money::{FEE_ACCOUNT, Terms};
 
 /// Steps in one turn of a tenant: this is how finely the tenants are interleaved.
 const TURN_STEPS: u64 = 64;
@@ -65,7 +65,11 @@ impl Player {
         let (mut connection, ack, accounts) =
             Connection::logon(address, &credentials, |bytes| option.key.sign(bytes))?;
         let accounts = match option.accounts {
-            [] => accounts.into_iter().take(1).collect(),
+            // The fee account, which a key of all accounts has too, enters no orders.
+            [] => {
+                let mut own = accounts.into_iter().filter(|own| *own != FEE_ACCOUNT);
+                own.next().into_iter().collect()
+            }
             named => named.to_vec(),
         };
         let dealing = Dealing::new(accounts).ok_or(ReplayError::NoAccount(option.key_id))?;
