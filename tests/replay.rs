@@ -157,6 +157,10 @@ fn the_recorded_stream_comes_out_as_expected_in_every_layout() {
         let node = Node::start(2, &format!("[threads]\nlayout = \"{layout}\""));
         let played = check(&node, &set, 1);
         assert!(played[0].trades.len() > 1_000, "the stream trades");
+        for tenant in &played {
+            let money = tenant.money.as_ref().unwrap();
+            assert!(money.before.is_empty(), "all money came over the wire");
+        }
     }
 }
 

@@ -130,8 +130,7 @@ pub(crate) fn finish(
     let (mut never_sent, mut driver_ns) = (0, 0);
     let mut verified = Verified::default();
     let mut matches: BTreeMap<usize, Matches> = BTreeMap::new();
-    let mut streams = Vec::new();
-    let mut sockets = Vec::new();
+    let (mut streams, mut sockets) = (Vec::new(), Vec::new());
     if config.target == Target::Souk {
         drivers.iter_mut().for_each(Driver::settle);
     }
@@ -168,12 +167,8 @@ pub(crate) fn finish(
         verified.done = true;
         check_matches(&config, &plan, &matches, &mut verified);
         check_books(&config, &plan, &streams, &mut connections, &mut verified)?;
-        check_money(&config, &plan, &streams, &mut connections.0, &mut verified).map_err(
-            |error| LoadError::Session {
-                what: "balances at the end".to_owned(),
-                error,
-            },
-        )?;
+        let money = check_money(&config, &plan, &streams, &mut connections.0, &mut verified);
+        money.map_err(no_balances)?;
     }
     if config.target == Target::Souk {
         connections.leave(&config, &plan);
@@ -188,6 +183,13 @@ pub(crate) fn finish(
         driver_ns,
         verified,
     })
+}
+
+fn no_balances(error: ConnectionError) -> LoadError {
+    LoadError::Session {
+        what: "balances at the end".to_owned(),
+        error,
+    }
 }
 
 fn check_matches(

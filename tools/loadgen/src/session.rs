@@ -210,16 +210,7 @@ fn prepare_souk(config: &LoadConfig) -> Result<Prepared, LoadError> {
         connections.push(connection);
     }
     look_at_books(&mut plan, &mut connections)?;
-    if let Some(coins) = config.credit_coins {
-        credit_accounts(&plan, &mut connections, coins)?;
-    }
-    if config.verify && !config.shared {
-        let money = Opening::look(&plan, &mut connections);
-        plan.opening = money.map_err(|error| LoadError::Session {
-            what: "balances of the accounts".to_owned(),
-            error,
-        })?;
-    }
+    provide_money(config, &mut plan, &mut connections)?;
     join_all(&mut plan, &mut connections)?;
     let sessions = connections
         .into_iter()
@@ -378,6 +369,25 @@ fn look_at_books(plan: &mut Plan, connections: &mut [Connection]) -> Result<(), 
                 });
             }
         }
+    }
+    Ok(())
+}
+
+/// Credits the accounts if that is asked for, and looks at what they have.
+fn provide_money(
+    config: &LoadConfig,
+    plan: &mut Plan,
+    connections: &mut [Connection],
+) -> Result<(), LoadError> {
+    if let Some(coins) = config.credit_coins {
+        credit_accounts(plan, connections, coins)?;
+    }
+    if config.verify && !config.shared {
+        let money = Opening::look(plan, connections);
+        plan.opening = money.map_err(|error| LoadError::Session {
+            what: "balances of the accounts".to_owned(),
+            error,
+        })?;
     }
     Ok(())
 }

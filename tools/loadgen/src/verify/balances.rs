@@ -116,7 +116,11 @@ impl fmt::Display for MoneyCheck {
                 "money not verified: it is not in the server's custody, or others move it too",
             );
         }
-        write!(f, "money: {} balances are what was traded", self.balances)?;
+        write!(
+            f,
+            "money: {} balances changed by what was traded",
+            self.balances
+        )?;
         if self.tenants_conserved > 0 {
             let tenants = self.tenants_conserved;
             write!(
