@@ -102,22 +102,21 @@ impl Publisher {
                 };
                 market.record(&item.request, &mut at);
             }
-            SeatReports::Control(tenant) => {
-                let Outcome::Controlled(result) = &record.outcome else {
-                    return self.links.detach_if_left(&record.outcome, link);
-                };
-                let Request::Control(request) = &item.request else {
-                    unreachable!("a control stream takes control commands");
-                };
-                let decided = control::Decided {
-                    tenant: *tenant,
-                    request,
-                    control_seq: record.stream_seq,
-                    result,
-                    transact_time: batch.transact_time,
-                };
-                decided.publish(link, place, &mut self.links, &self.desk, &mut self.gathered);
-            }
+            SeatReports::Control(tenant) => match (&record.outcome, &item.request) {
+                (Outcome::Controlled(result), Request::Control(request)) => {
+                    let decided = control::Decided {
+                        tenant: *tenant,
+                        request,
+                        control_seq: record.stream_seq,
+                        result,
+                        transact_time: batch.transact_time,
+                    };
+                    let (desk, gathered) = (&self.desk, &mut self.gathered);
+                    decided.publish(link, place, &mut self.links, desk, gathered);
+                }
+                (Outcome::Left, _) => self.links.detach(link),
+                _ => unreachable!("a control stream takes control commands and leaves"),
+            },
         }
     }
 }
