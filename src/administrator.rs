@@ -12,8 +12,7 @@ use souk_protocol::{MarketId, SessionId};
 
 use crate::bootstrap::market_seat;
 use crate::control::{Effect, MarketTerms, tell_limits};
-use crate::directory::Route;
-use crate::directory::TenantEntry;
+use crate::directory::{Route, TenantEntry};
 use crate::gateway::session::Shared;
 use crate::handoff::{
     Item, Lane, Link, MarketChange, Request, Seat, Submission, Task, TenantIndex,

@@ -117,6 +117,7 @@ impl Control {
         if let Some(record) = self.fundings.get(&m.key()) {
             return if record.is_of(m) {
                 Ok(Effect::Repeated {
+                    movement: *m,
                     control_seq: record.control_seq,
                 })
             } else {

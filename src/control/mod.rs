@@ -123,6 +123,8 @@ pub enum Effect {
     Moved(Movement),
     /// The same funding was done before; nothing moves.
     Repeated {
+        /// What was moved then.
+        movement: Movement,
         /// The number it was done under.
         control_seq: u64,
     },

@@ -371,7 +371,13 @@ fn a_repeat_gets_the_first_answer_and_another_content_none() {
     assert!(matches!(first, Effect::Moved(_)));
     let seq = control.seq();
     for (command, expected) in [
-        (credit(7, 100), Ok(Effect::Repeated { control_seq: seq })),
+        (
+            credit(7, 100),
+            Ok(Effect::Repeated {
+                movement: Movement::from(&credit(7, 100)),
+                control_seq: seq,
+            }),
+        ),
         (credit(7, 101), Err(RejectReason::BusinessIdReused)),
     ] {
         assert_eq!(

@@ -36,6 +36,17 @@ struct Currencies {
     codes: HashMap<CurrencyIndex, CurrencyCode>,
 }
 
+/// A movement that is durable.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved<'a> {
+    /// Who gave what to whom.
+    pub movement: &'a Movement,
+    /// Its number in the tenant's control stream.
+    pub control_seq: u64,
+    /// When it was applied, nanoseconds since 1970-01-01 UTC; 0 for what was there from the beginning.
+    pub transact_time: u64,
+}
+
 /// Watched balances that changed, until their watchers are told.
 #[derive(Debug, Default)]
 pub struct Touched {
@@ -170,81 +181,81 @@ impl Treasury {
     }
 
     /// Moves money as a durable command of the control stream says. What leaves was taken before.
-    pub fn move_money(
+    ///
+    /// # Panics
+    /// When its accounts or its currency are not known: the control stream has made them before.
+    pub fn move_money(&self, tenant: TenantIndex, moved: &Moved<'_>, touched: &mut Touched) {
+        let Movement { from, to, .. } = *moved.movement;
+        let transfer = from.is_some() && to.is_some();
+        if let Some(from) = from {
+            let kind = if transfer {
+                StatementKind::TransferOut
+            } else {
+                StatementKind::Debit
+            };
+            self.move_one_side(tenant, from, kind, moved, touched);
+        }
+        if let Some(to) = to {
+            let kind = if transfer {
+                StatementKind::TransferIn
+            } else {
+                StatementKind::Credit
+            };
+            self.move_one_side(tenant, to, kind, moved, touched);
+        }
+    }
+
+    fn move_one_side(
         &self,
         tenant: TenantIndex,
-        movement: &Movement,
-        control_seq: u64,
-        transact_time: u64,
+        id: AccountId,
+        kind: StatementKind,
+        moved: &Moved<'_>,
         touched: &mut Touched,
     ) {
-        let Some(currency) = self.currency(tenant, movement.currency) else {
-            return;
-        };
-        let amount = movement.amount;
+        let (code, amount) = (moved.movement.currency, moved.movement.amount);
+        let currency = self.currency(tenant, code);
+        let currency = currency.expect("money moves in a currency that exists");
+        let account = self.ledger.account(tenant, id);
+        let account = account.expect("money moves between accounts that exist");
+        let slot = self.ledger.balance_or_new(account, currency);
         // No overflow: an amount is at most 2^63 - 1.
         let units = amount.0.cast_signed();
-        let transfer = movement.from.is_some() && movement.to.is_some();
-        let post = |account: AccountId, change: i64, kind, view: BalanceView| {
-            let posting = Posting {
-                account,
-                currency: movement.currency,
-                entry: StatementEntry {
-                    sequence: view.sequence,
-                    transact_time,
-                    change,
-                    total: view.total,
-                    reference: movement.business_id,
-                    stream_seq: control_seq,
-                    market: MarketId(0),
-                    kind,
-                    reserved: Reserved,
-                },
-            };
-            self.statements.post(tenant, &[(tenant, posting)]);
+        let (total, view) = match kind {
+            StatementKind::Credit => (units, self.ledger.commit_credit(slot, amount)),
+            StatementKind::Debit => (-units, self.ledger.commit_debit(slot, amount)),
+            StatementKind::TransferIn => (units, self.commit_transfer(slot, units, units)),
+            // It is no longer available since it was taken.
+            StatementKind::TransferOut => (-units, self.commit_transfer(slot, -units, 0)),
+            StatementKind::Trade | StatementKind::Fee => unreachable!("the control stream funds"),
         };
-        if let Some(id) = movement.from
-            && let Some(account) = self.ledger.account(tenant, id)
-        {
-            let slot = self.ledger.balance_or_new(account, currency);
-            let (kind, view) = if transfer {
-                let view = self.ledger.commit(
-                    slot,
-                    Change {
-                        total: -units,
-                        ..Change::default()
-                    },
-                );
-                (StatementKind::TransferOut, view)
-            } else {
-                (StatementKind::Debit, self.ledger.commit_debit(slot, amount))
-            };
-            post(id, -units, kind, view);
-            touched.add(&self.ledger, account, slot);
-        }
-        if let Some(id) = movement.to
-            && let Some(account) = self.ledger.account(tenant, id)
-        {
-            let slot = self.ledger.balance_or_new(account, currency);
-            let (kind, view) = if transfer {
-                let view = self.ledger.commit(
-                    slot,
-                    Change {
-                        total: units,
-                        available: units,
-                        ..Change::default()
-                    },
-                );
-                (StatementKind::TransferIn, view)
-            } else {
-                (
-                    StatementKind::Credit,
-                    self.ledger.commit_credit(slot, amount),
-                )
-            };
-            post(id, units, kind, view);
-            touched.add(&self.ledger, account, slot);
-        }
+        let entry = StatementEntry {
+            sequence: view.sequence,
+            transact_time: moved.transact_time,
+            change: total,
+            total: view.total,
+            reference: moved.movement.business_id,
+            stream_seq: moved.control_seq,
+            market: MarketId(0),
+            kind,
+            reserved: Reserved,
+        };
+        let posting = Posting {
+            account: id,
+            currency: code,
+            entry,
+        };
+        self.statements.post(tenant, &[(tenant, posting)]);
+        touched.add(&self.ledger, account, slot);
+    }
+
+    fn commit_transfer(&self, slot: BalanceSlot, total: i64, available: i64) -> BalanceView {
+        let change = Change {
+            total,
+            held: 0,
+            available,
+        };
+        self.ledger.commit(slot, change)
     }
 
     /// What an account has, by currency.
