@@ -1,4 +1,4 @@
-//! Who exists: tenants, their markets and currencies, and the keys that may log on. Made from the
+//! Who exists: tenants, their markets, currencies and accounts, and the keys that may log on. Made from the
 //! configuration, read by every gateway, and added to while the node runs.
 //!
 //! Must never: answer for one tenant with what belongs to another.
@@ -189,7 +189,7 @@ impl Catalogue {
         self.currencies.values()
     }
 
-    /// The accounts, by id, but the fee account.
+    /// The accounts, by id; the fee account, which every tenant has, is the last.
     pub fn accounts(&self) -> impl Iterator<Item = AccountId> + '_ {
         self.accounts.iter().copied()
     }

@@ -1,4 +1,4 @@
-//! The publisher: turns committed batches into execution reports and market data.
+//! The publisher: turns committed batches into execution reports and market data, and settles them.
 //!
 //! It numbers reports per (session, market) and market data per subscription, and appends whole
 //! frames to the outbox of each connection, once per batch.
