@@ -12,7 +12,7 @@ use souk_protocol::{
 use super::established::{Established, RETRY_BUSY_US};
 use super::session::Next;
 use crate::control::{ControlCommand, Custody};
-use crate::handoff::{Admission, ControlRequest, Request, RequestOrigin};
+use crate::handoff::{ControlRequest, CountsAs, Request, RequestOrigin};
 
 const _: () = assert!(
     frame_len_with_group::<StatementReport, wire::StatementEntry>(STATEMENT_ENTRIES_MAX as usize)
@@ -91,7 +91,7 @@ impl Established {
         let tenant = &self.key.tenant;
         let route = tenant.control;
         let gauge = &self.shared.doors[route.matcher].gauge;
-        gauge.admit(tenant.index, Admission::Order, 1)?;
+        gauge.admit(tenant.index, CountsAs::Order, 1)?;
         let request = Box::new(ControlRequest { origin, command });
         self.push(route, Request::Control(request), false);
         Ok(())
@@ -207,7 +207,7 @@ impl Established {
             return Err(RejectReason::TooManySubscriptions);
         }
         let gauge = &self.shared.doors[route.matcher].gauge;
-        gauge.admit(self.key.tenant.index, Admission::Order, 1)?;
+        gauge.admit(self.key.tenant.index, CountsAs::Order, 1)?;
         self.subscriptions.insert(m.market, route);
         self.ever_subscribed.insert(m.market, route);
         let from_number = m.from_number;
