@@ -6,7 +6,7 @@ use souk_protocol::message::{
 };
 use souk_protocol::{CurrencyStatus, MarketId, Ppm, RejectReason, Reserved, SCALE_MAX};
 
-use super::{Control, CurrencyCode, Effect, MARKETS_MAX, is_name};
+use super::{Control, CurrencyCode, Effect, MARKETS_MAX};
 
 /// Everything a market is made with.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,7 +107,7 @@ impl Control {
         if m.market.0 == 0 {
             return Err(RejectReason::IdMustNotBeZero);
         }
-        if !is_name(&m.symbol) {
+        if !m.symbol.is_name() {
             return Err(RejectReason::NameNotLegal);
         }
         if self.markets.contains_key(&m.market) || self.symbols.contains(&m.symbol.0) {

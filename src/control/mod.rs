@@ -24,7 +24,6 @@ use souk_protocol::message::{
 use souk_protocol::{AccountId, Amount, FeeGroup, MarketId, MarketState, RejectReason, Text};
 
 pub use account::{AccountTerms, FEE_ACCOUNT};
-pub use currency::is_currency_code;
 pub use funding::Movement;
 pub use market::{MarketTerms, Step, UnitsError, tell_limits, units};
 
@@ -264,10 +263,4 @@ impl Control {
             .get(&account)
             .ok_or(RejectReason::UnknownAccount)
     }
-}
-
-/// Whether a name is not empty, printable, and padded with zeros only.
-fn is_name<const N: usize>(name: &Text<N>) -> bool {
-    let text = name.as_str();
-    !text.is_empty() && Text::<N>::new(text).as_ref() == Some(name)
 }

@@ -21,7 +21,7 @@ pub(super) fn currency_code(
 ) -> Result<CurrencyCode, ConfigError> {
     let code = given.get_ref();
     Text::new(code)
-        .filter(crate::control::is_currency_code)
+        .filter(CurrencyCode::is_currency_code)
         .ok_or_else(|| {
             let rule = "must be 1 to 8 upper-case letters or digits";
             source.error(key, given.span(), code, rule, "use a code such as USDT")
