@@ -6,16 +6,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use souk_protocol::{MarketState, TenantId};
+use souk_protocol::TenantId;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 
-use crate::administrator;
 use crate::clock;
 use crate::config::{Config, Layout};
 use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
-use crate::handoff::{MarketChange, Request};
 use crate::journal::{BALANCES_MAX, BalanceLine, Body, Recording, RecordingError, founding};
 use crate::ledger::Unsound;
 use crate::node::{Node, NodeError, NodeMatcher};
@@ -89,14 +87,6 @@ pub struct Server {
     closing: Option<Closing>,
 }
 
-/// No such market in this node.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no market {symbol} of tenant {tenant}")]
-pub struct NoSuchMarket {
-    tenant: String,
-    symbol: String,
-}
-
 impl Server {
     /// Starts a node. When it returns, clients can connect to [`Server::address`].
     ///
@@ -164,32 +154,6 @@ impl Server {
         self.shared
             .as_ref()
             .map_or(0, |shared| shared.registry.connections())
-    }
-
-    /// Sets what a market accepts, as a command in its stream: everything queued before it is
-    /// applied in the old state.
-    ///
-    /// # Errors
-    /// When there is no such market, or its matcher has ended.
-    pub fn set_market_state(
-        &self,
-        tenant: &str,
-        symbol: &str,
-        state: MarketState,
-    ) -> Result<(), NoSuchMarket> {
-        let missing = || NoSuchMarket {
-            tenant: tenant.to_owned(),
-            symbol: symbol.to_owned(),
-        };
-        let shared = self.shared.as_ref().ok_or_else(missing)?;
-        let mut tenants = shared.directory.tenants.iter();
-        let entry = tenants
-            .find(|entry| entry.name == tenant)
-            .ok_or_else(missing)?;
-        let route = entry.route_of_symbol(symbol).ok_or_else(missing)?;
-        let change = Request::Change(MarketChange::State(state));
-        administrator::send(shared, entry.index, route, change);
-        Ok(())
     }
 
     /// Takes no more connections and messages, answers what was taken, says good-bye, and ends
@@ -442,7 +406,7 @@ mod tests {
     use super::*;
     use crate::control::{AccountTerms, FEE_ACCOUNT, Movement};
     use crate::handoff::TenantIndex;
-    use crate::treasury::Touched;
+    use crate::treasury::{Moved, Touched};
     use souk_protocol::{Amount, Text};
 
     #[test]
@@ -460,7 +424,12 @@ mod tests {
             scale: 6,
             amount: Amount(10),
         };
-        treasury.move_money(tenant, &credit, 1, 0, &mut Touched::default());
+        let moved = Moved {
+            movement: &credit,
+            control_seq: 1,
+            transact_time: 0,
+        };
+        treasury.move_money(tenant, &moved, &mut Touched::default());
         let closing = Closing {
             treasury: Arc::clone(&treasury),
             tenants: vec![TenantId(1)],

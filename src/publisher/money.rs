@@ -107,9 +107,7 @@ impl MarketMoney {
             return;
         }
         self.settled_seq = record.stream_seq;
-        if self.log.are_wanted() {
-            self.log_settlements(record, links);
-        }
+        self.log_settlements(record, links);
         let mut reference = 0;
         for event in record.events {
             if let Event::Trade(trade) = event {
