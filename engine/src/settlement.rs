@@ -149,6 +149,20 @@ impl Settlement {
             return;
         };
         match (command, first) {
+            // Nothing met it, as most orders: all of it rests.
+            (Command::New(new), Event::Accepted(accepted)) if rest.is_empty() => {
+                let need = signed(self.need(new.side, accepted.price, new.qty, fee_tier));
+                let available = signed(hold) - need;
+                assert!(available >= 0, "a hold is enough: {available}");
+                let change = BalanceChange {
+                    account: new.account,
+                    currency: PairCurrency::paid_by(new.side),
+                    total: 0,
+                    held: need,
+                    available,
+                };
+                tell(change, sink);
+            }
             (Command::New(new), Event::Accepted(accepted)) => {
                 let incoming = Incoming {
                     order_id: accepted.order_id,
@@ -184,10 +198,6 @@ impl Settlement {
         events: &[Event],
         sink: &mut S,
     ) {
-        if events.is_empty() {
-            // Nothing met it, as most orders.
-            return self.finish(&incoming, sink);
-        }
         let mut fees = 0;
         for event in events {
             match event {

@@ -101,6 +101,7 @@ impl MarketMoney {
     }
 
     /// Moves the money of a record, unless it has been moved.
+    #[inline]
     pub(super) fn settle(
         &mut self,
         record: &Committed<'_>,
@@ -191,7 +192,7 @@ struct LedgerSink<'a> {
 }
 
 impl LedgerSink<'_> {
-    #[inline]
+    #[inline(always)]
     fn commit(&mut self, account: AccountIndex, slot: BalanceSlot, change: &BalanceChange) {
         let ledger = self.treasury.ledger();
         let view = ledger.commit(
@@ -208,6 +209,7 @@ impl LedgerSink<'_> {
         }
     }
 
+    #[inline(never)]
     fn post(&mut self, change: &BalanceChange, view: &BalanceView) {
         let entry = StatementEntry {
             sequence: view.sequence,
@@ -227,6 +229,7 @@ impl LedgerSink<'_> {
 }
 
 impl BalanceSink for LedgerSink<'_> {
+    #[inline]
     fn change(&mut self, change: BalanceChange) {
         let ledger = self.treasury.ledger();
         let mut wallet = (self.purse.wallets)
