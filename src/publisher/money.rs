@@ -13,7 +13,7 @@ use super::links::Links;
 use super::settlements::Settlements;
 use crate::control::{CurrencyCode, Custody, FEE_ACCOUNT};
 use crate::handoff::{Admitted, MarketChange, MarketSeat, TenantIndex};
-use crate::ledger::{AccountIndex, BalanceSlot, BalanceView, Change, CurrencyIndex, Leg, Wallets};
+use crate::ledger::{AccountIndex, BalanceSlot, BalanceView, Change, Leg, Wallets};
 use crate::treasury::{Posting, Touched, Treasury};
 
 /// What a publisher keeps of a market's money.
@@ -35,7 +35,6 @@ struct Purse {
     wallets: Wallets,
     /// Base and quote.
     codes: [CurrencyCode; 2],
-    quote_index: CurrencyIndex,
 }
 
 /// What a batch gathers for after its last record.
@@ -51,7 +50,9 @@ pub(super) struct Gathered {
 struct Fees {
     tenant: TenantIndex,
     quote: CurrencyCode,
-    quote_index: CurrencyIndex,
+    /// The fee account and its balance.
+    account: AccountIndex,
+    slot: BalanceSlot,
     market: MarketId,
     stream_seq: u64,
     amount: i64,
@@ -88,7 +89,6 @@ impl MarketMoney {
                 tenant: seat.tenant,
                 wallets: Wallets::new(seat.tenant, seat.base, seat.quote),
                 codes: [code(seat.base), code(seat.quote)],
-                quote_index: seat.quote,
             },
             settled_seq: 0,
             log: Settlements::new(seat.settlements_max),
@@ -262,10 +262,15 @@ impl BalanceSink for LedgerSink<'_> {
             known.stream_seq = stream_seq;
             return;
         }
+        let ledger = self.treasury.ledger();
+        let Some(mut wallet) = self.purse.wallets.wallet(ledger, FEE_ACCOUNT) else {
+            return;
+        };
         self.gathered.fees.push(Fees {
             tenant,
             quote: self.purse.codes[1],
-            quote_index: self.purse.quote_index,
+            account: wallet.account(),
+            slot: wallet.balance_or_new(Leg::Quote),
             market,
             stream_seq,
             amount,
@@ -311,12 +316,17 @@ impl Gathered {
     pub(super) fn finish(&mut self, treasury: &Treasury, transact_time: u64) {
         let mut fees = std::mem::take(&mut self.fees);
         for earned in fees.drain(..) {
-            let Some((slot, view)) = credit_fees(treasury, &earned) else {
-                continue;
-            };
             let ledger = treasury.ledger();
-            let (account, _) = ledger.balance_owner(slot);
-            self.touched.add(ledger, account, slot);
+            let change = Change {
+                total: earned.amount,
+                held: 0,
+                available: earned.amount,
+            };
+            let view = ledger.commit(earned.slot, change);
+            self.touched.add(ledger, earned.account, earned.slot);
+            if !treasury.statements().are_kept() {
+                continue;
+            }
             let entry = StatementEntry {
                 sequence: view.sequence,
                 transact_time,
@@ -338,16 +348,4 @@ impl Gathered {
         self.postings.clear();
         treasury.tell_watchers(&mut self.touched, transact_time);
     }
-}
-
-fn credit_fees(treasury: &Treasury, earned: &Fees) -> Option<(BalanceSlot, BalanceView)> {
-    let ledger = treasury.ledger();
-    let account = ledger.account(earned.tenant, FEE_ACCOUNT)?;
-    let slot = ledger.balance_or_new(account, earned.quote_index);
-    let change = Change {
-        total: earned.amount,
-        held: 0,
-        available: earned.amount,
-    };
-    Some((slot, ledger.commit(slot, change)))
 }
