@@ -60,6 +60,13 @@ impl Statements {
         }
     }
 
+    /// Whether anything is kept.
+    #[inline]
+    #[must_use]
+    pub const fn are_kept(&self) -> bool {
+        self.entries_max > 0
+    }
+
     /// Adds entries. Those of one balance may come out of order by a few, from several streams.
     pub fn post(&self, tenant: TenantIndex, postings: &[(TenantIndex, Posting)]) {
         let mut kept = self.lock(tenant);
