@@ -4,6 +4,7 @@
 //! Must never: answer for one tenant with what belongs to another.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use souk_protocol::message::{CurrencyDefinition, MarketDefinition};
@@ -48,6 +49,8 @@ pub struct TenantEntry {
     pub custody: Custody,
     /// Where its control stream is.
     pub control: Route,
+    /// Changes of its markets that are under way.
+    pub changes: Arc<AtomicU32>,
     catalogue: RwLock<Catalogue>,
 }
 
@@ -85,6 +88,7 @@ impl Directory {
                 index,
                 custody: tenant.control.custody(),
                 control: control(index),
+                changes: Arc::default(),
                 catalogue: RwLock::default(),
             });
             for key in &tenant.keys {

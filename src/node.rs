@@ -73,7 +73,7 @@ impl Node {
         let desk = Desk {
             treasury: Arc::clone(&treasury),
             directory: Arc::clone(&directory),
-            tasks: tasks_in.clone(),
+            tasks: tasks_in,
         };
         let recording = begin_recording(config)?;
         let tenants: Arc<[TenantId]> = config.tenants.iter().map(|tenant| tenant.id).collect();
@@ -100,7 +100,6 @@ impl Node {
             limits: config.limits,
             cluster_id: config.server.cluster_id,
             durability: Durability::Memory,
-            tasks: tasks_in,
             settlements_max: config.history.settlements_max,
         });
         let administrator = Administrator::new(tasks, Arc::downgrade(&shared), next_seats);

@@ -130,6 +130,18 @@ pub enum Effect {
 }
 
 impl ControlCommand {
+    /// Whether it is about a market, which is told of it.
+    #[must_use]
+    pub const fn changes_a_market(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateMarket(_)
+                | Self::SetMarketLimits(_)
+                | Self::SetMarketState(_)
+                | Self::SetFees(_)
+        )
+    }
+
     /// Whether it takes a place in the node's tables.
     #[must_use]
     pub const fn takes_a_place(&self) -> bool {

@@ -432,7 +432,7 @@ impl Established {
         }
     }
 
-    fn submit_to(&mut self, matcher: usize) {
+    pub(super) fn submit_to(&mut self, matcher: usize) {
         let outstanding = self.outstanding();
         let pending = &mut self.pending[matcher];
         let messages = std::mem::take(&mut pending.messages);

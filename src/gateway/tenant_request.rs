@@ -12,15 +12,15 @@ use souk_protocol::{
 use super::established::{Established, RETRY_BUSY_US};
 use super::session::Next;
 use crate::control::{ControlCommand, Custody};
-use crate::handoff::{ControlRequest, CountsAs, Request, RequestOrigin};
+use crate::handoff::{ControlRequest, CountsAs, Permit, Request, RequestOrigin};
 
 const _: () = assert!(
     frame_len_with_group::<StatementReport, wire::StatementEntry>(STATEMENT_ENTRIES_MAX as usize)
         <= FRAME_FROM_SERVER_MAX as usize,
     "a page fits one frame"
 );
-/// Changes of markets that may wait for the administrator before no more are taken.
-const TASKS_WAITING_MAX: usize = 4_096;
+/// Changes of markets that a tenant may have under way.
+const CHANGES_MAX: u32 = 64;
 /// Balances that fit one frame.
 const BALANCES_PER_FRAME_MAX: usize = (FRAME_FROM_SERVER_MAX as usize
     - frame_len_with_group::<BalanceReport, wire::BalanceEntry>(0))
@@ -90,14 +90,21 @@ impl Established {
         if !allowed {
             return Err(RejectReason::PermissionDenied);
         }
-        if self.shared.tasks.len() >= TASKS_WAITING_MAX {
-            return Err(RejectReason::MarketBusy);
-        }
         let tenant = &self.key.tenant;
+        let permit = if command.changes_a_market() {
+            let permit = Permit::take(&tenant.changes, CHANGES_MAX);
+            Some(permit.ok_or(RejectReason::TenantShareExceeded)?)
+        } else {
+            None
+        };
         let route = tenant.control;
         let gauge = &self.shared.doors[route.matcher].gauge;
         gauge.admit(tenant.index, CountsAs::Order, 1)?;
-        let request = Box::new(ControlRequest { origin, command });
+        let request = Box::new(ControlRequest {
+            origin,
+            command,
+            permit,
+        });
         self.push(route, Request::Control(request), false);
         Ok(())
     }
@@ -221,6 +228,8 @@ impl Established {
             from_number,
         };
         self.push(route, request, false);
+        // Alone, so that the matcher can see to others between two of them.
+        self.submit_to(route.matcher);
         Ok(())
     }
 

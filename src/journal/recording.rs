@@ -392,7 +392,11 @@ mod tests {
             request_id: 1,
             template: SetMarketState::TEMPLATE,
         };
-        let request = Request::Control(Box::new(ControlRequest { origin, command }));
+        let request = Request::Control(Box::new(ControlRequest {
+            origin,
+            command,
+            permit: None,
+        }));
         let seat = Seat(0);
         Batch {
             submissions: vec![Submission {

@@ -30,6 +30,8 @@ const PREFETCH_AHEAD: usize = 8;
 const EVENTS_PER_COMMAND: usize = 4;
 /// Levels of a snapshot that do.
 const LEVELS_PER_COMMAND: usize = 32;
+/// Settlements sent to a new subscriber that do.
+const SETTLEMENTS_PER_COMMAND: usize = 2;
 /// Orders looked at for a fill-or-kill order that do.
 const ORDERS_PER_COMMAND: usize = 16;
 
@@ -204,7 +206,8 @@ impl<J: TakesBatches> Matcher<J> {
             submission.items.retain(leaves);
         }
         let place = self.batch.submissions.len() as u32;
-        let (first_event, mut levels, mut walked) = (self.batch.events.len(), 0, 0);
+        let first_event = self.batch.events.len();
+        let (mut levels, mut walked, mut settlements) = (0, 0, 0);
         let mut out = Output {
             items: &submission.items,
             records: &mut self.batch.records,
@@ -229,6 +232,7 @@ impl<J: TakesBatches> Matcher<J> {
                     walked += stream.take_walked() as usize;
                 }
                 (Seated::Market(stream), request) => {
+                    settlements += stream.settlements_asked(request);
                     let outcome = stream.other(request, &submission.link, out.events);
                     if let Outcome::Subscribed { levels: shown, .. } = &outcome {
                         levels += shown.len();
@@ -244,7 +248,8 @@ impl<J: TakesBatches> Matcher<J> {
         }
         let work = (self.batch.events.len() - first_event) / EVENTS_PER_COMMAND
             + levels / LEVELS_PER_COMMAND
-            + walked / ORDERS_PER_COMMAND;
+            + walked / ORDERS_PER_COMMAND
+            + settlements / SETTLEMENTS_PER_COMMAND;
         self.batch.submissions.push(submission);
         work
     }

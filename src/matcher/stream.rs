@@ -22,6 +22,8 @@ pub(super) struct Stream {
     market: MarketId,
     book: Market,
     admission: Admission,
+    /// What a subscriber to settlements may be sent at once.
+    settlements_max: usize,
     /// Commands applied.
     seq: u64,
     /// The last `client_seq` applied, by session. Part of the market's state.
@@ -107,6 +109,7 @@ impl Stream {
             market: seat.market,
             book,
             admission: Admission::new(seat, treasury),
+            settlements_max: seat.settlements_max,
             seq: 0,
             applied: HashMap::new(),
             watchers: Vec::new(),
@@ -133,6 +136,14 @@ impl Stream {
 
     pub(super) const fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Settlements that the answer to a request may hold.
+    pub(super) fn settlements_asked(&self, request: &Request) -> usize {
+        match request {
+            Request::SubscribeSettlements { .. } => self.settlements_max,
+            _ => 0,
+        }
     }
 
     /// Work of the last commands that their events do not show: orders looked at.

@@ -73,6 +73,7 @@ impl Decided<'_> {
                     effect: effect.clone(),
                     link: Arc::clone(link),
                     answer: self.accepted().to_vec(),
+                    permit: self.request.permit.clone(),
                 };
                 // Refused only when the node stops; the change is in the stream.
                 let _ = desk.tasks.send(task);

@@ -83,10 +83,11 @@ impl MarketReports {
                     numbered,
                     transact_time: at.transact_time,
                 };
+                // First: whoever reads a report finds the money where it says.
+                self.settle(&numbered.command, admitted, at);
                 for event in at.events {
                     reports::report(&context, event, self, at.links);
                 }
-                self.settle(&numbered.command, admitted, at);
                 self.feed_events(at);
                 at.links
                     .answer(place, link.connection, u64::from(numbered.batch.last));
@@ -119,7 +120,7 @@ impl MarketReports {
             }
             Outcome::Subscribed { .. } => self.subscribe(at),
             Outcome::SettlementsWanted => self.subscribe_settlements(request, at),
-            Outcome::Unsubscribed => self.forget(link.connection),
+            Outcome::Unsubscribed => self.feed.forget(link.connection),
             Outcome::Left => {
                 self.forget(link.connection);
                 at.links.detach(link);

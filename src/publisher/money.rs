@@ -7,14 +7,14 @@ use souk_engine::{
     TradeMoney,
 };
 use souk_protocol::message::{self as wire, StatementEntry};
-use souk_protocol::{AccountId, Amount, MarketId, Reserved, Side, StatementKind};
+use souk_protocol::{Amount, MarketId, Reserved, Side, StatementKind};
 
 use super::links::Links;
 use super::settlements::Settlements;
 use crate::control::{CurrencyCode, Custody, FEE_ACCOUNT};
 use crate::handoff::{Admitted, MarketChange, MarketSeat, TenantIndex};
-use crate::ledger::{AccountIndex, BalanceSlot, BalanceView, Change, Leg, Wallets};
-use crate::treasury::{Posting, Touched, Treasury};
+use crate::ledger::{AccountIndex, BalanceSlot, Change, Leg, Wallets};
+use crate::treasury::{Touched, Treasury};
 
 /// What a publisher keeps of a market's money.
 #[derive(Debug)]
@@ -40,7 +40,6 @@ struct Purse {
 /// What a batch gathers for after its last record.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    postings: Vec<(TenantIndex, Posting)>,
     fees: Vec<Fees>,
     pub(super) touched: Touched,
 }
@@ -195,36 +194,43 @@ impl LedgerSink<'_> {
     #[inline(always)]
     fn commit(&mut self, account: AccountIndex, slot: BalanceSlot, change: &BalanceChange) {
         let ledger = self.treasury.ledger();
-        let view = ledger.commit(
-            slot,
-            Change {
-                total: change.total,
-                held: change.held,
-                available: change.available,
-            },
-        );
-        self.gathered.touched.add(ledger, account, slot);
         if change.total != 0 && self.treasury.statements().are_kept() {
-            self.post(change, &view);
+            self.record(slot, change);
+        } else {
+            ledger.commit(slot, ledger_change(change));
         }
+        self.gathered.touched.add(ledger, account, slot);
     }
 
+    /// Commits a change that a statement tells of.
     #[inline(never)]
-    fn post(&mut self, change: &BalanceChange, view: &BalanceView) {
-        let entry = StatementEntry {
-            sequence: view.sequence,
-            transact_time: self.record.transact_time,
-            change: change.total,
-            total: view.total,
-            reference: last_match(self.record.events),
-            stream_seq: self.record.stream_seq,
-            market: self.purse.market,
-            kind: StatementKind::Trade,
-            reserved: Reserved,
-        };
-        let currency = self.purse.codes[leg(change) as usize];
-        let tenant = self.purse.tenant;
-        self.gathered.post(tenant, change.account, currency, entry);
+    fn record(&self, slot: BalanceSlot, change: &BalanceChange) {
+        let (record, purse) = (self.record, &*self.purse);
+        let code = purse.codes[leg(change) as usize];
+        let statements = self.treasury.statements();
+        statements.record(purse.tenant, change.account, code, || {
+            let view = self.treasury.ledger().commit(slot, ledger_change(change));
+            StatementEntry {
+                sequence: view.sequence,
+                transact_time: record.transact_time,
+                change: change.total,
+                total: view.total,
+                reference: last_match(record.events),
+                stream_seq: record.stream_seq,
+                market: purse.market,
+                kind: StatementKind::Trade,
+                reserved: Reserved,
+            }
+        });
+    }
+}
+
+#[inline]
+const fn ledger_change(change: &BalanceChange) -> Change {
+    Change {
+        total: change.total,
+        held: change.held,
+        available: change.available,
     }
 }
 
@@ -299,55 +305,32 @@ fn last_match(events: &[Event]) -> u64 {
 }
 
 impl Gathered {
-    fn post(
-        &mut self,
-        tenant: TenantIndex,
-        account: AccountId,
-        currency: CurrencyCode,
-        entry: StatementEntry,
-    ) {
-        let posting = Posting {
-            account,
-            currency,
-            entry,
-        };
-        self.postings.push((tenant, posting));
-    }
-
-    /// Credits the fees of the batch, writes its statements, and tells watchers.
+    /// Credits the fees of the batch, and tells watchers.
     pub(super) fn finish(&mut self, treasury: &Treasury, transact_time: u64) {
-        let mut fees = std::mem::take(&mut self.fees);
-        for earned in fees.drain(..) {
-            let ledger = treasury.ledger();
+        let ledger = treasury.ledger();
+        for earned in self.fees.drain(..) {
             let change = Change {
                 total: earned.amount,
                 held: 0,
                 available: earned.amount,
             };
-            let view = ledger.commit(earned.slot, change);
+            let statements = treasury.statements();
+            statements.record(earned.tenant, FEE_ACCOUNT, earned.quote, || {
+                let view = ledger.commit(earned.slot, change);
+                StatementEntry {
+                    sequence: view.sequence,
+                    transact_time,
+                    change: earned.amount,
+                    total: view.total,
+                    reference: earned.reference,
+                    stream_seq: earned.stream_seq,
+                    market: earned.market,
+                    kind: StatementKind::Fee,
+                    reserved: Reserved,
+                }
+            });
             self.touched.add(ledger, earned.account, earned.slot);
-            if !treasury.statements().are_kept() {
-                continue;
-            }
-            let entry = StatementEntry {
-                sequence: view.sequence,
-                transact_time,
-                change: earned.amount,
-                total: view.total,
-                reference: earned.reference,
-                stream_seq: earned.stream_seq,
-                market: earned.market,
-                kind: StatementKind::Fee,
-                reserved: Reserved,
-            };
-            self.post(earned.tenant, FEE_ACCOUNT, earned.quote, entry);
         }
-        self.fees = fees;
-        let same_tenant = |a: &(TenantIndex, Posting), b: &(TenantIndex, Posting)| a.0 == b.0;
-        for run in self.postings.chunk_by(same_tenant) {
-            treasury.statements().post(run[0].0, run);
-        }
-        self.postings.clear();
         treasury.tell_watchers(&mut self.touched, transact_time);
     }
 }

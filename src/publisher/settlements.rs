@@ -9,6 +9,9 @@ use souk_protocol::{MarketId, RejectReason, Reserved};
 use super::links::{LinkPlace, Links};
 use crate::handoff::RequestOrigin;
 
+/// Connections that may follow the settlements of one market: each costs its publisher.
+const SUBSCRIBERS_MAX: usize = 16;
+
 /// The settlements of a market that are still kept, and who gets the next ones.
 #[derive(Debug)]
 pub(super) struct Settlements {
@@ -76,6 +79,7 @@ impl Settlements {
         let refusal = match from_number {
             0 => Some(RejectReason::IdMustNotBeZero),
             from if from < oldest => Some(RejectReason::SettlementsTooOld),
+            _ if self.is_full_without(connection) => Some(RejectReason::TooManySubscriptions),
             _ => None,
         };
         if let Some(reason) = refusal {
@@ -101,6 +105,12 @@ impl Settlements {
             connection,
             from_number,
         });
+    }
+
+    /// Whether as many as may follow, and this connection is none of them.
+    fn is_full_without(&self, connection: u64) -> bool {
+        let followers = self.subscribers.iter().map(|known| known.connection);
+        followers.clone().count() >= SUBSCRIBERS_MAX && !followers.clone().any(|c| c == connection)
     }
 
     /// Ends the subscription of a connection.

@@ -18,7 +18,7 @@ use souk_protocol::{AccountId, Amount, MarketId, RejectReason, Reserved, Stateme
 use crate::control::{AccountTerms, CurrencyCode, Movement};
 use crate::handoff::{Link, TenantIndex};
 use crate::ledger::{self, AccountIndex, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger};
-pub use statements::{Page, Posting, Statements};
+pub use statements::{Page, Statements};
 use watchers::Watchers;
 
 /// From here on no currency is added.
@@ -215,31 +215,29 @@ impl Treasury {
         let slot = self.ledger.balance_or_new(account, currency);
         // No overflow: an amount is at most 2^63 - 1.
         let units = amount.0.cast_signed();
-        let (total, view) = match kind {
-            StatementKind::Credit => (units, self.ledger.commit_credit(slot, amount)),
-            StatementKind::Debit => (-units, self.ledger.commit_debit(slot, amount)),
-            StatementKind::TransferIn => (units, self.commit_transfer(slot, units, units)),
-            // It is no longer available since it was taken.
-            StatementKind::TransferOut => (-units, self.commit_transfer(slot, -units, 0)),
-            StatementKind::Trade | StatementKind::Fee => unreachable!("the control stream funds"),
-        };
-        let entry = StatementEntry {
-            sequence: view.sequence,
-            transact_time: moved.transact_time,
-            change: total,
-            total: view.total,
-            reference: moved.movement.business_id,
-            stream_seq: moved.control_seq,
-            market: MarketId(0),
-            kind,
-            reserved: Reserved,
-        };
-        let posting = Posting {
-            account: id,
-            currency: code,
-            entry,
-        };
-        self.statements.post(tenant, &[(tenant, posting)]);
+        self.statements.record(tenant, id, code, || {
+            let (total, view) = match kind {
+                StatementKind::Credit => (units, self.ledger.commit_credit(slot, amount)),
+                StatementKind::Debit => (-units, self.ledger.commit_debit(slot, amount)),
+                StatementKind::TransferIn => (units, self.commit_transfer(slot, units, units)),
+                // It is no longer available since it was taken.
+                StatementKind::TransferOut => (-units, self.commit_transfer(slot, -units, 0)),
+                StatementKind::Trade | StatementKind::Fee => {
+                    unreachable!("the control stream funds")
+                }
+            };
+            StatementEntry {
+                sequence: view.sequence,
+                transact_time: moved.transact_time,
+                change: total,
+                total: view.total,
+                reference: moved.movement.business_id,
+                stream_seq: moved.control_seq,
+                market: MarketId(0),
+                kind,
+                reserved: Reserved,
+            }
+        });
         touched.add(&self.ledger, account, slot);
     }
 
@@ -276,7 +274,7 @@ impl Treasury {
     /// Sends a connection what happens to an account from now on.
     ///
     /// # Errors
-    /// `UnknownAccount`.
+    /// `UnknownAccount`; `TooManySubscriptions` when as many as may watch it already.
     pub fn watch(
         &self,
         tenant: TenantIndex,
@@ -287,8 +285,7 @@ impl Treasury {
             .ledger
             .account(tenant, account)
             .ok_or(RejectReason::UnknownAccount)?;
-        self.watchers.add(&self.ledger, account, link);
-        Ok(())
+        self.watchers.add(&self.ledger, account, link)
     }
 
     /// Tells watchers what has been touched, each balance once, as it is now.

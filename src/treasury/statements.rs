@@ -1,7 +1,8 @@
 //! What happened to each balance lately, with the balance after it: the last entries of each
-//! tenant, in memory.
+//! tenant, in memory, in the order of the balance's changes.
 //!
-//! Must never: hold a lock for longer than a few hundred entries take, or grow beyond its bound.
+//! Must never: hold a lock for longer than some hundred entries take, grow beyond its bound, or show an
+//! entry of a balance before an earlier one of it.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,23 +15,23 @@ use crate::handoff::TenantIndex;
 
 /// Entries looked at before others get the lock.
 const ENTRIES_PER_LOCK_MAX: usize = 1_024;
+/// Parts of a tenant's entries, each with a lock of its own. All entries of a balance are in one.
+const PARTS: usize = 16;
 
 /// One entry, and whose it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Posting {
-    /// The account.
-    pub account: AccountId,
-    /// The currency.
-    pub currency: CurrencyCode,
-    /// The entry.
-    pub entry: StatementEntry,
+struct Posting {
+    account: AccountId,
+    currency: CurrencyCode,
+    entry: StatementEntry,
 }
 
 /// The last entries of all tenants.
 #[derive(Debug)]
 pub struct Statements {
-    tenants: Vec<Mutex<Postings>>,
-    entries_max: usize,
+    tenants: Vec<[Mutex<Postings>; PARTS]>,
+    /// Entries of a part.
+    part_max: usize,
 }
 
 /// A page of a statement.
@@ -51,12 +52,12 @@ struct Postings {
 }
 
 impl Statements {
-    /// Statements of `tenants` tenants, of `entries_max` entries each.
+    /// Statements of `tenants` tenants, of about `entries_max` entries each.
     #[must_use]
     pub fn new(tenants: usize, entries_max: usize) -> Self {
         Self {
-            tenants: (0..tenants).map(|_| Mutex::default()).collect(),
-            entries_max,
+            tenants: (0..tenants).map(|_| Default::default()).collect(),
+            part_max: entries_max.div_ceil(PARTS),
         }
     }
 
@@ -64,15 +65,30 @@ impl Statements {
     #[inline]
     #[must_use]
     pub const fn are_kept(&self) -> bool {
-        self.entries_max > 0
+        self.part_max > 0
     }
 
-    /// Adds entries. Those of one balance may come out of order by a few, from several streams.
-    pub fn post(&self, tenant: TenantIndex, postings: &[(TenantIndex, Posting)]) {
-        let mut kept = self.lock(tenant);
-        for (_, posting) in postings {
-            kept.add(posting, self.entries_max);
+    /// Changes a balance and adds the entry that tells of it, so that the entries of a balance are
+    /// in the order of its changes.
+    #[inline]
+    pub fn record(
+        &self,
+        tenant: TenantIndex,
+        account: AccountId,
+        currency: CurrencyCode,
+        change: impl FnOnce() -> StatementEntry,
+    ) {
+        if !self.are_kept() {
+            change();
+            return;
         }
+        let mut kept = self.lock(tenant, account, currency);
+        let posting = Posting {
+            account,
+            currency,
+            entry: change(),
+        };
+        kept.add(&posting, self.part_max);
     }
 
     /// The first `count` kept entries of a balance with a sequence above `after`.
@@ -88,7 +104,7 @@ impl Statements {
         let mut entries = Vec::new();
         let mut next = 0;
         loop {
-            let postings = self.lock(tenant);
+            let postings = self.lock(tenant, account, currency);
             next = next.max(postings.oldest);
             let from = (next - postings.oldest) as usize;
             let until = postings.kept.len().min(from + ENTRIES_PER_LOCK_MAX);
@@ -109,10 +125,26 @@ impl Statements {
         Page { entries, more }
     }
 
-    fn lock(&self, tenant: TenantIndex) -> MutexGuard<'_, Postings> {
-        self.tenants[tenant.0 as usize]
+    fn lock(
+        &self,
+        tenant: TenantIndex,
+        account: AccountId,
+        currency: CurrencyCode,
+    ) -> MutexGuard<'_, Postings> {
+        self.part(tenant, account, currency)
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn part(
+        &self,
+        tenant: TenantIndex,
+        account: AccountId,
+        currency: CurrencyCode,
+    ) -> &Mutex<Postings> {
+        let code = u64::from_le_bytes(currency.0);
+        let mixed = (u64::from(account.0) ^ code).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        &self.tenants[tenant.0 as usize][(mixed >> 60) as usize % PARTS]
     }
 }
 
@@ -133,11 +165,9 @@ mod tests {
     use super::*;
     use souk_protocol::{Amount, MarketId, Reserved, StatementKind, Text};
 
-    fn posting(account: u32, sequence: u64) -> (TenantIndex, Posting) {
-        let posting = Posting {
-            account: AccountId(account),
-            currency: usd(),
-            entry: StatementEntry {
+    fn post(statements: &Statements, account: u32, sequence: u64) {
+        statements.record(TenantIndex(0), AccountId(account), usd(), || {
+            StatementEntry {
                 sequence,
                 transact_time: 0,
                 change: 1,
@@ -147,9 +177,16 @@ mod tests {
                 market: MarketId(0),
                 kind: StatementKind::Credit,
                 reserved: Reserved,
-            },
+            }
+        });
+    }
+
+    fn same_part(statements: &Statements, left: u32, right: u32) -> bool {
+        let part = |account| {
+            let part = statements.part(TenantIndex(0), AccountId(account), usd());
+            std::ptr::from_ref(part)
         };
-        (TenantIndex(0), posting)
+        part(left) == part(right)
     }
 
     fn usd() -> CurrencyCode {
@@ -166,10 +203,8 @@ mod tests {
     fn a_page_has_the_entries_of_one_balance_in_order_from_where_it_is_asked() {
         let statements = Statements::new(1, 100);
         for sequence in [1, 2, 4, 3, 5] {
-            statements.post(
-                TenantIndex(0),
-                &[posting(7, sequence), posting(8, sequence)],
-            );
+            post(&statements, 7, sequence);
+            post(&statements, 8, sequence);
         }
         assert_eq!(page(&statements, 7, 0, 10), (vec![1, 2, 3, 4, 5], false));
         assert_eq!(page(&statements, 7, 2, 2), (vec![3, 4], true));
@@ -178,24 +213,29 @@ mod tests {
 
     #[test]
     fn the_oldest_entries_go_when_there_are_too_many() {
-        let statements = Statements::new(1, 4);
+        let statements = Statements::new(1, 4 * PARTS);
         for sequence in 1..=600 {
-            statements.post(TenantIndex(0), &[posting(7, sequence)]);
+            post(&statements, 7, sequence);
         }
         assert_eq!(
             page(&statements, 7, 0, 10),
             (vec![597, 598, 599, 600], false)
         );
-        statements.post(TenantIndex(0), &[posting(8, 1); 4]);
+        let same_part = (8..)
+            .find(|account| same_part(&statements, 7, *account))
+            .unwrap();
+        for _ in 0..4 {
+            post(&statements, same_part, 1);
+        }
         assert_eq!(page(&statements, 7, 0, 10), (vec![], false));
     }
 
     #[test]
     fn a_long_walk_gives_the_lock_away_and_still_finds_everything() {
         let entries = 2 * ENTRIES_PER_LOCK_MAX as u64 + 1;
-        let statements = Statements::new(1, 10_000);
+        let statements = Statements::new(1, 10_000 * PARTS);
         for sequence in 1..=entries {
-            statements.post(TenantIndex(0), &[posting(7, sequence)]);
+            post(&statements, 7, sequence);
         }
         let all: Vec<u64> = (1..=entries).collect();
         assert_eq!(page(&statements, 7, 0, 10_000), (all, false));
@@ -204,7 +244,7 @@ mod tests {
     #[test]
     fn tenants_do_not_see_each_other() {
         let statements = Statements::new(2, 4);
-        statements.post(TenantIndex(0), &[posting(7, 1)]);
+        post(&statements, 7, 1);
         assert_eq!(
             statements.page(TenantIndex(1), AccountId(7), usd(), 0, 10),
             Page::default()

@@ -3,10 +3,16 @@
 //! Must never: keep a connection alive, or send one what belongs to another tenant.
 
 use std::collections::HashMap;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
+
+use souk_protocol::RejectReason;
 
 use crate::handoff::Link;
 use crate::ledger::{AccountIndex, Ledger};
+
+/// Connections that may watch one account: each costs whoever changes the balance.
+const WATCHERS_MAX: usize = 16;
 
 /// Connections by account.
 #[derive(Debug, Default)]
@@ -16,7 +22,15 @@ pub(super) struct Watchers {
 
 impl Watchers {
     /// Sends a connection what happens to an account from now on.
-    pub(super) fn add(&self, ledger: &Ledger, account: AccountIndex, link: &Arc<Link>) {
+    ///
+    /// # Errors
+    /// `TooManySubscriptions`.
+    pub(super) fn add(
+        &self,
+        ledger: &Ledger,
+        account: AccountIndex,
+        link: &Arc<Link>,
+    ) -> Result<(), RejectReason> {
         let mut by_account = self
             .by_account
             .write()
@@ -26,10 +40,17 @@ impl Watchers {
         let new = !links
             .iter()
             .any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(link)));
+        if new && links.len() >= WATCHERS_MAX {
+            return Err(RejectReason::TooManySubscriptions);
+        }
         if new {
             links.push(Arc::downgrade(link));
         }
         ledger.set_watched(account, true);
+        // A commit that did not see this has its lock taken before: whoever reads the balance after
+        // this waits for it. So what is not told is in the answer to the subscription.
+        fence(Ordering::SeqCst);
+        Ok(())
     }
 
     /// Sends frames to everybody who watches an account.
