@@ -122,10 +122,10 @@ reject_reasons! {
     // 3xx: too much. Nothing was applied; the same bytes may be sent again.
     SessionRateExceeded = 301, retry, "a session keeps to its rate", "Wait retry_after_us; rate and burst are in the logon acknowledgement.";
     CreditExceeded = 302, retry, "a session has at most max_inflight unanswered messages", "Wait for answers.";
-    TenantShareExceeded = 303, retry, "a tenant queues no more than its share of a matcher", "Wait retry_after_us.";
+    TenantShareExceeded = 303, retry, "a tenant queues no more than its share of a matcher, and has few changes of its markets under way", "Wait retry_after_us.";
     MarketBusy = 304, retry, "the market's queue has room", "Wait retry_after_us.";
     LogonRateExceeded = 305, retry, "logons are limited by address", "Wait retry_after_ms.";
-    TooManySubscriptions = 306, final, "a session has at most the configured number of subscriptions", "Unsubscribe first.";
+    TooManySubscriptions = 306, final, "a session has at most the configured number of subscriptions; few connections follow one market's settlements or one account", "Unsubscribe first.";
 
     // 4xx: a field.
     UnknownSide = 401, final, "side is 1 (buy) or 2 (sell)", "See the field's table.";
