@@ -12,8 +12,7 @@ use souk_protocol::{MarketId, SessionId};
 
 use crate::bootstrap::market_seat;
 use crate::control::{Effect, MarketTerms, tell_limits};
-use crate::directory::Route;
-use crate::directory::TenantEntry;
+use crate::directory::{Route, TenantEntry};
 use crate::gateway::session::Shared;
 use crate::handoff::{
     Item, Lane, Link, MarketChange, Request, Seat, Submission, Task, TenantIndex,
@@ -121,7 +120,7 @@ fn change(shared: &Shared, tenant: &TenantEntry, market: MarketId, change: Marke
 }
 
 /// Puts a request into a market's queue, however long that takes.
-pub(crate) fn send(shared: &Shared, tenant: TenantIndex, route: Route, request: Request) {
+fn send(shared: &Shared, tenant: TenantIndex, route: Route, request: Request) {
     let door = &shared.doors[route.matcher];
     door.gauge.admit_always(tenant);
     let mut submission = Submission {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::config::{Config, TenantConfig};
-use crate::control::{Control, Effect, MarketTerms};
+use crate::control::{Control, Custody, Effect, FEE_ACCOUNT, MarketTerms};
 use crate::directory::{Directory, Route, TenantEntry};
 use crate::handoff::{ControlSeat, MarketChange, MarketSeat, Seat, SeatConfig, TenantIndex};
 use crate::routing::{market_hash, matcher_of};
-use crate::treasury::{Touched, Treasury};
+use crate::treasury::{Moved, Touched, Treasury};
 
 /// The name under which a tenant's control stream is hashed to its matcher.
 const CONTROL: &str = "$control";
@@ -68,7 +68,9 @@ impl Founding<'_> {
         let tenant = self.entry.index;
         for (account, terms) in config.control.accounts() {
             self.treasury.set_account(tenant, account, terms);
-            self.entry.add_account(account);
+            if account != FEE_ACCOUNT {
+                self.entry.add_account(account);
+            }
         }
         for (index, effect) in config.effects.iter().enumerate() {
             match effect {
@@ -95,10 +97,13 @@ impl Founding<'_> {
                     }
                 }
                 Effect::Moved(movement) => {
-                    let seq = index as u64 + 1;
+                    let moved = Moved {
+                        movement,
+                        control_seq: index as u64 + 1,
+                        transact_time: 0,
+                    };
                     let mut nobody = Touched::default();
-                    self.treasury
-                        .move_money(tenant, movement, seq, 0, &mut nobody);
+                    self.treasury.move_money(tenant, &moved, &mut nobody);
                 }
                 Effect::Limits { .. }
                 | Effect::State { .. }
@@ -129,7 +134,7 @@ impl Founding<'_> {
 pub(crate) fn market_seat(
     treasury: &Treasury,
     tenant: TenantIndex,
-    custody: crate::control::Custody,
+    custody: Custody,
     terms: &MarketTerms,
     settlements_max: usize,
 ) -> MarketSeat {

@@ -1,4 +1,4 @@
-//! Who exists: tenants, their markets and currencies, and the keys that may log on. Made from the
+//! Who exists: tenants, their markets, currencies and accounts, and the keys that may log on. Made from the
 //! configuration, read by every gateway, and added to while the node runs.
 //!
 //! Must never: answer for one tenant with what belongs to another.
@@ -112,15 +112,6 @@ impl TenantEntry {
             .map(|(route, _)| *route)
     }
 
-    /// Where the market with this symbol is.
-    #[must_use]
-    pub fn route_of_symbol(&self, symbol: &str) -> Option<Route> {
-        let catalogue = self.catalogue();
-        let mut markets = catalogue.markets.values();
-        let found = markets.find(|(_, definition)| definition.symbol.as_str() == symbol);
-        found.map(|(route, _)| *route)
-    }
-
     /// The market that is there.
     #[must_use]
     pub fn market_at(&self, route: Route) -> Option<MarketId> {
@@ -189,7 +180,7 @@ impl Catalogue {
         self.currencies.values()
     }
 
-    /// The accounts, by id, but the fee account.
+    /// The accounts, by id; the fee account, which every tenant has, is the last.
     pub fn accounts(&self) -> impl Iterator<Item = AccountId> + '_ {
         self.accounts.iter().copied()
     }

@@ -2,6 +2,10 @@
 //!
 //! ```text
 //! gateway -- Submission --> matcher -- Batch --> publisher -- bytes --> Outbox --> gateway
+//!                             ^                      |
+//!                             |                     Task
+//!                             |                      v
+//!                             +--- Submission --- administrator
 //! ```
 
 mod gauge;
@@ -21,7 +25,7 @@ use crate::control::{Control, ControlCommand, Custody, Effect};
 use crate::ledger::CurrencyIndex;
 
 pub use crate::ids::TenantIndex;
-pub use gauge::{Admission, QueueGauge};
+pub use gauge::{CountsAs, QueueGauge};
 
 /// Largest number of commands applied before a batch goes on. Bounds the time that the first
 /// command of a batch waits for the last one.
@@ -318,7 +322,7 @@ pub struct Task {
 }
 
 /// A command with its number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbered {
     /// `client_seq` of the frame it came in.
     pub client_seq: u64,

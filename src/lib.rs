@@ -3,6 +3,7 @@
 //! `ARCHITECTURE.md` shows the way of one order through these modules and what each must never do.
 
 pub mod administrator;
+pub mod audit;
 pub(crate) mod bootstrap;
 pub mod clock;
 pub mod config;

@@ -16,6 +16,11 @@ use souk::{keys, storage};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The exit code of an audit whose file cannot be read.
+const UNREADABLE: u8 = 2;
+/// How often a running node is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// A matching engine that many companies share.
 #[derive(Parser)]
 #[command(version)]
@@ -32,6 +37,12 @@ enum Command {
     Serve(Serve),
     /// Check a configuration and print what it comes to.
     Check(ConfigFile),
+    /// Recompute every balance and hold of a recording (`record_to`) and compare. Exits with 0 if it
+    /// is sound, 1 if not, 2 if it cannot be read.
+    Audit {
+        /// The recording.
+        file: PathBuf,
+    },
     /// Keys that clients log on with.
     #[command(subcommand)]
     Key(Key),
@@ -116,7 +127,7 @@ fn main() -> ExitCode {
         )
         .init();
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -124,8 +135,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    if let Command::Audit { file } = &command {
+        return Ok(audit(file));
+    }
+    execute(command).map(|()| ExitCode::SUCCESS)
+}
+
+fn execute(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Audit { .. } => unreachable!("has an exit code of its own"),
         Command::Demo(demo) => run_demo(&demo),
         Command::Serve(serve) => run_server(&serve),
         Command::Check(file) => check(&file.config),
@@ -196,9 +215,9 @@ fn run_server(serve: &Serve) -> anyhow::Result<()> {
         "started; durability is memory: nothing survives this process"
     );
     println!("listening {}", server.address());
-    wait_for_signal()?;
+    wait_for_end(&server)?;
     tracing::info!("draining");
-    server.drain();
+    server.drain()?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -217,7 +236,7 @@ fn run_demo(demo: &Demo) -> anyhow::Result<()> {
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
-            if wait_for_signal().is_ok() {
+            if wait_for_signal(|| false).is_ok() {
                 stopped.store(true, Ordering::Relaxed);
             }
         })?;
@@ -228,8 +247,31 @@ fn run_demo(demo: &Demo) -> anyhow::Result<()> {
     souk::demo::run(&options, &stop)
 }
 
-/// Waits for SIGTERM or ctrl-c.
-fn wait_for_signal() -> anyhow::Result<()> {
+/// Recomputes every balance and hold of a recording. Prints what it finds.
+fn audit(file: &Path) -> ExitCode {
+    match souk::audit::audit(file) {
+        Ok(report) => {
+            print!("{report}");
+            if report.is_sound() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(UNREADABLE)
+        }
+    }
+}
+
+/// Waits until the node is asked to stop, or cannot go on.
+fn wait_for_end(server: &Server) -> anyhow::Result<()> {
+    wait_for_signal(|| server.failure().is_err())
+}
+
+/// Waits for SIGTERM, ctrl-c, or until there is nothing to wait for.
+fn wait_for_signal(is_over: impl Fn() -> bool) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -237,9 +279,12 @@ fn wait_for_signal() -> anyhow::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        while !is_over() {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
         }
         Ok(())
     })

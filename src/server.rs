@@ -6,18 +6,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use souk_protocol::MarketState;
+use souk_protocol::TenantId;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 
-use crate::administrator;
 use crate::clock;
 use crate::config::{Config, Layout};
 use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
-use crate::handoff::{MarketChange, Request};
+use crate::journal::{BALANCES_MAX, BalanceLine, Body, Recording, RecordingError, founding};
+use crate::ledger::Unsound;
 use crate::node::{Node, NodeError, NodeMatcher};
 use crate::threads::{self, Plan, PlanError};
+use crate::treasury::Treasury;
 
 /// Connections the system may hold for us before we accept them.
 const BACKLOG: i32 = 4_096;
@@ -51,6 +52,26 @@ pub enum ServerError {
     Node(#[from] NodeError),
 }
 
+/// Why the end of a node is not a good one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StopError {
+    /// Not everything was recorded, and what was not recorded was not answered.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The ledger does not add up.
+    #[error("the ledger is wrong at the end: {0}\nremedy: keep the recording and report it")]
+    Ledger(#[from] Unsound),
+}
+
+/// What is looked at when everything has stopped.
+#[derive(Debug)]
+struct Closing {
+    treasury: Arc<Treasury>,
+    tenants: Vec<TenantId>,
+    recording: Option<Recording>,
+}
+
 /// A running node. Dropping it stops it without waiting for answers; see [`Server::drain`].
 #[derive(Debug)]
 pub struct Server {
@@ -61,14 +82,9 @@ pub struct Server {
     gateways: Vec<JoinHandle<()>>,
     matchers: Vec<JoinHandle<()>>,
     administrator: Option<JoinHandle<()>>,
-}
-
-/// No such market in this node.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no market {symbol} of tenant {tenant}")]
-pub struct NoSuchMarket {
-    tenant: String,
-    symbol: String,
+    recorder: Option<JoinHandle<()>>,
+    /// None when it has been looked at.
+    closing: Option<Closing>,
 }
 
 impl Server {
@@ -84,6 +100,7 @@ impl Server {
             shared,
             matchers,
             administrator,
+            recording,
         } = Node::new(config, plan.matchers, inline_wake.as_ref())?;
         let (drain, drained) = watch::channel(false);
         let gateway = Gateway {
@@ -95,6 +112,11 @@ impl Server {
             },
             drained,
         };
+        let closing = Closing {
+            treasury: Arc::clone(&shared.treasury),
+            tenants: config.tenants.iter().map(|tenant| tenant.id).collect(),
+            recording: recording.as_ref().map(|(recording, _)| recording.clone()),
+        };
         let mut server = Self {
             address,
             plan,
@@ -103,7 +125,12 @@ impl Server {
             gateways: Vec::new(),
             matchers: Vec::new(),
             administrator: None,
+            recorder: None,
+            closing: Some(closing),
         };
+        if let Some((_, writer)) = recording {
+            server.recorder = Some(thread("souk-recorder", move || writer.run())?);
+        }
         server.administrator = Some(thread("souk-administrator", move || administrator.run())?);
         server.spawn(gateway, matchers, inline_wake)?;
         Ok(server)
@@ -129,39 +156,25 @@ impl Server {
             .map_or(0, |shared| shared.registry.connections())
     }
 
-    /// Sets what a market accepts, as a command in its stream: everything queued before it is
-    /// applied in the old state.
+    /// Takes no more connections and messages, answers what was taken, says good-bye, and ends
+    /// all threads. Then it looks at the ledger.
     ///
     /// # Errors
-    /// When there is no such market, or its matcher has ended.
-    pub fn set_market_state(
-        &self,
-        tenant: &str,
-        symbol: &str,
-        state: MarketState,
-    ) -> Result<(), NoSuchMarket> {
-        let missing = || NoSuchMarket {
-            tenant: tenant.to_owned(),
-            symbol: symbol.to_owned(),
-        };
-        let shared = self.shared.as_ref().ok_or_else(missing)?;
-        let mut tenants = shared.directory.tenants.iter();
-        let entry = tenants
-            .find(|entry| entry.name == tenant)
-            .ok_or_else(missing)?;
-        let route = entry.route_of_symbol(symbol).ok_or_else(missing)?;
-        let change = Request::Change(MarketChange::State(state));
-        administrator::send(shared, entry.index, route, change);
-        Ok(())
+    /// When the recording has failed, or the ledger does not add up.
+    pub fn drain(mut self) -> Result<(), StopError> {
+        self.stop()
     }
 
-    /// Takes no more connections and messages, answers what was taken, says good-bye, and ends
-    /// all threads.
-    pub fn drain(mut self) {
-        self.stop();
+    /// Why the node cannot go on, if it cannot: nothing is answered any more.
+    ///
+    /// # Errors
+    /// When the recording has failed.
+    pub fn failure(&self) -> Result<(), RecordingError> {
+        let recording = self.closing.as_ref().and_then(|it| it.recording.as_ref());
+        recording.map_or(Ok(()), Recording::failure)
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self) -> Result<(), StopError> {
         let _ = self.drain.send(true);
         for gateway in self.gateways.drain(..) {
             join(gateway);
@@ -174,6 +187,19 @@ impl Server {
         if let Some(administrator) = self.administrator.take() {
             join(administrator);
         }
+        let Some(closing) = self.closing.take() else {
+            return Ok(());
+        };
+        let closed = closing.close();
+        if let Some(recorder) = self.recorder.take() {
+            join(recorder);
+        }
+        closed?;
+        // What was written last may have failed, too.
+        if let Some(recording) = &closing.recording {
+            recording.failure()?;
+        }
+        Ok(())
     }
 
     fn spawn(
@@ -213,7 +239,73 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop();
+        if let Err(error) = self.stop() {
+            tracing::error!(%error, "stopped badly");
+        }
+    }
+}
+
+impl Closing {
+    /// Looks at the ledger, and ends the recording with its balances. Nothing runs any more.
+    fn close(&self) -> Result<(), StopError> {
+        let Some(recording) = &self.recording else {
+            return self.check();
+        };
+        // What was not published is not settled: such a ledger is not at rest.
+        let ended = match recording.failure() {
+            Ok(()) => self.record_balances(recording),
+            Err(error) => Err(error),
+        };
+        recording.close();
+        ended?;
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), StopError> {
+        let ledger = self.treasury.ledger();
+        ledger.check_at_rest()?;
+        tracing::info!(
+            balances = ledger.balances(),
+            currencies = ledger.currencies(),
+            "the ledger is sound: totals are credits less debits, nothing is negative or under way"
+        );
+        Ok(())
+    }
+
+    fn record_balances(&self, recording: &Recording) -> Result<(), RecordingError> {
+        let ledger = self.treasury.ledger();
+        let mut waiting: Vec<Vec<BalanceLine>> = vec![Vec::new(); self.tenants.len()];
+        let mut count = 0;
+        for balance in ledger.all_balances() {
+            let (tenant, account) = ledger.account_owner(balance.account);
+            let code = self.treasury.code(balance.currency);
+            let line = BalanceLine {
+                account,
+                currency: code.expect("a balance has a currency that has a code"),
+                total: balance.view.total,
+                held: balance.view.held,
+            };
+            count += 1;
+            let lines = &mut waiting[tenant.0 as usize];
+            lines.push(line);
+            if lines.len() == BALANCES_MAX {
+                let lines = std::mem::take(lines);
+                self.record(recording, tenant.0, Body::Balances(lines))?;
+            }
+        }
+        for (tenant, lines) in (0..).zip(waiting) {
+            self.record(recording, tenant, Body::Balances(lines))?;
+        }
+        let end = founding(TenantId(0), 0, Body::End { balances: count });
+        let mut bytes = Vec::new();
+        end.write(&mut bytes);
+        recording.add_when_there_is_room(&bytes)
+    }
+
+    fn record(&self, recording: &Recording, tenant: u32, body: Body) -> Result<(), RecordingError> {
+        let mut bytes = Vec::new();
+        founding(self.tenants[tenant as usize], 0, body).write(&mut bytes);
+        recording.add_when_there_is_room(&bytes)
     }
 }
 
@@ -306,5 +398,48 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 fn join(thread: JoinHandle<()>) {
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{AccountTerms, FEE_ACCOUNT, Movement};
+    use crate::handoff::TenantIndex;
+    use crate::treasury::{Moved, Touched};
+    use souk_protocol::{Amount, Text};
+
+    #[test]
+    fn a_hold_that_nobody_settled_is_an_error_at_the_end() {
+        let treasury = Arc::new(Treasury::new(1, 10));
+        let (tenant, currency) = (TenantIndex(0), Text::new("USDT").expect("a code"));
+        treasury.define_currency(tenant, currency);
+        treasury.set_account(tenant, FEE_ACCOUNT, &AccountTerms::FEES);
+        let credit = Movement {
+            business: Text::new("test").expect("a name"),
+            business_id: 1,
+            from: None,
+            to: Some(FEE_ACCOUNT),
+            currency,
+            scale: 6,
+            amount: Amount(10),
+        };
+        let moved = Moved {
+            movement: &credit,
+            control_seq: 1,
+            transact_time: 0,
+        };
+        treasury.move_money(tenant, &moved, &mut Touched::default());
+        let closing = Closing {
+            treasury: Arc::clone(&treasury),
+            tenants: vec![TenantId(1)],
+            recording: None,
+        };
+        assert!(closing.close().is_ok());
+        treasury
+            .take(tenant, FEE_ACCOUNT, currency, Amount(4))
+            .expect("ten are there");
+        let error = closing.close().expect_err("four are under way");
+        assert!(matches!(error, StopError::Ledger(_)), "{error}");
     }
 }

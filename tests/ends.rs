@@ -88,5 +88,5 @@ fn a_drain_does_not_wait_for_connections_that_never_log_on() {
         assert!(terminate.retry_after_ms > 0);
     }
     drop((silent, halfway));
-    drained.join().unwrap();
+    drained.join().unwrap().unwrap();
 }

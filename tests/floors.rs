@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["handoff"],
     &["treasury", "directory"],
     &["gateway", "matcher", "journal", "publisher"],
-    &["threads", "bootstrap"],
+    &["threads", "bootstrap", "audit"],
     &["administrator"],
     &["node"],
     &["server"],

@@ -14,6 +14,8 @@ mod refusals;
 mod running;
 #[path = "money/soak.rs"]
 mod soak;
+#[path = "money/strangers.rs"]
+mod strangers;
 mod support;
 #[path = "money/told.rs"]
 mod told;

@@ -62,7 +62,7 @@ fn a_client_written_from_the_document_trades_with_a_live_server() {
     let output = python(["trade", &host, &port, &arguments[0], &arguments[1]]);
     let checks = passed(&output);
     assert!(checks > 340, "{checks} checks");
-    server.drain();
+    server.drain().unwrap();
 }
 
 const MARKET: &str = r#"

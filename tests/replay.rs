@@ -1,5 +1,6 @@
 //! Recorded order flow through a live node, over TCP, in two tenants at once: the executions and
-//! books that come back are those a correct price-time engine must produce.
+//! books that come back are those a correct price-time engine must produce, and the balances at the
+//! end those that follow from the executions: several accounts, funded over the wire, and fees.
 //!
 //! Real exchange data are not part of the project. They are looked for in the folder that
 //! `SOUK_REAL_DATA` names, or else in `../shared/data`; where there are none the test says so. The
@@ -17,7 +18,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use node::Node;
-use souk_loadgen::replay::{Played, Set, compare, replay};
+use souk_loadgen::money::FEE_ACCOUNT;
+use souk_loadgen::replay::{MoneySeen, Played, Set, compare, replay};
+use souk_protocol::Amount;
 
 fn recorded_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/recorded")
@@ -46,6 +49,7 @@ fn check(node: &Node, set: &Set, first_market: u32) -> Vec<Played> {
             tenant.tenant,
             differences.join("\n")
         );
+        check_money(set, tenant, verdict.balances);
         println!(
             "{} tenant {}: {} inputs, {} executions, {} books, {} orders at the end, in {:?}",
             set.name,
@@ -58,6 +62,43 @@ fn check(node: &Node, set: &Set, first_market: u32) -> Vec<Played> {
         );
     }
     played
+}
+
+/// The comparison saw money: all balances, in executions of all kinds, with fees.
+fn check_money(set: &Set, played: &Played, balances: Option<usize>) {
+    let name = &set.name;
+    let money = played.money.as_ref().unwrap();
+    let balances = balances.unwrap();
+    // Base and quote of four accounts, and the fees.
+    let gained = earned(money);
+    let (between, alone) = money.parties(&played.trades);
+    let held = money.after.values().filter(|entry| entry.held.0 > 0);
+    println!(
+        "{name} tenant {}: {balances} balances, {} of them held from; {between} executions \
+         between accounts, {alone} of an account with itself; fees {gained}",
+        played.tenant,
+        held.count(),
+    );
+    assert!(money.credits.values().all(|amount| *amount > Amount(0)));
+    if between > 100 {
+        assert_eq!(balances, 9, "{name}: balances");
+        assert!(alone > 0 && gained > 0, "{name}: all kinds of executions");
+    }
+}
+
+/// What the fee account gained.
+fn earned(money: &MoneySeen) -> u64 {
+    let of_fees = |balances: &std::collections::BTreeMap<_, _>| {
+        let quotes = money.terms.values().map(|terms| terms.quote);
+        let entry = |quote| balances.get(&(FEE_ACCOUNT, quote)).copied();
+        let mut totals = quotes.filter_map(entry);
+        totals
+            .next()
+            .map_or(0, |entry: souk_protocol::message::BalanceEntry| {
+                entry.total.0
+            })
+    };
+    of_fees(&money.after) - of_fees(&money.before)
 }
 
 /// The folders of real data, if there are some.
@@ -100,7 +141,8 @@ fn real_order_flow_comes_out_as_expected_in_two_tenants_at_once() {
     }
     let limits = "[limits]\nmax_inflight = 4096\norder_rate = 10000000\norder_burst = 1000000\n\
                   cancel_rate = 10000000\ncancel_burst = 1000000";
-    let node = Node::start(markets, limits);
+    // The largest of these sets has prices and quantities that leave no room for smaller units.
+    let node = Node::start_with_scale(markets, limits, 0);
     let mut first_market = 1;
     for set in &sets {
         check(&node, set, first_market);
@@ -115,6 +157,10 @@ fn the_recorded_stream_comes_out_as_expected_in_every_layout() {
         let node = Node::start(2, &format!("[threads]\nlayout = \"{layout}\""));
         let played = check(&node, &set, 1);
         assert!(played[0].trades.len() > 1_000, "the stream trades");
+        for tenant in &played {
+            let money = tenant.money.as_ref().unwrap();
+            assert!(money.before.is_empty(), "all money came over the wire");
+        }
     }
 }
 
@@ -160,11 +206,16 @@ fn a_node_with_little_room_gets_every_input_all_the_same() {
     assert!(resent > 0, "the queue was never full");
 }
 
+/// The recorded stream as both tenants saw it, replayed once for all tests that make it wrong.
+fn recorded_played(set: &Set) -> &'static [Played] {
+    static PLAYED: std::sync::OnceLock<Vec<Played>> = std::sync::OnceLock::new();
+    PLAYED.get_or_init(|| play(&Node::start(2, ""), set, 1))
+}
+
 /// A replay and a set with one thing made wrong; the comparison must say what.
 fn check_corrupted(said: &str, corrupt: impl Fn(&mut Set)) {
-    static PLAYED: std::sync::OnceLock<Vec<Played>> = std::sync::OnceLock::new();
     let mut set = Set::read(&recorded_folder()).unwrap();
-    let played = PLAYED.get_or_init(|| play(&Node::start(2, ""), &set, 1));
+    let played = recorded_played(&set);
     assert!(compare(&set, &played[0]).is_equal());
     corrupt(&mut set);
     for tenant in played {
@@ -211,6 +262,78 @@ fn a_corrupted_book_is_noticed() {
     check_corrupted("order of the final book 1 must be", |set| {
         set.final_book.as_mut().unwrap()[0].qty += 1;
     });
+}
+
+/// A replay with one balance told wrong; the comparison must say whose.
+fn check_wrong_money(said: &str, corrupt: impl Fn(&mut Played)) {
+    let set = Set::read(&recorded_folder()).unwrap();
+    for mut tenant in recorded_played(&set).iter().cloned() {
+        corrupt(&mut tenant);
+        let verdict = compare(&set, &tenant);
+        let differences = verdict.differences.first.join("\n");
+        assert!(
+            differences.contains(said),
+            "{said:?} is not in: {differences}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_balance_is_noticed() {
+    fn balance(played: &mut Played, of: usize) -> &mut souk_protocol::message::BalanceEntry {
+        let money = played.money.as_mut().unwrap();
+        money.after.values_mut().nth(of).unwrap()
+    }
+    check_wrong_money("balance of account 1 in BASE must be", |played| {
+        balance(played, 0).total.0 += 1;
+    });
+    check_wrong_money("balance of account 2 in QUOTE must be", |played| {
+        balance(played, 3).held.0 += 1;
+    });
+    check_wrong_money("balance of account 4 in QUOTE must be", |played| {
+        balance(played, 7).available.0 -= 1;
+    });
+    check_wrong_money("balance of account 4294967295 in QUOTE must be", |played| {
+        balance(played, 8).total.0 -= 1;
+    });
+    check_wrong_money("QUOTE must be there in all", |played| {
+        balance(played, 8).total.0 -= 1;
+    });
+    check_wrong_money("fees of execution 3 must be", |played| {
+        played.fees[2].0 += 1
+    });
+    check_wrong_money("fees of execution 4 must be", |played| {
+        played.fees[3].1 -= 1
+    });
+}
+
+#[test]
+fn rates_that_are_not_the_accounts_make_a_difference() {
+    let set = Set::read(&recorded_folder()).unwrap();
+    let node = Node::start(2, "");
+    let mut money = node.money.clone();
+    money.rates.taker_ppm += 1;
+    let mut tenants = node.tenants(1);
+    tenants
+        .iter_mut()
+        .for_each(|tenant| tenant.money = Some(&money));
+    for played in replay(node.address(), &set, &tenants).unwrap() {
+        let differences = compare(&set, &played).differences.first.join("\n");
+        assert!(differences.contains("fees of execution"), "{differences}");
+    }
+}
+
+#[test]
+fn without_money_no_order_is_taken_and_the_comparison_says_so() {
+    let set = Set::read(&recorded_folder()).unwrap();
+    let node = Node::start(2, "");
+    let mut tenants = node.tenants(1);
+    tenants.iter_mut().for_each(|tenant| tenant.money = None);
+    for played in replay(node.address(), &set, &tenants).unwrap() {
+        assert!(played.trades.is_empty());
+        let differences = compare(&set, &played).differences.first.join("\n");
+        assert!(differences.contains("InsufficientFunds"), "{differences}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 use souk_protocol::{AMOUNT_MAX, Amount, Price, Qty, RejectReason, Side};
 
 /// Rates and their bounds are parts of this: a rate of 1,000 is 0.1 percent of the notional.
@@ -127,19 +128,32 @@ impl FeeTable {
 pub fn fee(notional: Amount, ppm: i32) -> Option<i64> {
     const WHOLE: u64 = PPM as u64;
     let rate = u64::from(ppm.unsigned_abs());
-    // n x r / w = (n / w) x r + (n mod w) x r / w, and nothing of it is wider than 64 bits for a
-    // legal rate.
-    let whole = (notional.0 / WHOLE).checked_mul(rate)?;
-    let size = whole.checked_add(notional.0 % WHOLE * rate / WHOLE)?;
-    let size = i64::try_from(size).ok()?;
-    Some(if ppm < 0 { -size } else { size })
+    let size = match notional.0.checked_mul(rate) {
+        // No truncation: it is below 2^64 / 10^6.
+        Some(product) => (product / WHOLE) as i64,
+        None => wide_fee(notional, rate)?,
+    };
+    Some(select_unpredictable(ppm < 0, -size, size))
+}
+
+/// The fee where notional times rate is wider than 64 bits.
+#[cold]
+fn wide_fee(notional: Amount, rate: u64) -> Option<i64> {
+    // No overflow: 64 and 32 bits.
+    let product = u128::from(notional.0) * u128::from(rate);
+    i64::try_from(product / u128::from(PPM.unsigned_abs())).ok()
 }
 
 /// `amount` if it is legal.
 #[inline]
-fn legal(amount: u128) -> Option<Amount> {
-    // No truncation: it is compared before.
-    (amount <= u128::from(AMOUNT_MAX.0)).then_some(Amount(amount as u64))
+fn legal(amount: u64) -> Option<Amount> {
+    (amount <= AMOUNT_MAX.0).then_some(Amount(amount))
+}
+
+/// The product of what may be prices, lots and units, if it is a legal amount.
+#[inline]
+fn product(price: u64, qty: u64, unit: u64) -> Option<Amount> {
+    legal(price.checked_mul(qty)?.checked_mul(unit)?)
 }
 
 /// A bound plus the worst fee on it. `None` if it does not fit.
@@ -147,7 +161,7 @@ fn legal(amount: u128) -> Option<Amount> {
 #[inline]
 pub fn with_worst_fee(bound: Amount, rates: FeeRates) -> Option<Amount> {
     let fee = fee(bound, rates.worst_ppm())?;
-    legal(u128::from(bound.0) + u128::from(fee.unsigned_abs()))
+    legal(bound.0.checked_add(fee.unsigned_abs())?)
 }
 
 /// What ticks and lots of a market are in money.
@@ -164,17 +178,14 @@ impl Units {
     #[must_use]
     #[inline]
     pub fn notional(self, price: Price, qty: Qty) -> Option<Amount> {
-        let price = u64::try_from(price.0).ok()?;
-        // No overflow: each factor is 64 bits.
-        let tick_lots = legal(u128::from(price) * u128::from(qty.0))?;
-        legal(u128::from(tick_lots.0) * u128::from(self.notional_unit))
+        product(u64::try_from(price.0).ok()?, qty.0, self.notional_unit)
     }
 
     /// What `qty` lots are in base currency. `None` if it is not a legal amount.
     #[must_use]
     #[inline]
     pub fn base(self, qty: Qty) -> Option<Amount> {
-        legal(u128::from(qty.0) * u128::from(self.lot_units))
+        product(1, qty.0, self.lot_units)
     }
 
     /// What an open order holds: for a buy order quote currency, for a sell order base currency.
@@ -182,10 +193,14 @@ impl Units {
     #[must_use]
     #[inline]
     pub fn need(self, side: Side, price: Price, leaves: Qty, rates: FeeRates) -> Option<Amount> {
-        match side {
-            Side::Buy => with_worst_fee(self.notional(price, leaves)?, rates),
-            Side::Sell => self.base(leaves),
-        }
+        // A side is as good as random: no branch. What a sell order needs is so many lots at a price
+        // of one, without a fee.
+        let buys = side == Side::Buy;
+        let price = u64::try_from(select_unpredictable(buys, price.0, 1)).ok()?;
+        let unit = select_unpredictable(buys, self.notional_unit, self.lot_units);
+        let worst = select_unpredictable(buys, rates.worst_ppm(), 0);
+        let bound = product(price, leaves.0, unit)?;
+        legal(bound.0.checked_add(fee(bound, worst)?.unsigned_abs())?)
     }
 }
 

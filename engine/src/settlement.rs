@@ -4,8 +4,8 @@
 //! Must never: look at a market or a balance. Whoever reads the stream later gets the same changes.
 
 use crate::{
-    Canceled, Command, Event, FeeTable, FeeTier, MarketSpec, OrderView, SelfTradePrevented, Trade,
-    Units,
+    Canceled, Command, Event, FeeTable, FeeTier, MarketSpec, OrderView, Replaced,
+    SelfTradePrevented, Trade, Units,
 };
 use souk_protocol::{AccountId, Amount, OrderId, Price, Qty, Side};
 
@@ -51,6 +51,12 @@ pub struct BalanceChange {
 pub trait BalanceSink {
     /// One change, not nothing.
     fn change(&mut self, change: BalanceChange);
+
+    /// What a trade changes in both balances of one account, in this order; neither is nothing.
+    #[inline]
+    fn change_both(&mut self, changes: [BalanceChange; 2]) {
+        changes.into_iter().for_each(|change| self.change(change));
+    }
 
     /// What the command earned in fees, in quote currency, not 0. Told once, at the end.
     fn earn(&mut self, fees: Amount);
@@ -118,33 +124,112 @@ impl Settlement {
         events: &[Event],
         sink: &mut S,
     ) {
-        let Some(first) = events.first() else {
+        let fee_tier = match command {
+            Command::New(new) => new.fee_tier,
+            _ => FeeTier::default(),
+        };
+        self.settle_at(command, fee_tier, hold, events, sink);
+    }
+
+    /// [`Self::settle`] of a command as its client gave it: if it is a new order, `fee_tier` is the
+    /// one that it got.
+    ///
+    /// # Panics
+    /// As [`Self::settle`].
+    #[inline]
+    pub fn settle_at<S: BalanceSink>(
+        &mut self,
+        command: &Command,
+        fee_tier: FeeTier,
+        hold: Amount,
+        events: &[Event],
+        sink: &mut S,
+    ) {
+        let Some((first, rest)) = events.split_first() else {
             return;
         };
-        let mut incoming = self.incoming(command, hold, first);
+        match (command, first) {
+            // Nothing met it, as most orders: all of it rests.
+            (Command::New(new), Event::Accepted(accepted)) if rest.is_empty() => {
+                let need = signed(self.need(new.side, accepted.price, new.qty, fee_tier));
+                let available = signed(hold) - need;
+                assert!(available >= 0, "a hold is enough: {available}");
+                let change = BalanceChange {
+                    account: new.account,
+                    currency: PairCurrency::paid_by(new.side),
+                    total: 0,
+                    held: need,
+                    available,
+                };
+                tell(change, sink);
+            }
+            (Command::New(new), Event::Accepted(accepted)) => {
+                let incoming = Incoming {
+                    order_id: accepted.order_id,
+                    account: new.account,
+                    side: new.side,
+                    fee_tier,
+                    price: accepted.price,
+                    leaves: new.qty,
+                    old_need: 0,
+                    means: signed(hold),
+                    spent: 0,
+                    received: 0,
+                };
+                self.settle_incoming(incoming, rest, sink);
+            }
+            (Command::Replace(_), Event::Replaced(replaced)) => {
+                let incoming = self.replaced(replaced, hold);
+                self.settle_incoming(incoming, rest, sink);
+            }
+            _ => {
+                assert_eq!(hold.0, 0, "only an order that goes on holds: {first:?}");
+                self.settle_others(command, events, sink);
+            }
+        }
+    }
+
+    /// Settles a command that brings an order in or changes one, from the events after the one that
+    /// says so.
+    #[inline]
+    fn settle_incoming<S: BalanceSink>(
+        &self,
+        mut incoming: Incoming,
+        events: &[Event],
+        sink: &mut S,
+    ) {
         let mut fees = 0;
         for event in events {
             match event {
-                Event::Trade(trade) => {
-                    let taker = incoming.as_mut().expect("a trade has a taker");
-                    fees += self.settle_trade(trade, taker, sink);
+                Event::Trade(trade) => fees += self.settle_trade(trade, &mut incoming, sink),
+                Event::Canceled(canceled) if canceled.order.order_id == incoming.order_id => {
+                    incoming.leaves = Qty(0);
                 }
-                Event::Canceled(canceled) => {
-                    self.settle_cancel(canceled, incoming.as_mut(), sink);
-                }
+                Event::Canceled(canceled) => self.settle_cancel(canceled, sink),
                 Event::SelfTradePrevented(prevented) => {
-                    let taker = incoming.as_mut().expect("who is prevented is a taker");
-                    self.settle_prevented(prevented, taker, sink);
+                    self.settle_prevented(prevented, &mut incoming, sink);
                 }
-                Event::FeesAdded { tier } => self.add_fees(command, *tier),
                 _ => {}
             }
         }
-        if let Some(incoming) = incoming {
-            self.finish(&incoming, sink);
-        }
+        self.finish(&incoming, sink);
         if fees > 0 {
             sink.earn(Amount(fees.cast_unsigned()));
+        }
+    }
+
+    /// Settles a command without an order that goes on.
+    #[inline]
+    fn settle_others<S: BalanceSink>(&mut self, command: &Command, events: &[Event], sink: &mut S) {
+        for event in events {
+            match event {
+                Event::Canceled(canceled) => self.settle_cancel(canceled, sink),
+                Event::FeesAdded { tier } => self.add_fees(command, *tier),
+                Event::Trade(_) | Event::SelfTradePrevented(_) => {
+                    unreachable!("who meets an order is a taker: {event:?}")
+                }
+                _ => {}
+            }
         }
     }
 
@@ -187,44 +272,23 @@ impl Settlement {
         &self.fees
     }
 
-    /// The order that goes on: the accepted one of a new order, the changed one of a replace.
-    #[inline]
-    fn incoming(&self, command: &Command, hold: Amount, first: &Event) -> Option<Incoming> {
-        match (command, first) {
-            (Command::New(new), Event::Accepted(accepted)) => Some(Incoming {
-                order_id: accepted.order_id,
-                account: new.account,
-                side: new.side,
-                fee_tier: new.fee_tier,
-                price: accepted.price,
-                leaves: new.qty,
-                old_need: 0,
-                means: signed(hold),
-                spent: 0,
-                received: 0,
-            }),
-            (Command::Replace(_), Event::Replaced(replaced)) => {
-                let order = &replaced.order;
-                let (price, leaves) = (replaced.old_price, replaced.old_leaves);
-                let old_need = signed(self.need(order.side, price, leaves, order.fee_tier));
-                Some(Incoming {
-                    order_id: order.order_id,
-                    account: order.account,
-                    side: order.side,
-                    fee_tier: order.fee_tier,
-                    price: replaced.price,
-                    leaves: order.leaves,
-                    old_need,
-                    means: (old_need.checked_add(signed(hold)))
-                        .expect("what an account holds is within its total"),
-                    spent: 0,
-                    received: 0,
-                })
-            }
-            _ => {
-                assert_eq!(hold.0, 0, "only an order that goes on holds: {first:?}");
-                None
-            }
+    /// The order that a replace changed.
+    fn replaced(&self, replaced: &Replaced, hold: Amount) -> Incoming {
+        let order = &replaced.order;
+        let (price, leaves) = (replaced.old_price, replaced.old_leaves);
+        let old_need = signed(self.need(order.side, price, leaves, order.fee_tier));
+        let means = old_need.checked_add(signed(hold));
+        Incoming {
+            order_id: order.order_id,
+            account: order.account,
+            side: order.side,
+            fee_tier: order.fee_tier,
+            price: replaced.price,
+            leaves: order.leaves,
+            old_need,
+            means: means.expect("what an account holds is within its total"),
+            spent: 0,
+            received: 0,
         }
     }
 
@@ -270,8 +334,11 @@ impl Settlement {
             Side::Buy => {
                 taker.spent += paid;
                 taker.received += base;
-                tell(of_maker(PairCurrency::Base, -base, -base), sink);
-                tell(of_maker(PairCurrency::Quote, got, 0), sink);
+                tell_both(
+                    of_maker(PairCurrency::Base, -base, -base),
+                    of_maker(PairCurrency::Quote, got, 0),
+                    sink,
+                );
             }
             Side::Sell => {
                 let less = self.need_less(&trade.maker, trade.price, trade.qty);
@@ -280,8 +347,11 @@ impl Settlement {
                 } else {
                     taker.spent += base;
                     taker.received += got;
-                    tell(of_maker(PairCurrency::Quote, -paid, -less), sink);
-                    tell(of_maker(PairCurrency::Base, base, 0), sink);
+                    tell_both(
+                        of_maker(PairCurrency::Quote, -paid, -less),
+                        of_maker(PairCurrency::Base, base, 0),
+                        sink,
+                    );
                 }
             }
         }
@@ -294,20 +364,10 @@ impl Settlement {
     }
 
     #[inline]
-    fn settle_cancel<S: BalanceSink>(
-        &self,
-        canceled: &Canceled,
-        incoming: Option<&mut Incoming>,
-        sink: &mut S,
-    ) {
+    fn settle_cancel<S: BalanceSink>(&self, canceled: &Canceled, sink: &mut S) {
         let order = &canceled.order;
-        match incoming {
-            Some(incoming) if incoming.order_id == order.order_id => incoming.leaves = Qty(0),
-            _ => {
-                let need = self.need(order.side, canceled.price, order.leaves, order.fee_tier);
-                release(order, signed(need), sink);
-            }
-        }
+        let need = self.need(order.side, canceled.price, order.leaves, order.fee_tier);
+        release(order, signed(need), sink);
     }
 
     fn settle_prevented<S: BalanceSink>(
@@ -353,7 +413,9 @@ impl Settlement {
             held: rest - incoming.old_need,
             available,
         };
-        tell(paid, sink);
+        if incoming.received == 0 {
+            return tell(paid, sink);
+        }
         let received = BalanceChange {
             account,
             currency: PairCurrency::paid_by(side.opposite()),
@@ -361,7 +423,7 @@ impl Settlement {
             held: 0,
             available: incoming.received,
         };
-        tell(received, sink);
+        tell_both(paid, received, sink);
     }
 
     #[cold]
@@ -388,9 +450,25 @@ fn release<S: BalanceSink>(order: &OrderView, need: i64, sink: &mut S) {
 
 #[inline]
 fn tell<S: BalanceSink>(change: BalanceChange, sink: &mut S) {
-    if (change.total, change.held, change.available) != (0, 0, 0) {
+    if !is_nothing(&change) {
         sink.change(change);
     }
+}
+
+/// Tells of both balances of an account.
+#[inline]
+fn tell_both<S: BalanceSink>(first: BalanceChange, second: BalanceChange, sink: &mut S) {
+    if is_nothing(&first) || is_nothing(&second) {
+        tell(first, sink);
+        tell(second, sink);
+    } else {
+        sink.change_both([first, second]);
+    }
+}
+
+#[inline]
+const fn is_nothing(change: &BalanceChange) -> bool {
+    change.total | change.held | change.available == 0
 }
 
 /// The fee on a legal amount at a legal rate, which always fits.

@@ -101,6 +101,7 @@ impl Harness {
             shared,
             mut matchers,
             administrator,
+            ..
         } = Node::new(&config, 1, None).expect("good markets");
         let client = |nonce| Client {
             session: Session::new(

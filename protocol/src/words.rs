@@ -292,9 +292,9 @@ wire_enum! {
         TransferIn = 3,
         /// Money went to another account of the tenant.
         TransferOut = 4,
-        /// Trades of one message to a market, their fees included.
+        /// Trades in a market, their fees included.
         Trade = 5,
-        /// Fees of the trades of one message to a market, paid to the tenant's fee account.
+        /// Fees of trades in a market, paid to the tenant's fee account.
         Fee = 6,
     }
 }

@@ -9,11 +9,12 @@ mod resolve;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use souk_protocol::{AccountId, KeyId, TenantId};
 
-use crate::control::{Control, Effect};
+use crate::control::{Control, ControlCommand, Effect};
 
 pub use error::ConfigError;
 pub use raw::Overrides;
@@ -61,6 +62,8 @@ pub struct ServerConfig {
     pub outbox_bytes_max: usize,
     /// How long a drain waits for answers before it closes anyway.
     pub drain_timeout: Duration,
+    /// The new file that all streams are recorded to.
+    pub record_to: Option<PathBuf>,
 }
 
 /// Threads and where they run.
@@ -132,7 +135,9 @@ pub struct TenantConfig {
     pub name: String,
     /// What it begins with: currencies, markets, accounts, fundings.
     pub control: Control,
-    /// What led there, in order.
+    /// The commands that led there, in order.
+    pub commands: Vec<ControlCommand>,
+    /// What each of them led to.
     pub effects: Vec<Effect>,
     /// Its keys.
     pub keys: Vec<KeyConfig>,

@@ -53,6 +53,7 @@ pub(super) struct RawServer {
     pub logon_rate: Option<Spanned<u64>>,
     pub outbox_bytes_max: Option<Spanned<u64>>,
     pub drain_timeout_ms: Option<Spanned<u64>>,
+    pub record_to: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use souk_protocol::message::BATCH_ENTRIES_MAX;
@@ -154,7 +155,22 @@ fn resolve_server(
             5_000,
             0..=600_000,
         )?,
+        record_to: resolve_record_to(source, raw)?,
     })
+}
+
+fn resolve_record_to(source: &Source<'_>, raw: &RawServer) -> Result<Option<PathBuf>, ConfigError> {
+    match &raw.record_to {
+        Some(given) if given.get_ref().is_empty() => Err(source.error(
+            "record_to",
+            given.span(),
+            "\"\"",
+            "must be the path of a new file",
+            "name a file, or leave the key out to record nothing",
+        )),
+        Some(given) => Ok(Some(PathBuf::from(given.get_ref()))),
+        None => Ok(None),
+    }
 }
 
 fn resolve_listen(

@@ -3,7 +3,7 @@
 use souk_protocol::message::{CreateAccount, UpdateAccount};
 use souk_protocol::{AccountId, AccountStatus, FeeGroup, RejectReason, StpGroup, Text};
 
-use super::{ACCOUNTS_MAX, Control, Effect, ExternalId, is_name};
+use super::{ACCOUNTS_MAX, Control, Effect, ExternalId};
 
 /// The account that a tenant's fees go to. Every tenant has it from its first moment; money can be
 /// transferred from it, and it places no orders.
@@ -44,7 +44,7 @@ impl Control {
             return Err(RejectReason::TenantLimitReached);
         }
         let named = m.external_id != Text([0; 32]);
-        if named && !is_name(&m.external_id) {
+        if named && !m.external_id.is_name() {
             return Err(RejectReason::NameNotLegal);
         }
         if named && self.external_ids.contains_key(&m.external_id.0) {
@@ -67,6 +67,9 @@ impl Control {
     }
 
     pub(super) fn update_account(&mut self, m: &UpdateAccount) -> Result<Effect, RejectReason> {
+        if m.account == FEE_ACCOUNT {
+            return Err(RejectReason::FeeAccountFixed);
+        }
         let terms = self
             .accounts
             .get_mut(&m.account)

@@ -3,7 +3,7 @@
 use souk_protocol::message::{CreateCurrency, CurrencyDefinition, UpdateCurrency};
 use souk_protocol::{AMOUNT_MAX, Amount, RejectReason, Reserved, SCALE_MAX};
 
-use super::{CURRENCIES_MAX, Control, CurrencyCode, Effect, is_name};
+use super::{CURRENCIES_MAX, Control, Effect};
 
 /// A currency, and how much of it there is.
 #[derive(Clone, Copy, Debug)]
@@ -13,16 +13,9 @@ pub(super) struct Currency {
     pub supply: Amount,
 }
 
-/// Whether this may be the code of a currency: 1 to 8 of `A` to `Z` and `0` to `9`.
-#[must_use]
-pub fn is_currency_code(code: &CurrencyCode) -> bool {
-    let legal = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
-    is_name(code) && code.as_str().bytes().all(legal)
-}
-
 impl Control {
     pub(super) fn create_currency(&mut self, m: &CreateCurrency) -> Result<Effect, RejectReason> {
-        if !is_currency_code(&m.code) {
+        if !m.code.is_currency_code() {
             return Err(RejectReason::NameNotLegal);
         }
         if m.scale > SCALE_MAX {

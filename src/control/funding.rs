@@ -6,7 +6,7 @@ use souk_protocol::{
     AMOUNT_MAX, AccountId, AccountStatus, Amount, CurrencyStatus, RejectReason, Text,
 };
 
-use super::{Control, CurrencyCode, Custody, Effect, Funds, is_name};
+use super::{Control, CurrencyCode, Custody, Effect, Funds};
 
 /// Money that moves. Without `from` it comes from outside, without `to` it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +117,7 @@ impl Control {
         if let Some(record) = self.fundings.get(&m.key()) {
             return if record.is_of(m) {
                 Ok(Effect::Repeated {
+                    movement: *m,
                     control_seq: record.control_seq,
                 })
             } else {
@@ -149,7 +150,7 @@ impl Control {
         if self.custody == Custody::External {
             return Err(RejectReason::ExternalCustody);
         }
-        if !is_name(&m.business) {
+        if !m.business.is_name() {
             return Err(RejectReason::NameNotLegal);
         }
         if m.business_id == 0 {

@@ -4,9 +4,9 @@ use souk_engine::{FeeRates, FeeTable, MarketLimits, MarketSpec, Units};
 use souk_protocol::message::{
     CreateMarket, MarketDefinition, SetFees, SetMarketLimits, SetMarketState,
 };
-use souk_protocol::{CurrencyStatus, MarketId, RejectReason, Reserved, SCALE_MAX};
+use souk_protocol::{CurrencyStatus, MarketId, Ppm, RejectReason, Reserved, SCALE_MAX};
 
-use super::{Control, CurrencyCode, Effect, MARKETS_MAX, is_name};
+use super::{Control, CurrencyCode, Effect, MARKETS_MAX};
 
 /// Everything a market is made with.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,7 +107,7 @@ impl Control {
         if m.market.0 == 0 {
             return Err(RejectReason::IdMustNotBeZero);
         }
-        if !is_name(&m.symbol) {
+        if !m.symbol.is_name() {
             return Err(RejectReason::NameNotLegal);
         }
         if self.markets.contains_key(&m.market) || self.symbols.contains(&m.symbol.0) {
@@ -172,10 +172,7 @@ impl Control {
     }
 
     pub(super) fn set_fees(&mut self, m: &SetFees) -> Result<Effect, RejectReason> {
-        let rates = FeeRates {
-            maker_ppm: m.maker_ppm.0,
-            taker_ppm: m.taker_ppm.0,
-        };
+        let rates = rates(m.maker_ppm, m.taker_ppm);
         self.market(m.market)?.fees.add(rates)?;
         Ok(Effect::Fees {
             market: m.market,
@@ -199,10 +196,7 @@ impl MarketTerms {
             scale: m.lot_scale,
         };
         let units = units(tick, lot, base_scale, quote_scale).map_err(UnitsError::reason)?;
-        let rates = FeeRates {
-            maker_ppm: m.maker_ppm.0,
-            taker_ppm: m.taker_ppm.0,
-        };
+        let rates = rates(m.maker_ppm, m.taker_ppm);
         if !rates.are_legal() {
             return Err(RejectReason::FeesOutOfRange);
         }
@@ -256,6 +250,13 @@ impl MarketTerms {
     #[must_use]
     pub const fn id(&self) -> MarketId {
         self.definition.market
+    }
+}
+
+const fn rates(maker: Ppm, taker: Ppm) -> FeeRates {
+    FeeRates {
+        maker_ppm: maker.0,
+        taker_ppm: taker.0,
     }
 }
 

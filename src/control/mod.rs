@@ -24,7 +24,6 @@ use souk_protocol::message::{
 use souk_protocol::{AccountId, Amount, FeeGroup, MarketId, MarketState, RejectReason, Text};
 
 pub use account::{AccountTerms, FEE_ACCOUNT};
-pub use currency::is_currency_code;
 pub use funding::Movement;
 pub use market::{MarketTerms, Step, UnitsError, tell_limits, units};
 
@@ -123,12 +122,20 @@ pub enum Effect {
     Moved(Movement),
     /// The same funding was done before; nothing moves.
     Repeated {
+        /// What was moved then.
+        movement: Movement,
         /// The number it was done under.
         control_seq: u64,
     },
 }
 
 impl ControlCommand {
+    /// Whether it takes a place in the node's tables.
+    #[must_use]
+    pub const fn takes_a_place(&self) -> bool {
+        matches!(self, Self::CreateCurrency(_) | Self::CreateAccount(_))
+    }
+
     /// Whether it moves money.
     #[must_use]
     pub const fn is_funding(&self) -> bool {
@@ -262,10 +269,4 @@ impl Control {
             .get(&account)
             .ok_or(RejectReason::UnknownAccount)
     }
-}
-
-/// Whether a name is not empty, printable, and padded with zeros only.
-fn is_name<const N: usize>(name: &Text<N>) -> bool {
-    let text = name.as_str();
-    !text.is_empty() && Text::<N>::new(text).as_ref() == Some(name)
 }

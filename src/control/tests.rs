@@ -337,6 +337,12 @@ fn accounts_that_break_a_rule_are_refused() {
         reserved: Reserved,
     };
     refused(ControlCommand::UpdateAccount(update), R::UnknownAccount);
+    let fees = UpdateAccount {
+        account: FEE_ACCOUNT,
+        status: AccountStatus::Active,
+        ..update
+    };
+    refused(ControlCommand::UpdateAccount(fees), R::FeeAccountFixed);
     // Accounts without a name do not clash.
     let mut control = tenant();
     apply(&mut control, create(account(8, ""))).unwrap();
@@ -371,7 +377,13 @@ fn a_repeat_gets_the_first_answer_and_another_content_none() {
     assert!(matches!(first, Effect::Moved(_)));
     let seq = control.seq();
     for (command, expected) in [
-        (credit(7, 100), Ok(Effect::Repeated { control_seq: seq })),
+        (
+            credit(7, 100),
+            Ok(Effect::Repeated {
+                movement: Movement::from(&credit(7, 100)),
+                control_seq: seq,
+            }),
+        ),
         (credit(7, 101), Err(RejectReason::BusinessIdReused)),
     ] {
         assert_eq!(

@@ -3,6 +3,7 @@
 //!
 //! Must never: reach around the wire. What it shows, it learned as a client.
 
+mod money;
 mod probe;
 mod screen;
 mod watch;
@@ -52,11 +53,12 @@ struct DemoKey {
     private: Arc<PrivateKey>,
 }
 
-/// The three keys of a tenant.
+/// The keys of a tenant.
 struct TenantKeys {
     traffic: DemoKey,
     watch: DemoKey,
     probe: DemoKey,
+    treasury: DemoKey,
 }
 
 /// Runs the demo. `stop` ends it early.
@@ -101,8 +103,10 @@ pub fn run(options: &DemoOptions, stop: &AtomicBool) -> anyhow::Result<()> {
     show(&watches, &traffic, options, stop)?;
     let report = traffic.stop()?;
     drop(watches);
-    server.drain();
-    summary(&report)
+    let [acme, globex] = &tenants;
+    let money = money::prove_conservation(address, [&acme.treasury, &globex.treasury])?;
+    server.drain()?;
+    summary(&report, &money)
 }
 
 /// Draws the screen every second until the time is over.
@@ -161,11 +165,12 @@ fn start_traffic(
     config.warmup = Duration::from_millis(500);
     config.duration = None;
     config.markets_max = 1;
+    config.rates = Some(money::RATES);
     Ok(load::start(config)?)
 }
 
 /// What was verified, in words. A fault is an error.
-fn summary(report: &LoadReport) -> anyhow::Result<()> {
+fn summary(report: &LoadReport, money: &[String]) -> anyhow::Result<()> {
     let verified = &report.verified;
     println!();
     println!("stopped after {:.1} s", report.measured.as_secs_f64());
@@ -181,11 +186,15 @@ fn summary(report: &LoadReport) -> anyhow::Result<()> {
         "  books      {} recomputed from the reports, equal to the engine's level by level",
         verified.books_equal
     );
+    for (index, line) in money.iter().enumerate() {
+        println!("  {:<10} {line}", if index == 0 { "money" } else { "" });
+    }
     anyhow::ensure!(
         verified.done && verified.ok(),
         "the run is not sound: {:?}",
         verified.faults
     );
+    println!("             {}", verified.money);
     println!("  verified   0 lost, 0 answered twice, 0 across tenants");
     Ok(())
 }
@@ -215,6 +224,7 @@ fn tenant_keys(tenant: u32) -> anyhow::Result<TenantKeys> {
         traffic: key(1)?,
         watch: key(2)?,
         probe: key(3)?,
+        treasury: key(4)?,
     })
 }
 
@@ -223,36 +233,40 @@ fn config_text(tenants: &[TenantKeys; 2]) -> String {
         "[server]\nlisten = \"127.0.0.1:0\"\n[limits]\norder_rate = 10000000\norder_burst = 1000000\ncancel_rate = 10000000\ncancel_burst = 1000000\n",
     );
     for (index, (name, keys)) in TENANTS.iter().zip(tenants).enumerate() {
-        text += &format!(
-            "[[tenant]]\nid = {}\nname = \"{name}\"\n\
-             [[tenant.currency]]\ncode = \"BTC\"\nscale = 8\n\
-             [[tenant.currency]]\ncode = \"GOLD\"\nscale = 4\n\
-             [[tenant.currency]]\ncode = \"USDT\"\nscale = 6\n",
-            index + 1
-        );
+        text += &format!("[[tenant]]\nid = {}\nname = \"{name}\"\n", index + 1);
+        for money::Coins { code, scale, .. } in &money::COINS {
+            text += &format!("[[tenant.currency]]\ncode = \"{code}\"\nscale = {scale}\n");
+        }
         for (id, symbol, base, lot) in [
             (1, SYMBOL, "BTC", "0.0001"),
             (2, "GOLD-USDT", "GOLD", "0.01"),
         ] {
             text += &format!(
                 "[[tenant.market]]\nid = {id}\nsymbol = \"{symbol}\"\nbase = \"{base}\"\nquote = \"USDT\"\n\
-                 tick_size = \"0.01\"\nlot_size = \"{lot}\"\naccount_orders_max = 1000000\n"
+                 tick_size = \"0.01\"\nlot_size = \"{lot}\"\naccount_orders_max = 1000000\n\
+                 maker_ppm = {}\ntaker_ppm = {}\n",
+                money::RATES.maker_ppm,
+                money::RATES.taker_ppm
             );
         }
-        for account in 1..=6 {
+        let credit = money::COINS.map(|coins| format!("{} = \"{}\"", coins.code, coins.count));
+        for account in 1..=money::ACCOUNTS {
             text += &format!(
-                "[[tenant.account]]\nid = {account}\n\
-                 credit = {{ BTC = \"1000000000\", GOLD = \"1000000000000\", USDT = \"1000000000000\" }}\n"
+                "[[tenant.account]]\nid = {account}\ncredit = {{ {} }}\n",
+                credit.join(", ")
             );
         }
-        for (key, accounts) in [
-            (&keys.traffic, "[1, 2, 3, 4]"),
-            (&keys.watch, "[5]"),
-            (&keys.probe, "[6]"),
+        let usual = "\"trade\", \"market-data\"";
+        for (key, accounts, permissions) in [
+            (&keys.traffic, "[1, 2, 3, 4]", usual),
+            (&keys.watch, "[5]", usual),
+            (&keys.probe, "[6]", usual),
+            (&keys.treasury, "[]", "\"funding\""),
         ] {
             let public = keys::hex(&key.private.public());
             text += &format!(
-                "[[tenant.key]]\nid = {}\npublic_key = \"{public}\"\naccounts = {accounts}\n",
+                "[[tenant.key]]\nid = {}\npublic_key = \"{public}\"\naccounts = {accounts}\n\
+                 permissions = [{permissions}]\n",
                 key.id
             );
         }

@@ -18,7 +18,7 @@ use super::throttle::{Throttle, Verdict};
 use crate::config::KeyAccounts;
 use crate::directory::{KeyEntry, Route};
 use crate::handoff::{
-    Admission, BATCH_COMMANDS_MAX, Item, Lane, Link, Request, RequestOrigin, Seat, Submission,
+    BATCH_COMMANDS_MAX, CountsAs, Item, Lane, Link, Request, RequestOrigin, Seat, Submission,
 };
 
 /// Requests that are not orders or cancels (pings, lists, joins, subscriptions) per second.
@@ -166,23 +166,29 @@ impl Established {
         } else {
             &mut self.requests
         };
-        match throttle.take(1, now) {
-            Verdict::Admitted => {}
-            Verdict::Refused(retry_after_us) => {
-                if let Some(origin) = origin {
-                    let reason = RejectReason::SessionRateExceeded;
-                    self.reject_request(origin, reason, retry_after_us);
-                    return Next::Read;
-                }
-                return self.refuse_request(
-                    header,
-                    MarketId(0),
-                    RejectReason::SessionRateExceeded,
-                    retry_after_us,
-                );
-            }
+        let retry_after_us = match throttle.take(1, now) {
+            Verdict::Admitted => return self.admitted_request(header, origin, message, wall_ns),
+            Verdict::Refused(retry_after_us) => retry_after_us,
             Verdict::Flooding => return Next::Finish(RejectReason::SessionRateExceeded),
+        };
+        let reason = RejectReason::SessionRateExceeded;
+        match origin {
+            Some(origin) => {
+                self.reject_request(origin, reason, retry_after_us);
+                Next::Read
+            }
+            None => self.refuse_request(header, MarketId(0), reason, retry_after_us),
         }
+    }
+
+    /// A request whose rate has been looked at.
+    fn admitted_request(
+        &mut self,
+        header: &Header,
+        origin: Option<RequestOrigin>,
+        message: &ClientMessage<'_>,
+        wall_ns: u64,
+    ) -> Next {
         if let Some(origin) = origin {
             return self.tenant_request(origin, message);
         }
@@ -197,17 +203,7 @@ impl Established {
                 Next::Read
             }
             ClientMessage::MarketListRequest(_) => {
-                let catalogue = self.key.tenant.catalogue();
-                let mut frames: Vec<u8> = catalogue
-                    .markets()
-                    .flat_map(|definition| definition.frame(0))
-                    .collect();
-                let end = MarketListEnd {
-                    count: catalogue.markets().len() as u32,
-                    reserved: Reserved,
-                };
-                frames.extend_from_slice(&end.frame(0));
-                self.link.outbox.append(&frames);
+                self.tell_markets();
                 Next::Read
             }
             ClientMessage::JoinMarket(join) => {
@@ -228,6 +224,20 @@ impl Established {
             }
             _ => Next::Read,
         }
+    }
+
+    fn tell_markets(&self) {
+        let catalogue = self.key.tenant.catalogue();
+        let mut frames: Vec<u8> = catalogue
+            .markets()
+            .flat_map(|definition| definition.frame(0))
+            .collect();
+        let end = MarketListEnd {
+            count: catalogue.markets().len() as u32,
+            reserved: Reserved,
+        };
+        frames.extend_from_slice(&end.frame(0));
+        self.link.outbox.append(&frames);
     }
 
     fn subscribe(&mut self, header: &Header, subscribe: &Subscribe) -> Next {
@@ -258,7 +268,7 @@ impl Established {
         };
         let tenant = &self.key.tenant;
         let gauge = &self.shared.doors[route.matcher].gauge;
-        if let Err(reason) = gauge.admit(tenant.index, Admission::Cancel, 1) {
+        if let Err(reason) = gauge.admit(tenant.index, CountsAs::Cancel, 1) {
             return self.refuse_request(header, market, reason, RETRY_BUSY_US);
         }
         if matches!(request, Request::Unsubscribe) {
@@ -330,9 +340,9 @@ impl Established {
             ));
         }
         let kind = if cancels {
-            Admission::Cancel
+            CountsAs::Cancel
         } else {
-            Admission::Order
+            CountsAs::Order
         };
         self.take_room(route.matcher, kind, count)
             .map_err(|reason| Refusal::TooMuch(reason, RETRY_BUSY_US))?;
@@ -344,7 +354,7 @@ impl Established {
     fn take_room(
         &mut self,
         matcher: usize,
-        kind: Admission,
+        kind: CountsAs,
         count: u32,
     ) -> Result<(), RejectReason> {
         let room = &mut self.pending[matcher].room;
@@ -354,7 +364,7 @@ impl Established {
         let (gauge, tenant) = (&self.shared.doors[matcher].gauge, self.key.tenant.index);
         let many = BATCH_COMMANDS_MAX as u32;
         // Never for cancels: orders must not ride on room that was given to a cancel.
-        if kind == Admission::Order && gauge.admit(tenant, kind, many).is_ok() {
+        if kind == CountsAs::Order && gauge.admit(tenant, kind, many).is_ok() {
             *room += many;
         } else {
             gauge.admit(tenant, kind, count)?;

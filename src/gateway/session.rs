@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Sender;
 use souk_protocol::message::{
     AccountEntry, Challenge, Hello, Logon, LogonAck, LogonReject, SessionReject, Terminate,
 };
@@ -20,7 +21,7 @@ use super::established::Established;
 use super::registry::Registry;
 use crate::config::{KeyAccounts, Limits};
 use crate::directory::{Directory, KeyEntry};
-use crate::handoff::MatcherDoor;
+use crate::handoff::{MatcherDoor, Task};
 use crate::treasury::Treasury;
 
 /// When a node that takes no new work may be asked again.
@@ -50,6 +51,8 @@ pub struct Shared {
     pub cluster_id: u64,
     /// What an acknowledgement is worth.
     pub durability: Durability,
+    /// What the administrator has not done yet.
+    pub tasks: Sender<Task>,
     /// Settlements kept for each market.
     pub settlements_max: usize,
 }

@@ -12,13 +12,15 @@ use souk_protocol::{
 use super::established::{Established, RETRY_BUSY_US};
 use super::session::Next;
 use crate::control::{ControlCommand, Custody};
-use crate::handoff::{Admission, ControlRequest, Request, RequestOrigin};
+use crate::handoff::{ControlRequest, CountsAs, Request, RequestOrigin};
 
 const _: () = assert!(
     frame_len_with_group::<StatementReport, wire::StatementEntry>(STATEMENT_ENTRIES_MAX as usize)
         <= FRAME_FROM_SERVER_MAX as usize,
     "a page fits one frame"
 );
+/// Changes of markets that may wait for the administrator before no more are taken.
+const TASKS_WAITING_MAX: usize = 4_096;
 /// Balances that fit one frame.
 const BALANCES_PER_FRAME_MAX: usize = (FRAME_FROM_SERVER_MAX as usize
     - frame_len_with_group::<BalanceReport, wire::BalanceEntry>(0))
@@ -88,10 +90,13 @@ impl Established {
         if !allowed {
             return Err(RejectReason::PermissionDenied);
         }
+        if self.shared.tasks.len() >= TASKS_WAITING_MAX {
+            return Err(RejectReason::MarketBusy);
+        }
         let tenant = &self.key.tenant;
         let route = tenant.control;
         let gauge = &self.shared.doors[route.matcher].gauge;
-        gauge.admit(tenant.index, Admission::Order, 1)?;
+        gauge.admit(tenant.index, CountsAs::Order, 1)?;
         let request = Box::new(ControlRequest { origin, command });
         self.push(route, Request::Control(request), false);
         Ok(())
@@ -207,7 +212,7 @@ impl Established {
             return Err(RejectReason::TooManySubscriptions);
         }
         let gauge = &self.shared.doors[route.matcher].gauge;
-        gauge.admit(self.key.tenant.index, Admission::Order, 1)?;
+        gauge.admit(self.key.tenant.index, CountsAs::Order, 1)?;
         self.subscriptions.insert(m.market, route);
         self.ever_subscribed.insert(m.market, route);
         let from_number = m.from_number;

@@ -37,13 +37,13 @@ impl QueueGauge {
     pub fn admit(
         &self,
         tenant: TenantIndex,
-        lane: Admission,
+        kind: CountsAs,
         count: u32,
     ) -> Result<(), RejectReason> {
         let tenant = &self.tenants[tenant.0 as usize];
-        let (all_max, own_max) = match lane {
-            Admission::Cancel => (self.commands_max, self.tenant_max + self.commands_max / 8),
-            Admission::Order => (self.commands_max - self.commands_max / 8, self.tenant_max),
+        let (all_max, own_max) = match kind {
+            CountsAs::Cancel => (self.commands_max, self.tenant_max + self.commands_max / 8),
+            CountsAs::Order => (self.commands_max - self.commands_max / 8, self.tenant_max),
         };
         if tenant.load(Ordering::Relaxed).saturating_add(count) > own_max {
             return Err(RejectReason::TenantShareExceeded);
@@ -71,7 +71,7 @@ impl QueueGauge {
 
 /// What a message counts as when a queue is nearly full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
+pub enum CountsAs {
     /// May use the reserved part of the queue.
     Cancel,
     /// May not.
@@ -92,7 +92,7 @@ mod tests {
     }
 
     /// What can be admitted one by one, and why no more can.
-    fn fill(gauge: &QueueGauge, tenant: TenantIndex, kind: Admission) -> (u32, RejectReason) {
+    fn fill(gauge: &QueueGauge, tenant: TenantIndex, kind: CountsAs) -> (u32, RejectReason) {
         let mut count = 0;
         loop {
             match gauge.admit(tenant, kind, 1) {
@@ -106,15 +106,15 @@ mod tests {
     fn a_tenant_fills_its_share_with_orders_and_an_eighth_more_with_cancels() {
         let gauge = gauge();
         assert_eq!(
-            fill(&gauge, NOISY, Admission::Order),
+            fill(&gauge, NOISY, CountsAs::Order),
             (400, TenantShareExceeded)
         );
         assert_eq!(
-            fill(&gauge, NOISY, Admission::Cancel),
+            fill(&gauge, NOISY, CountsAs::Cancel),
             (100, TenantShareExceeded)
         );
         assert_eq!(
-            fill(&gauge, NOISY, Admission::Order),
+            fill(&gauge, NOISY, CountsAs::Order),
             (0, TenantShareExceeded)
         );
     }
@@ -123,7 +123,7 @@ mod tests {
     fn cancels_alone_fill_no_more_than_orders_and_cancels_together() {
         let gauge = gauge();
         assert_eq!(
-            fill(&gauge, NOISY, Admission::Cancel),
+            fill(&gauge, NOISY, CountsAs::Cancel),
             (500, TenantShareExceeded)
         );
     }
@@ -131,51 +131,51 @@ mod tests {
     #[test]
     fn the_last_eighth_of_the_queue_is_for_cancels_of_anybody() {
         let gauge = gauge();
-        assert_eq!(gauge.admit(NOISY, Admission::Order, 400), Ok(()));
-        assert_eq!(fill(&gauge, OTHER, Admission::Order), (300, MarketBusy));
+        assert_eq!(gauge.admit(NOISY, CountsAs::Order, 400), Ok(()));
+        assert_eq!(fill(&gauge, OTHER, CountsAs::Order), (300, MarketBusy));
         let third = TenantIndex(2);
-        assert_eq!(fill(&gauge, third, Admission::Order), (0, MarketBusy));
-        assert_eq!(fill(&gauge, third, Admission::Cancel), (100, MarketBusy));
-        assert_eq!(fill(&gauge, NOISY, Admission::Cancel), (0, MarketBusy));
+        assert_eq!(fill(&gauge, third, CountsAs::Order), (0, MarketBusy));
+        assert_eq!(fill(&gauge, third, CountsAs::Cancel), (100, MarketBusy));
+        assert_eq!(fill(&gauge, NOISY, CountsAs::Cancel), (0, MarketBusy));
     }
 
     #[test]
     fn what_is_refused_is_not_counted_and_what_is_released_is_there_again() {
         let gauge = gauge();
-        assert_eq!(gauge.admit(NOISY, Admission::Order, 300), Ok(()));
+        assert_eq!(gauge.admit(NOISY, CountsAs::Order, 300), Ok(()));
         assert_eq!(
-            gauge.admit(NOISY, Admission::Order, 101),
+            gauge.admit(NOISY, CountsAs::Order, 101),
             Err(TenantShareExceeded)
         );
-        assert_eq!(gauge.admit(NOISY, Admission::Order, 100), Ok(()));
+        assert_eq!(gauge.admit(NOISY, CountsAs::Order, 100), Ok(()));
         gauge.release(NOISY, 400);
-        assert_eq!(gauge.admit(NOISY, Admission::Order, 400), Ok(()));
-        assert_eq!(gauge.admit(OTHER, Admission::Order, 301), Err(MarketBusy));
-        assert_eq!(gauge.admit(OTHER, Admission::Order, 300), Ok(()));
+        assert_eq!(gauge.admit(NOISY, CountsAs::Order, 400), Ok(()));
+        assert_eq!(gauge.admit(OTHER, CountsAs::Order, 301), Err(MarketBusy));
+        assert_eq!(gauge.admit(OTHER, CountsAs::Order, 300), Ok(()));
     }
 
     #[test]
     fn what_must_not_be_refused_is_counted_although_the_queue_is_full() {
         let gauge = QueueGauge::new(1, 800, 100);
-        assert_eq!(fill(&gauge, NOISY, Admission::Cancel).0, 800);
+        assert_eq!(fill(&gauge, NOISY, CountsAs::Cancel).0, 800);
         gauge.admit_always(NOISY);
         gauge.release(NOISY, 1);
-        assert_eq!(fill(&gauge, NOISY, Admission::Cancel), (0, MarketBusy));
+        assert_eq!(fill(&gauge, NOISY, CountsAs::Cancel), (0, MarketBusy));
         gauge.release(NOISY, 800);
-        assert_eq!(fill(&gauge, NOISY, Admission::Order), (700, MarketBusy));
+        assert_eq!(fill(&gauge, NOISY, CountsAs::Order), (700, MarketBusy));
     }
 
     #[test]
     fn the_smallest_share_holds_a_batch_and_the_largest_count_does_not_overflow() {
         let gauge = QueueGauge::new(1, 1_000, 1);
         let batch = BATCH_COMMANDS_MAX as u32;
-        assert_eq!(gauge.admit(NOISY, Admission::Order, batch), Ok(()));
+        assert_eq!(gauge.admit(NOISY, CountsAs::Order, batch), Ok(()));
         assert_eq!(
-            gauge.admit(NOISY, Admission::Order, u32::MAX),
+            gauge.admit(NOISY, CountsAs::Order, u32::MAX),
             Err(TenantShareExceeded)
         );
         assert_eq!(
-            gauge.admit(NOISY, Admission::Order, 1),
+            gauge.admit(NOISY, CountsAs::Order, 1),
             Err(TenantShareExceeded)
         );
     }

@@ -190,6 +190,7 @@ impl Ledger {
     }
 
     /// All of what an operator sets. Each is right by itself; a change may be seen half.
+    #[inline]
     #[must_use]
     pub fn terms(&self, account: AccountIndex) -> AccountTerms {
         let account = self.account_at(account);

@@ -147,6 +147,14 @@ impl Wallet<'_> {
         AccountIndex(self.cell[1])
     }
 
+    /// The balance of a leg, if the market knows of it: without asking the ledger.
+    #[inline]
+    #[must_use]
+    pub fn known(&self, leg: Leg) -> Option<BalanceSlot> {
+        let slot = self.cell[2 + leg as usize];
+        (slot != 0).then(|| BalanceSlot(slot - 1))
+    }
+
     /// The balance of a leg, if it exists.
     #[inline]
     pub fn balance(&mut self, leg: Leg) -> Option<BalanceSlot> {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use souk_engine::{Command, FeeTier, Hold};
-use souk_protocol::{AccountStatus, FeeGroup, RejectReason, Side};
+use souk_protocol::{AccountId, AccountStatus, FeeGroup, RejectReason, Side};
 
 use crate::control::Custody;
 use crate::handoff::{Admitted, MarketSeat};
-use crate::ledger::{Leg, Wallets};
+use crate::ledger::{BalanceSlot, Leg, Wallets};
 use crate::treasury::Treasury;
 
 /// The accounts of one market as its matcher sees them.
@@ -20,6 +20,8 @@ pub(super) struct Admission {
     /// Groups without an entry pay the rates of group 0.
     tiers: HashMap<FeeGroup, FeeTier>,
     custody: Custody,
+    /// The account admitted last and its balances, base and quote, which its order is about to hold from.
+    last: (AccountId, [Option<BalanceSlot>; 2]),
 }
 
 impl Admission {
@@ -29,6 +31,7 @@ impl Admission {
             wallets: Wallets::new(seat.tenant, seat.base, seat.quote),
             tiers: HashMap::new(),
             custody: seat.custody,
+            last: (AccountId(0), [None; 2]),
         }
     }
 
@@ -36,26 +39,26 @@ impl Admission {
     #[inline]
     pub(super) fn admit(&mut self, command: &mut Command) -> Admitted {
         // Whatever an account's status is, it may take its orders back.
-        let account = match command {
+        let id = match command {
             Command::New(new) => new.account,
             Command::Replace(replace) => replace.account,
             _ => return Admitted::default(),
         };
         let ledger = self.treasury.ledger();
-        let Some(wallet) = self.wallets.wallet(ledger, account) else {
+        let Some(wallet) = self.wallets.wallet(ledger, id) else {
             return refused(RejectReason::UnknownAccount);
         };
-        let account = wallet.account();
-        match ledger.status(account) {
+        self.last = (id, [wallet.known(Leg::Base), wallet.known(Leg::Quote)]);
+        let terms = ledger.terms(wallet.account());
+        match terms.status {
             AccountStatus::Active => {}
             AccountStatus::CancelOnly => return refused(RejectReason::AccountCancelOnly),
             AccountStatus::Frozen => return refused(RejectReason::AccountFrozen),
         }
         let mut admitted = Admitted::default();
         if let Command::New(new) = command {
-            let group = FeeGroup(ledger.fee_group(account));
-            new.fee_tier = self.tier(group);
-            new.stp_group = ledger.stp_group(account);
+            new.fee_tier = self.tier(FeeGroup(terms.fee_group));
+            new.stp_group = terms.stp_group;
             admitted.fee_tier = new.fee_tier;
             admitted.stp_group = new.stp_group;
         }
@@ -85,19 +88,28 @@ impl Admission {
         if self.custody == Custody::External {
             return Ok(());
         }
+        let (last, slots) = &self.last;
+        let known = slots[usize::from(hold.side == Side::Buy)];
+        let slot = match known {
+            Some(slot) if *last == hold.account => slot,
+            _ => self.find(&hold).ok_or(RejectReason::InsufficientFunds)?,
+        };
+        self.treasury
+            .ledger()
+            .hold(slot, hold.amount)
+            .map_err(|_| RejectReason::InsufficientFunds)
+    }
+
+    /// The balance to hold from, where the market did not know of it.
+    #[cold]
+    fn find(&mut self, hold: &Hold) -> Option<BalanceSlot> {
         let leg = match hold.side {
             Side::Buy => Leg::Quote,
             Side::Sell => Leg::Base,
         };
         let ledger = self.treasury.ledger();
-        let slot = self
-            .wallets
-            .wallet(ledger, hold.account)
-            .and_then(|mut wallet| wallet.balance(leg))
-            .ok_or(RejectReason::InsufficientFunds)?;
-        ledger
-            .hold(slot, hold.amount)
-            .map_err(|_| RejectReason::InsufficientFunds)
+        let mut wallet = self.wallets.wallet(ledger, hold.account)?;
+        wallet.balance(leg)
     }
 }
 

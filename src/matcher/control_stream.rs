@@ -49,6 +49,9 @@ impl ControlStream {
     }
 
     pub(super) fn command(&mut self, request: &ControlRequest) -> Outcome {
+        if request.command.takes_a_place() && !self.funds.treasury.has_room() {
+            return Outcome::Controlled(Err(RejectReason::TenantLimitReached));
+        }
         Outcome::Controlled(self.control.apply(&request.command, &mut self.funds))
     }
 }

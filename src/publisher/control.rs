@@ -9,8 +9,9 @@ use souk_protocol::{RejectReason, Reserved};
 use super::Desk;
 use super::links::{LinkPlace, Links};
 use super::money::Gathered;
-use crate::control::{ControlCommand, Effect, Movement};
+use crate::control::{Effect, Movement};
 use crate::handoff::{ControlRequest, Link, Task, TenantIndex};
+use crate::treasury::Moved;
 
 /// A committed record of a control stream.
 pub(super) struct Decided<'a> {
@@ -49,18 +50,20 @@ impl Decided<'_> {
                 links.send(place, &self.accepted());
             }
             Effect::Moved(movement) => {
-                desk.treasury.move_money(
-                    self.tenant,
+                let moved = Moved {
                     movement,
-                    self.control_seq,
-                    self.transact_time,
-                    &mut gathered.touched,
-                );
-                links.send(place, &self.funded(self.control_seq, false));
+                    control_seq: self.control_seq,
+                    transact_time: self.transact_time,
+                };
+                let touched = &mut gathered.touched;
+                desk.treasury.move_money(self.tenant, &moved, touched);
+                let funded = self.funded(movement, self.control_seq, false);
+                links.send(place, &funded);
             }
-            Effect::Repeated { control_seq } => {
-                links.send(place, &self.funded(*control_seq, true));
-            }
+            Effect::Repeated {
+                movement,
+                control_seq,
+            } => links.send(place, &self.funded(movement, *control_seq, true)),
             Effect::MarketCreated(_)
             | Effect::Limits { .. }
             | Effect::State { .. }
@@ -85,13 +88,12 @@ impl Decided<'_> {
         accepted.frame(0)
     }
 
-    fn funded(&self, control_seq: u64, repeated: bool) -> [u8; FundingResult::FRAME_LEN] {
-        let movement = match &self.request.command {
-            ControlCommand::Credit(m) => Movement::from(m),
-            ControlCommand::Debit(m) => Movement::from(m),
-            ControlCommand::Transfer(m) => Movement::from(m),
-            _ => unreachable!("only funding moves money"),
-        };
+    fn funded(
+        &self,
+        movement: &Movement,
+        control_seq: u64,
+        repeated: bool,
+    ) -> [u8; FundingResult::FRAME_LEN] {
         let result = FundingResult {
             request_id: self.request.origin.request_id,
             control_seq,

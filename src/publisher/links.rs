@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use hashbrown::HashMap;
 use souk_protocol::SessionId;
 
-use crate::handoff::{Link, Outcome};
+use crate::handoff::Link;
 
 /// Bytes gathered for one connection before they are handed over without waiting for the end of the
 /// batch; also the most that is kept for the next batch.
@@ -68,6 +68,7 @@ impl Links {
         place
     }
 
+    /// Forgets a connection.
     pub(super) fn detach(&mut self, link: &Arc<Link>) {
         let place = self.attach(link);
         self.last_attached = None;
@@ -82,13 +83,6 @@ impl Links {
                 dirty: state.dirty,
                 ..LinkState::default()
             };
-        }
-    }
-
-    /// Forgets a connection of which this outcome says that it is gone.
-    pub(super) fn detach_if_left(&mut self, outcome: &Outcome, link: &Arc<Link>) {
-        if matches!(outcome, Outcome::Left) {
-            self.detach(link);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The publisher: turns committed batches into execution reports and market data.
+//! The publisher: turns committed batches into execution reports and market data, and settles them.
 //!
 //! It numbers reports per (session, market) and market data per subscription, and appends whole
 //! frames to the outbox of each connection, once per batch.
@@ -43,7 +43,7 @@ pub struct Desk {
     pub treasury: Arc<Treasury>,
     /// Where new currencies and accounts are made known.
     pub directory: Arc<Directory>,
-    /// Takes to markets what their control stream decided. As bounded as the control streams' rates.
+    /// Takes to markets what their control stream decided. Gateways see to it that few wait.
     pub tasks: Sender<Task>,
 }
 
@@ -102,22 +102,21 @@ impl Publisher {
                 };
                 market.record(&item.request, &mut at);
             }
-            SeatReports::Control(tenant) => {
-                let Outcome::Controlled(result) = &record.outcome else {
-                    return self.links.detach_if_left(&record.outcome, link);
-                };
-                let Request::Control(request) = &item.request else {
-                    unreachable!("a control stream takes control commands");
-                };
-                let decided = control::Decided {
-                    tenant: *tenant,
-                    request,
-                    control_seq: record.stream_seq,
-                    result,
-                    transact_time: batch.transact_time,
-                };
-                decided.publish(link, place, &mut self.links, &self.desk, &mut self.gathered);
-            }
+            SeatReports::Control(tenant) => match (&record.outcome, &item.request) {
+                (Outcome::Controlled(result), Request::Control(request)) => {
+                    let decided = control::Decided {
+                        tenant: *tenant,
+                        request,
+                        control_seq: record.stream_seq,
+                        result,
+                        transact_time: batch.transact_time,
+                    };
+                    let (desk, gathered) = (&self.desk, &mut self.gathered);
+                    decided.publish(link, place, &mut self.links, desk, gathered);
+                }
+                (Outcome::Left, _) => self.links.detach(link),
+                _ => unreachable!("a control stream takes control commands and leaves"),
+            },
         }
     }
 }

@@ -13,23 +13,28 @@ use super::links::Links;
 use super::settlements::Settlements;
 use crate::control::{CurrencyCode, Custody, FEE_ACCOUNT};
 use crate::handoff::{Admitted, MarketChange, MarketSeat, TenantIndex};
-use crate::ledger::{BalanceSlot, BalanceView, Change, CurrencyIndex, Leg, Wallets};
+use crate::ledger::{AccountIndex, BalanceSlot, BalanceView, Change, Leg, Wallets};
 use crate::treasury::{Posting, Touched, Treasury};
 
 /// What a publisher keeps of a market's money.
 #[derive(Debug)]
 pub(super) struct MarketMoney {
-    market: MarketId,
-    tenant: TenantIndex,
     custody: Custody,
     settlement: Settlement,
-    wallets: Wallets,
-    base: CurrencyCode,
-    quote: CurrencyCode,
-    quote_index: CurrencyIndex,
+    purse: Purse,
     /// The last record settled.
     settled_seq: u64,
     pub(super) log: Settlements,
+}
+
+/// Where a market's money goes.
+#[derive(Debug)]
+struct Purse {
+    market: MarketId,
+    tenant: TenantIndex,
+    wallets: Wallets,
+    /// Base and quote.
+    codes: [CurrencyCode; 2],
 }
 
 /// What a batch gathers for after its last record.
@@ -45,9 +50,13 @@ pub(super) struct Gathered {
 struct Fees {
     tenant: TenantIndex,
     quote: CurrencyCode,
-    quote_index: CurrencyIndex,
+    /// The fee account and its balance.
+    account: AccountIndex,
+    slot: BalanceSlot,
     market: MarketId,
     stream_seq: u64,
+    /// The last trade that earned them.
+    reference: u64,
     amount: i64,
 }
 
@@ -75,14 +84,14 @@ impl MarketMoney {
             }
         }
         Self {
-            market: seat.market,
-            tenant: seat.tenant,
             custody: seat.custody,
             settlement: Settlement::resume(&seat.spec, fees),
-            wallets: Wallets::new(seat.tenant, seat.base, seat.quote),
-            base: code(seat.base),
-            quote: code(seat.quote),
-            quote_index: seat.quote,
+            purse: Purse {
+                market: seat.market,
+                tenant: seat.tenant,
+                wallets: Wallets::new(seat.tenant, seat.base, seat.quote),
+                codes: [code(seat.base), code(seat.quote)],
+            },
             settled_seq: 0,
             log: Settlements::new(seat.settlements_max),
         }
@@ -94,6 +103,7 @@ impl MarketMoney {
     }
 
     /// Moves the money of a record, unless it has been moved.
+    #[inline]
     pub(super) fn settle(
         &mut self,
         record: &Committed<'_>,
@@ -105,37 +115,20 @@ impl MarketMoney {
             return;
         }
         self.settled_seq = record.stream_seq;
-        if self.log.are_wanted() {
-            self.log_settlements(record, links);
-        }
-        let mut reference = 0;
-        for event in record.events {
-            if let Event::Trade(trade) = event {
-                reference = trade.match_id.0;
-            }
-        }
-        let mut command = *record.command;
-        if let Command::New(new) = &mut command {
-            new.fee_tier = record.admitted.fee_tier;
-        }
+        self.log_settlements(record, links);
         match self.custody {
             Custody::Internal => {
+                let Admitted { hold, fee_tier, .. } = *record.admitted;
                 let mut sink = LedgerSink {
-                    market: self.market,
-                    tenant: self.tenant,
-                    wallets: &mut self.wallets,
-                    codes: [self.base, self.quote],
-                    quote_index: self.quote_index,
+                    purse: &mut self.purse,
                     record,
-                    reference,
                     treasury,
                     gathered,
                 };
-                let hold = record.admitted.hold;
                 self.settlement
-                    .settle(&command, hold, record.events, &mut sink);
+                    .settle_at(record.command, fee_tier, hold, record.events, &mut sink);
             }
-            Custody::External => self.follow_fees(&command, record.events),
+            Custody::External => self.follow_fees(record.command, record.events),
         }
     }
 
@@ -161,7 +154,7 @@ impl MarketMoney {
             };
             let settlement = wire::Settlement {
                 number: trade.match_id.0,
-                market: self.market,
+                market: self.purse.market,
                 taker_side: trade.taker.side,
                 reserved: Reserved,
                 transact_time: record.transact_time,
@@ -192,30 +185,16 @@ impl BalanceSink for NoBalances {
 
 /// Writes the changes of one record into the ledger.
 struct LedgerSink<'a> {
-    market: MarketId,
-    tenant: TenantIndex,
-    wallets: &'a mut Wallets,
-    codes: [CurrencyCode; 2],
-    quote_index: CurrencyIndex,
+    purse: &'a mut Purse,
     record: &'a Committed<'a>,
-    /// The record's last trade.
-    reference: u64,
     treasury: &'a Treasury,
     gathered: &'a mut Gathered,
 }
 
-impl BalanceSink for LedgerSink<'_> {
-    fn change(&mut self, change: BalanceChange) {
+impl LedgerSink<'_> {
+    #[inline(always)]
+    fn commit(&mut self, account: AccountIndex, slot: BalanceSlot, change: &BalanceChange) {
         let ledger = self.treasury.ledger();
-        let (leg, code) = match change.currency {
-            PairCurrency::Base => (Leg::Base, self.codes[0]),
-            PairCurrency::Quote => (Leg::Quote, self.codes[1]),
-        };
-        let mut wallet = self
-            .wallets
-            .wallet(ledger, change.account)
-            .expect("whoever has an order has an account");
-        let (account, slot) = (wallet.account(), wallet.balance_or_new(leg));
         let view = ledger.commit(
             slot,
             Change {
@@ -225,19 +204,50 @@ impl BalanceSink for LedgerSink<'_> {
             },
         );
         self.gathered.touched.add(ledger, account, slot);
-        if change.total != 0 {
-            let entry = StatementEntry {
-                sequence: view.sequence,
-                transact_time: self.record.transact_time,
-                change: change.total,
-                total: view.total,
-                reference: self.reference,
-                stream_seq: self.record.stream_seq,
-                market: self.market,
-                kind: StatementKind::Trade,
-                reserved: Reserved,
-            };
-            self.gathered.post(self.tenant, change.account, code, entry);
+        if change.total != 0 && self.treasury.statements().are_kept() {
+            self.post(change, &view);
+        }
+    }
+
+    #[inline(never)]
+    fn post(&mut self, change: &BalanceChange, view: &BalanceView) {
+        let entry = StatementEntry {
+            sequence: view.sequence,
+            transact_time: self.record.transact_time,
+            change: change.total,
+            total: view.total,
+            reference: last_match(self.record.events),
+            stream_seq: self.record.stream_seq,
+            market: self.purse.market,
+            kind: StatementKind::Trade,
+            reserved: Reserved,
+        };
+        let currency = self.purse.codes[leg(change) as usize];
+        let tenant = self.purse.tenant;
+        self.gathered.post(tenant, change.account, currency, entry);
+    }
+}
+
+impl BalanceSink for LedgerSink<'_> {
+    #[inline]
+    fn change(&mut self, change: BalanceChange) {
+        let ledger = self.treasury.ledger();
+        let mut wallet = (self.purse.wallets)
+            .wallet(ledger, change.account)
+            .expect("whoever has an order has an account");
+        let (account, slot) = (wallet.account(), wallet.balance_or_new(leg(&change)));
+        self.commit(account, slot, &change);
+    }
+
+    fn change_both(&mut self, changes: [BalanceChange; 2]) {
+        let ledger = self.treasury.ledger();
+        let mut wallet = (self.purse.wallets)
+            .wallet(ledger, changes[0].account)
+            .expect("whoever trades has an account");
+        let account = wallet.account();
+        let slots = changes.map(|change| wallet.balance_or_new(leg(&change)));
+        for (slot, change) in slots.into_iter().zip(&changes) {
+            self.commit(account, slot, change);
         }
     }
 
@@ -245,21 +255,47 @@ impl BalanceSink for LedgerSink<'_> {
         let stream_seq = self.record.stream_seq;
         // No overflow: fees are parts of amounts that exist.
         let amount = fees.0.cast_signed();
-        let same = |known: &&mut Fees| known.tenant == self.tenant && known.market == self.market;
+        let (tenant, market) = (self.purse.tenant, self.purse.market);
+        let same = |known: &&mut Fees| known.tenant == tenant && known.market == market;
         if let Some(known) = self.gathered.fees.last_mut().filter(same) {
             known.amount += amount;
             known.stream_seq = stream_seq;
+            known.reference = last_match(self.record.events);
             return;
         }
+        let ledger = self.treasury.ledger();
+        let Some(mut wallet) = self.purse.wallets.wallet(ledger, FEE_ACCOUNT) else {
+            return;
+        };
         self.gathered.fees.push(Fees {
-            tenant: self.tenant,
-            quote: self.codes[1],
-            quote_index: self.quote_index,
-            market: self.market,
+            tenant,
+            quote: self.purse.codes[1],
+            account: wallet.account(),
+            slot: wallet.balance_or_new(Leg::Quote),
+            market,
             stream_seq,
+            reference: last_match(self.record.events),
             amount,
         });
     }
+}
+
+/// Where a change is in its wallet.
+#[inline]
+const fn leg(change: &BalanceChange) -> Leg {
+    match change.currency {
+        PairCurrency::Base => Leg::Base,
+        PairCurrency::Quote => Leg::Quote,
+    }
+}
+
+/// The number of the last trade among events, or 0.
+fn last_match(events: &[Event]) -> u64 {
+    let trades = events.iter().rev().find_map(|event| match event {
+        Event::Trade(trade) => Some(trade.match_id.0),
+        _ => None,
+    });
+    trades.unwrap_or(0)
 }
 
 impl Gathered {
@@ -282,18 +318,23 @@ impl Gathered {
     pub(super) fn finish(&mut self, treasury: &Treasury, transact_time: u64) {
         let mut fees = std::mem::take(&mut self.fees);
         for earned in fees.drain(..) {
-            let Some((slot, view)) = credit_fees(treasury, &earned) else {
-                continue;
-            };
             let ledger = treasury.ledger();
-            let (account, _) = ledger.balance_owner(slot);
-            self.touched.add(ledger, account, slot);
+            let change = Change {
+                total: earned.amount,
+                held: 0,
+                available: earned.amount,
+            };
+            let view = ledger.commit(earned.slot, change);
+            self.touched.add(ledger, earned.account, earned.slot);
+            if !treasury.statements().are_kept() {
+                continue;
+            }
             let entry = StatementEntry {
                 sequence: view.sequence,
                 transact_time,
                 change: earned.amount,
                 total: view.total,
-                reference: 0,
+                reference: earned.reference,
                 stream_seq: earned.stream_seq,
                 market: earned.market,
                 kind: StatementKind::Fee,
@@ -309,16 +350,4 @@ impl Gathered {
         self.postings.clear();
         treasury.tell_watchers(&mut self.touched, transact_time);
     }
-}
-
-fn credit_fees(treasury: &Treasury, earned: &Fees) -> Option<(BalanceSlot, BalanceView)> {
-    let ledger = treasury.ledger();
-    let account = ledger.account(earned.tenant, FEE_ACCOUNT)?;
-    let slot = ledger.balance_or_new(account, earned.quote_index);
-    let change = Change {
-        total: earned.amount,
-        held: 0,
-        available: earned.amount,
-    };
-    Some((slot, ledger.commit(slot, change)))
 }

@@ -47,18 +47,15 @@ impl Settlements {
         }
     }
 
-    /// Whether anybody could ever ask for one.
-    pub(super) const fn are_wanted(&self) -> bool {
-        self.kept_max > 0
-    }
-
     /// Adds the next one.
     pub(super) fn add(&mut self, settlement: Settlement, links: &mut Links) {
         self.last = settlement.number;
         if self.kept.len() >= self.kept_max {
             self.kept.pop_front();
         }
-        self.kept.push_back(settlement);
+        if self.kept_max > 0 {
+            self.kept.push_back(settlement);
+        }
         let frame = settlement.frame(0);
         let wants = |subscriber: &&Subscriber| settlement.number >= subscriber.from_number;
         for subscriber in self.subscribers.iter().filter(wants) {

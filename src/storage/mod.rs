@@ -1,9 +1,12 @@
 //! The only place that opens files.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+/// Bytes of one read of a long file.
+const READ_BYTES: usize = 1 << 20;
 
 /// Reads a text file.
 ///
@@ -11,6 +14,44 @@ use std::path::Path;
 /// What the system says, with the path.
 pub fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path).map_err(|error| named(path, &error))
+}
+
+/// Opens a file to read it from its beginning.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn open(path: &Path) -> io::Result<impl Read + use<>> {
+    let file = File::open(path).map_err(|error| named(path, &error))?;
+    Ok(BufReader::with_capacity(READ_BYTES, file))
+}
+
+/// A new file that only its owner can read, written from its beginning. Never overwrites.
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+}
+
+impl NewFile {
+    /// Makes the file.
+    ///
+    /// # Errors
+    /// What the system says; also when the file exists.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let file = options.open(path)?;
+        Ok(Self { file })
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Writes a new file that only its owner can read. Never overwrites.

@@ -21,6 +21,11 @@ use crate::ledger::{self, AccountIndex, BalanceSlot, BalanceView, Change, Curren
 pub use statements::{Page, Posting, Statements};
 use watchers::Watchers;
 
+/// From here on no currency is added.
+const CURRENCIES_FULL: u32 = (ledger::CURRENCIES_MAX - 65_536) as u32;
+/// From here on no account is opened.
+const ACCOUNTS_FULL: u32 = (ledger::ACCOUNTS_MAX - 65_536) as u32;
+
 /// The money of all tenants of a node.
 #[derive(Debug)]
 pub struct Treasury {
@@ -34,6 +39,17 @@ pub struct Treasury {
 struct Currencies {
     by_code: HashMap<(TenantIndex, [u8; 8]), CurrencyIndex>,
     codes: HashMap<CurrencyIndex, CurrencyCode>,
+}
+
+/// A movement that is durable.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved<'a> {
+    /// Who gave what to whom.
+    pub movement: &'a Movement,
+    /// Its number in the tenant's control stream.
+    pub control_seq: u64,
+    /// When it was applied, nanoseconds since 1970-01-01 UTC; 0 for what was there from the beginning.
+    pub transact_time: u64,
 }
 
 /// Watched balances that changed, until their watchers are told.
@@ -65,6 +81,13 @@ impl Treasury {
     #[must_use]
     pub const fn statements(&self) -> &Statements {
         &self.statements
+    }
+
+    /// Whether the node can hold some more currencies and accounts of any tenant: what matchers
+    /// decide at the same moment fits, too.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.ledger.currencies() < CURRENCIES_FULL && self.ledger.accounts() < ACCOUNTS_FULL
     }
 
     /// A tenant's currency.
@@ -99,24 +122,6 @@ impl Treasury {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         currencies.codes.get(&currency).copied()
-    }
-
-    /// All currencies of a tenant, by code.
-    #[must_use]
-    pub fn currencies_of(&self, tenant: TenantIndex) -> Vec<(CurrencyCode, CurrencyIndex)> {
-        let currencies = self
-            .currencies
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let own = currencies
-            .by_code
-            .iter()
-            .filter(|((owner, _), _)| *owner == tenant);
-        let mut own: Vec<_> = own
-            .map(|((_, code), index)| (souk_protocol::Text(*code), *index))
-            .collect();
-        own.sort_unstable_by_key(|(code, _)| code.0);
-        own
     }
 
     /// A tenant's account.
@@ -170,102 +175,102 @@ impl Treasury {
     }
 
     /// Moves money as a durable command of the control stream says. What leaves was taken before.
-    pub fn move_money(
-        &self,
-        tenant: TenantIndex,
-        movement: &Movement,
-        control_seq: u64,
-        transact_time: u64,
-        touched: &mut Touched,
-    ) {
-        let Some(currency) = self.currency(tenant, movement.currency) else {
-            return;
-        };
-        let amount = movement.amount;
-        // No overflow: an amount is at most 2^63 - 1.
-        let units = amount.0.cast_signed();
-        let transfer = movement.from.is_some() && movement.to.is_some();
-        let post = |account: AccountId, change: i64, kind, view: BalanceView| {
-            let posting = Posting {
-                account,
-                currency: movement.currency,
-                entry: StatementEntry {
-                    sequence: view.sequence,
-                    transact_time,
-                    change,
-                    total: view.total,
-                    reference: movement.business_id,
-                    stream_seq: control_seq,
-                    market: MarketId(0),
-                    kind,
-                    reserved: Reserved,
-                },
-            };
-            self.statements.post(tenant, &[(tenant, posting)]);
-        };
-        if let Some(id) = movement.from
-            && let Some(account) = self.ledger.account(tenant, id)
-        {
-            let slot = self.ledger.balance_or_new(account, currency);
-            let (kind, view) = if transfer {
-                let view = self.ledger.commit(
-                    slot,
-                    Change {
-                        total: -units,
-                        ..Change::default()
-                    },
-                );
-                (StatementKind::TransferOut, view)
+    ///
+    /// # Panics
+    /// When its accounts or its currency are not known: the control stream has made them before.
+    pub fn move_money(&self, tenant: TenantIndex, moved: &Moved<'_>, touched: &mut Touched) {
+        let Movement { from, to, .. } = *moved.movement;
+        let transfer = from.is_some() && to.is_some();
+        if let Some(from) = from {
+            let kind = if transfer {
+                StatementKind::TransferOut
             } else {
-                (StatementKind::Debit, self.ledger.commit_debit(slot, amount))
+                StatementKind::Debit
             };
-            post(id, -units, kind, view);
-            touched.add(&self.ledger, account, slot);
+            self.move_one_side(tenant, from, kind, moved, touched);
         }
-        if let Some(id) = movement.to
-            && let Some(account) = self.ledger.account(tenant, id)
-        {
-            let slot = self.ledger.balance_or_new(account, currency);
-            let (kind, view) = if transfer {
-                let view = self.ledger.commit(
-                    slot,
-                    Change {
-                        total: units,
-                        available: units,
-                        ..Change::default()
-                    },
-                );
-                (StatementKind::TransferIn, view)
+        if let Some(to) = to {
+            let kind = if transfer {
+                StatementKind::TransferIn
             } else {
-                (
-                    StatementKind::Credit,
-                    self.ledger.commit_credit(slot, amount),
-                )
+                StatementKind::Credit
             };
-            post(id, units, kind, view);
-            touched.add(&self.ledger, account, slot);
+            self.move_one_side(tenant, to, kind, moved, touched);
         }
     }
 
-    /// What an account has, by currency.
+    fn move_one_side(
+        &self,
+        tenant: TenantIndex,
+        id: AccountId,
+        kind: StatementKind,
+        moved: &Moved<'_>,
+        touched: &mut Touched,
+    ) {
+        let (code, amount) = (moved.movement.currency, moved.movement.amount);
+        let currency = self.currency(tenant, code);
+        let currency = currency.expect("money moves in a currency that exists");
+        let account = self.ledger.account(tenant, id);
+        let account = account.expect("money moves between accounts that exist");
+        let slot = self.ledger.balance_or_new(account, currency);
+        // No overflow: an amount is at most 2^63 - 1.
+        let units = amount.0.cast_signed();
+        let (total, view) = match kind {
+            StatementKind::Credit => (units, self.ledger.commit_credit(slot, amount)),
+            StatementKind::Debit => (-units, self.ledger.commit_debit(slot, amount)),
+            StatementKind::TransferIn => (units, self.commit_transfer(slot, units, units)),
+            // It is no longer available since it was taken.
+            StatementKind::TransferOut => (-units, self.commit_transfer(slot, -units, 0)),
+            StatementKind::Trade | StatementKind::Fee => unreachable!("the control stream funds"),
+        };
+        let entry = StatementEntry {
+            sequence: view.sequence,
+            transact_time: moved.transact_time,
+            change: total,
+            total: view.total,
+            reference: moved.movement.business_id,
+            stream_seq: moved.control_seq,
+            market: MarketId(0),
+            kind,
+            reserved: Reserved,
+        };
+        let posting = Posting {
+            account: id,
+            currency: code,
+            entry,
+        };
+        self.statements.post(tenant, &[(tenant, posting)]);
+        touched.add(&self.ledger, account, slot);
+    }
+
+    fn commit_transfer(&self, slot: BalanceSlot, total: i64, available: i64) -> BalanceView {
+        let change = Change {
+            total,
+            held: 0,
+            available,
+        };
+        self.ledger.commit(slot, change)
+    }
+
+    /// What an account has, by code of the currency.
     #[must_use]
     pub fn balances(&self, tenant: TenantIndex, account: AccountId) -> Vec<BalanceEntry> {
         let Some(account) = self.ledger.account(tenant, account) else {
             return Vec::new();
         };
-        self.currencies_of(tenant)
-            .into_iter()
-            .filter_map(|(code, index)| {
-                let view = self.ledger.view(self.ledger.balance(account, index)?);
-                Some(BalanceEntry {
-                    currency: code,
-                    total: view.total,
-                    held: view.held,
-                    available: view.available,
-                    sequence: view.sequence,
-                })
+        let entry = |record: ledger::BalanceRecord| {
+            Some(BalanceEntry {
+                currency: self.code(record.currency)?,
+                total: record.view.total,
+                held: record.view.held,
+                available: record.view.available,
+                sequence: record.view.sequence,
             })
-            .collect()
+        };
+        let balances = self.ledger.balances_of(account);
+        let mut entries: Vec<_> = balances.filter_map(entry).collect();
+        entries.sort_unstable_by_key(|entry| entry.currency.0);
+        entries
     }
 
     /// Sends a connection what happens to an account from now on.

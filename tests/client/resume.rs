@@ -121,5 +121,5 @@ async fn a_draining_server_answers_and_says_good_bye() {
     });
     assert_eq!(end.await.code, Code::from(RejectReason::ServerDraining));
     client.closed().await;
-    draining.join().unwrap();
+    draining.join().unwrap().unwrap();
 }

@@ -76,12 +76,12 @@ fn a_limit_order_holds_its_worst_case_and_gets_back_what_its_trades_do_not_take(
 
 #[test]
 fn the_fee_account_has_its_fees_when_the_trade_is_told() {
-    let server = bank("");
+    let server = bank("[threads]\nlayout = \"threads\"");
     let mut office = Desk::of(&server, OFFICE);
     office.credit(1, "USDT", 10 * USDT);
     office.credit(2, "BTC", BTC);
     // 2,000 is the lowest notional with a fee: 1 unit. The maker's 0.2 units are none.
-    for round in 1..=200 {
+    for round in 1..=1_000 {
         office.place(sell(2, 2_000, 1));
         office.place(buy(1, 2_000, 1));
         assert_eq!(office.balance(FEES, "USDT"), (round, 0), "round {round}");
@@ -387,6 +387,61 @@ fn an_account_may_trade_with_itself_and_pays_both_fees() {
             (FEES, "USDT", 40, 0),
         ],
     );
+}
+
+#[test]
+fn each_order_of_a_batch_holds_for_itself() {
+    let server = bank("");
+    let mut office = Desk::of(&server, OFFICE);
+    let mut trader = Desk::of(&server, 1);
+    office.credit(1, "USDT", 20_010);
+    let entries = [
+        BatchEntry::from(buy(1, 10_000, 1)),
+        BatchEntry::from(buy(1, 10_001, 1)),
+        BatchEntry::from(buy(1, 10_002, 1)),
+        BatchEntry::from(buy(1, 1, 1)),
+    ];
+    let mut send = |mode| {
+        let root = Batch {
+            market: MarketId(1),
+            mode,
+            reserved: Reserved,
+        };
+        const LEN: usize = frame_len_with_group::<Batch, BatchEntry>(4);
+        let answers = trader.command(1, |seq| {
+            let mut frame = [0; LEN];
+            write_frame_with_group(&root, &entries, seq, 0, &mut frame).unwrap();
+            frame
+        });
+        let codes = answers.iter().map(|got| match got.message() {
+            ServerMessage::Accepted(_) => None,
+            ServerMessage::Rejected(rejected) => rejected.code.reason(),
+            other => panic!("{other:?}"),
+        });
+        codes.collect::<Vec<_>>()
+    };
+    use RejectReason::{BatchStopped, InsufficientFunds};
+    // 10,005 is held, and 10,005 are left: 10,001 and its fee are 10,006.
+    assert_eq!(
+        send(BatchMode::StopAtFirstReject),
+        [
+            None,
+            Some(InsufficientFunds),
+            Some(BatchStopped),
+            Some(BatchStopped)
+        ]
+    );
+    assert_eq!(office.balance(1, "USDT"), (20_010, 10_005));
+    assert_eq!(
+        send(BatchMode::Independent),
+        [
+            None,
+            Some(InsufficientFunds),
+            Some(InsufficientFunds),
+            Some(InsufficientFunds)
+        ]
+    );
+    assert_eq!(office.balance(1, "USDT"), (20_010, 20_010));
 }
 
 #[test]

@@ -275,15 +275,6 @@ fn orders_keep_the_rates_they_were_accepted_with() {
     office.replace(old, 1, 10_000, 200);
     assert_eq!(office.balance(1, "USDT"), (10 * USDT, 2_001_000 + 901_800));
     office.cancel(new, 1);
-    // The maker gets its old rebate of 100, the taker pays the new 2,000.
-    office.place(sell(2, 10_000, 100));
-    assert_eq!(
-        office.balance(1, "USDT"),
-        (10 * USDT - 1_000_000 + 100, 1_000_500)
-    );
-    assert_eq!(office.balance(2, "USDT"), (1_000_000 - 2_000, 0));
-    assert_eq!(office.balance(FEES, "USDT"), (1_900, 0));
-    // A group of its own: only accounts of it pay its rates, from their next order on.
     let group = |request_id, account| UpdateAccount {
         request_id,
         account: AccountId(account),
@@ -292,8 +283,17 @@ fn orders_keep_the_rates_they_were_accepted_with() {
         status: AccountStatus::Active,
         reserved: Reserved,
     };
-    carried_out(&office.ask(|id| set_fees(id, 7, -100, 300).frame(0)));
+    // The maker gets its old rebate of 100, the taker pays the new 2,000: its group has no rates yet.
     carried_out(&office.ask(|id| group(id, 2).frame(0)));
+    office.place(sell(2, 10_000, 100));
+    assert_eq!(
+        office.balance(1, "USDT"),
+        (10 * USDT - 1_000_000 + 100, 1_000_500)
+    );
+    assert_eq!(office.balance(2, "USDT"), (1_000_000 - 2_000, 0));
+    assert_eq!(office.balance(FEES, "USDT"), (1_900, 0));
+    // A group of its own: only accounts of it pay its rates, from their next order on.
+    carried_out(&office.ask(|id| set_fees(id, 7, -100, 300).frame(0)));
     office.place(sell(2, 10_000, 100));
     assert_eq!(office.balance(2, "USDT"), (1_998_000 - 300, 0));
     office.place(buy(1, 5_000, 100));

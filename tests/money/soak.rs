@@ -329,6 +329,24 @@ fn trade_for(server: &Server, time: Duration) -> Seen {
     all
 }
 
+/// The end of a statement adds up to the balance, although several threads wrote it.
+fn check_statement(office: &mut Desk, account: u32, code: &str, balance: &BalanceEntry) {
+    let after = balance.sequence.saturating_sub(500);
+    let got = office.ask(|id| statement_query(id, account, code, after, 512).frame(0));
+    let ServerMessage::StatementReport(report, entries) = got.message() else {
+        panic!("{got:?}")
+    };
+    assert!(!report.more);
+    let entries: Vec<_> = entries.iter().map(|entry| entry.unwrap().0).collect();
+    for two in entries.windows(2) {
+        let total = two[0].total.0 as i64 + two[1].change;
+        assert_eq!(total, two[1].total.0 as i64, "{account} {code}: {two:?}");
+    }
+    if let Some(last) = entries.last() {
+        assert_eq!(last.total, balance.total, "{account} {code}");
+    }
+}
+
 #[test]
 fn many_sessions_on_several_matchers_share_accounts_and_every_unit_is_accounted_for() {
     let matchers = SYMBOLS.map(|symbol| {
@@ -376,6 +394,7 @@ fn many_sessions_on_several_matchers_share_accounts_and_every_unit_is_accounted_
             assert_eq!(entry.available.0 + entry.held.0, entry.total.0);
             let expected = held.get(&(account, code.clone())).copied().unwrap_or(0);
             assert_eq!(entry.held.0, expected, "held by {account} in {code}");
+            check_statement(&mut office, account, &code, &entry);
             *sums.entry(code).or_insert(0) += entry.total.0 as i64;
         }
     }

@@ -221,6 +221,8 @@ fn a_statement_adds_up_and_comes_in_pages() {
         .map(|entry| (entry.kind, entry.change))
         .collect();
     assert_eq!(changes, [(Fee, 4), (Fee, 4), (Fee, 4)]);
+    let matches: Vec<_> = fees.iter().map(|entry| entry.reference).collect();
+    assert_eq!(matches, [1, 2, 3]);
     let (nothing, more) = statement(&mut office, 3, "BTC", 0, 10);
     assert!(nothing.is_empty() && !more);
     for (code, count, reason) in [
@@ -230,6 +232,35 @@ fn a_statement_adds_up_and_comes_in_pages() {
     ] {
         let got = office.ask(|id| statement_query(id, 1, code, 0, count).frame(0));
         assert_eq!(refusal(&got), reason);
+    }
+}
+
+#[test]
+fn a_taker_has_one_entry_for_its_message_and_makers_one_for_each_trade() {
+    let server = bank("");
+    let mut office = Desk::of(&server, OFFICE);
+    office.credit(1, "USDT", USDT);
+    office.credit(2, "BTC", BTC);
+    for price in [10_000, 10_001, 10_002] {
+        office.place(sell(2, price, 1));
+    }
+    office.place(buy(1, 10_002, 3));
+    // 30,003 and three fees of 5; three rebates of 1.
+    let lot = LOT as i64;
+    for (account, code, expected) in [
+        (1, "USDT", vec![-30_018]),
+        (1, "BTC", vec![3 * lot]),
+        (2, "USDT", vec![10_001, 10_002, 10_003]),
+        (2, "BTC", vec![-lot, -lot, -lot]),
+        (FEES, "USDT", vec![12]),
+    ] {
+        let (entries, _) = statement(&mut office, account, code, 0, 100);
+        let trades = entries.iter().filter(|entry| entry.market == MarketId(1));
+        let changes: Vec<_> = trades
+            .inspect(|entry| assert_eq!((entry.stream_seq, entry.reference), (4, 3)))
+            .map(|entry| entry.change)
+            .collect();
+        assert_eq!(changes, expected, "{account} {code}");
     }
 }
 

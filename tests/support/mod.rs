@@ -28,7 +28,8 @@ pub fn public_hex(key: u32) -> String {
     souk::keys::hex(pair(key).public_key().as_ref())
 }
 
-/// Two tenants with the same market and account ids; keys 1 and 2 belong to acme, 3 to globex.
+/// Two tenants with the same market and account ids; keys 1, 2, 4 and 5 (control) belong to acme, 3
+/// to globex.
 pub fn two_tenants(head: &str) -> String {
     let market = |id, symbol: &str| {
         format!(
@@ -44,7 +45,7 @@ pub fn two_tenants(head: &str) -> String {
     let currencies = "[[tenant.currency]]\ncode = \"BTC\"\nscale = 8\n[[tenant.currency]]\ncode = \"USDT\"\nscale = 6\n";
     let credit = "credit = { BTC = \"1000000000\", USDT = \"1000000000000\" }\n";
     format!(
-        "{head}\n[[tenant]]\nid = 1\nname = \"acme\"\n{currencies}{}{}[[tenant.account]]\nid = 1\nstp_group = 9\n{credit}[[tenant.account]]\nid = 2\nstp_group = 9\n{credit}{}{}{}\n[[tenant]]\nid = 2\nname = \"globex\"\n{currencies}{}[[tenant.account]]\nid = 1\n{credit}[[tenant.account]]\nid = 77\n{credit}{}",
+        "{head}\n[[tenant]]\nid = 1\nname = \"acme\"\n{currencies}{}{}[[tenant.account]]\nid = 1\nstp_group = 9\n{credit}[[tenant.account]]\nid = 2\nstp_group = 9\n{credit}{}{}{}{}\n[[tenant]]\nid = 2\nname = \"globex\"\n{currencies}{}[[tenant.account]]\nid = 1\n{credit}[[tenant.account]]\nid = 77\n{credit}{}",
         market(1, "BTC-USDT"),
         market(2, "BTC-CNY"),
         key(1, "accounts = [1]"),
@@ -53,6 +54,7 @@ pub fn two_tenants(head: &str) -> String {
             4,
             "accounts = [2]\npermissions = [\"market-data\", \"cancel\"]"
         ),
+        key(5, "accounts = [1]\npermissions = [\"control\"]"),
         market(1, "BTC-USDT"),
         key(3, "accounts = \"all\""),
     )

@@ -40,6 +40,11 @@ pub trait Target {
     fn apply(&mut self, command: &Command, reports: &mut Reports);
     /// See [`Market::open_orders`].
     fn open_orders(&self) -> u32;
+    /// What it does when all commands of a batch are applied.
+    #[inline]
+    fn end_batch(&mut self, commands: &[(Command, u32)], reports: &mut Reports) {
+        let _ = (commands, reports);
+    }
 }
 
 impl Target for Market {
@@ -90,7 +95,8 @@ pub struct Reports {
     /// Reports other than executions.
     pub others: u64,
     order_ids: Vec<OrderId>,
-    order: usize,
+    /// The number of the order whose reports come now.
+    pub order: usize,
 }
 
 impl EventSink for Reports {
@@ -279,6 +285,7 @@ impl<T: Target> Client<T> {
             self.target.apply(command, &mut self.reports);
             meter.stop(start, self.reports.totals.trades - trades);
         }
+        self.target.end_batch(&self.batch, &mut self.reports);
         self.batch.clear();
     }
 }

@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::Source;
 use super::tenant::{Draft, amount};
 use crate::config::ConfigError;
-use crate::config::raw::{RawMarket, RawState};
+use crate::config::raw::{RawFees, RawMarket, RawState};
 use crate::control::{ControlCommand, CurrencyCode, Step, UnitsError, units};
 
 /// A currency code: 1 to 8 upper-case letters or digits.
@@ -21,7 +21,7 @@ pub(super) fn currency_code(
 ) -> Result<CurrencyCode, ConfigError> {
     let code = given.get_ref();
     Text::new(code)
-        .filter(crate::control::is_currency_code)
+        .filter(CurrencyCode::is_currency_code)
         .ok_or_else(|| {
             let rule = "must be 1 to 8 upper-case letters or digits";
             source.error(key, given.span(), code, rule, "use a code such as USDT")
@@ -144,24 +144,25 @@ pub(super) fn resolve_market(draft: &mut Draft<'_>, raw: &RawMarket) -> Result<(
         taker_ppm: Ppm(raw.taker_ppm),
     });
     draft.apply(&command, "market", raw.id.span(), raw.symbol.get_ref())?;
-    for fees in &raw.fees {
-        let group = source.number("fees.group", Some(&fees.group), 0, 0..=65_535)?;
-        let command = ControlCommand::SetFees(SetFees {
-            request_id: 0,
-            market,
-            fee_group: FeeGroup(group as u16),
-            reserved: Reserved,
-            maker_ppm: Ppm(fees.maker_ppm),
-            taker_ppm: Ppm(fees.taker_ppm),
-        });
-        draft.apply(
-            &command,
-            "market.fees",
-            fees.group.span(),
-            &group.to_string(),
-        )?;
-    }
-    Ok(())
+    raw.fees
+        .iter()
+        .try_for_each(|fees| resolve_fees(draft, market, fees))
+}
+
+fn resolve_fees(draft: &mut Draft<'_>, market: MarketId, raw: &RawFees) -> Result<(), ConfigError> {
+    let group = &raw.group;
+    let number = draft
+        .source
+        .number("fees.group", Some(group), 0, 0..=65_535)?;
+    let command = ControlCommand::SetFees(SetFees {
+        request_id: 0,
+        market,
+        fee_group: FeeGroup(number as u16),
+        reserved: Reserved,
+        maker_ppm: Ppm(raw.maker_ppm),
+        taker_ppm: Ppm(raw.taker_ppm),
+    });
+    draft.apply(&command, "market.fees", group.span(), &number.to_string())
 }
 
 fn symbol(source: &Source<'_>, given: &Spanned<String>) -> Result<Text<24>, ConfigError> {

@@ -23,6 +23,7 @@ const BUSINESS: &str = "config";
 pub(super) struct Draft<'a> {
     pub source: &'a Source<'a>,
     pub control: Control,
+    commands: Vec<ControlCommand>,
     effects: Vec<Effect>,
 }
 
@@ -46,6 +47,7 @@ impl Draft<'_> {
     ) -> Result<(), ConfigError> {
         match self.control.apply(command, &mut NoFunds) {
             Ok(effect) => {
+                self.commands.push(*command);
                 self.effects.push(effect);
                 Ok(())
             }
@@ -77,6 +79,7 @@ pub(super) fn resolve_tenant(
     let mut draft = Draft {
         source,
         control: Control::new(raw.custody),
+        commands: Vec::new(),
         effects: Vec::new(),
     };
     let mut codes = HashSet::new();
@@ -116,6 +119,7 @@ pub(super) fn resolve_tenant(
         id: TenantId(id),
         name: name.clone(),
         control: draft.control,
+        commands: draft.commands,
         effects: draft.effects,
         keys,
     })

@@ -277,7 +277,7 @@ impl Connection {
     }
 
     /// Waits until `pick` gives something; refusals of the session end the wait.
-    fn wait_for<T>(
+    pub(crate) fn wait_for<T>(
         &mut self,
         timeout: Duration,
         mut pick: impl FnMut(ServerMessage<'_>, Header) -> Option<T>,
@@ -288,11 +288,13 @@ impl Connection {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let handed = self.next_frames(left, |message, header| {
-                if let ServerMessage::SessionReject(reject) = message {
-                    refused = Some(ConnectionError::Refused {
-                        template: reject.ref_template,
-                        code: reject.code,
-                    });
+                let refusal = match &message {
+                    ServerMessage::SessionReject(no) => Some((no.ref_template, no.code)),
+                    ServerMessage::RequestRejected(no) => Some((no.ref_template, no.code)),
+                    _ => None,
+                };
+                if let Some((template, code)) = refusal {
+                    refused = Some(ConnectionError::Refused { template, code });
                 }
                 if found.is_none() {
                     found = pick(message, header);

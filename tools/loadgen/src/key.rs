@@ -27,6 +27,14 @@ pub enum KeyError {
         /// Why.
         error: std::io::Error,
     },
+    /// Others than its owner may read the file.
+    #[error("private key file {path} has mode {mode:03o}, at most 600 is allowed: run `chmod 600 {path}`", path = path.display())]
+    ReadableByOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The file does not hold a key.
     #[error(
         "{path} is not a private key: expected 64 hex digits (32 bytes), as `souk key new` writes"
@@ -53,15 +61,29 @@ impl PrivateKey {
         Ed25519KeyPair::from_seed_unchecked(seed).ok().map(Self)
     }
 
-    /// Reads the file that `souk key new` wrote.
+    /// Reads the file that `souk key new` wrote. A file that anybody but its owner may read is
+    /// refused.
     ///
     /// # Errors
-    /// When the file cannot be read or does not hold 64 hex digits.
+    /// When the file cannot be read, may be read by others, or does not hold 64 hex digits.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
-        let text = std::fs::read_to_string(path).map_err(|error| KeyError::Unreadable {
+        let unreadable = |error| KeyError::Unreadable {
             path: path.to_owned(),
             error,
-        })?;
+        };
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let metadata = std::fs::metadata(path).map_err(unreadable)?;
+            let mode = metadata.permissions().mode() & 0o777;
+            if mode & 0o077 != 0 {
+                return Err(KeyError::ReadableByOthers {
+                    path: path.to_owned(),
+                    mode,
+                });
+            }
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
         seed_from_hex(text.trim())
             .and_then(|seed| Self::from_seed(&seed))
             .ok_or_else(|| KeyError::NotAKey {
@@ -185,5 +207,25 @@ mod tests {
         assert!(seed_from_hex(&"0f".repeat(32)).is_some());
         assert!(seed_from_hex(&"0f".repeat(31)).is_none());
         assert!(seed_from_hex(&"0g".repeat(32)).is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_may_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let name = format!("souk-loadgen-key-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, "0f".repeat(32)).unwrap();
+        let with_mode = |mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            PrivateKey::read(&path)
+        };
+        let (open, own) = (with_mode(0o644), with_mode(0o600));
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(
+            open,
+            Err(KeyError::ReadableByOthers { mode: 0o644, .. })
+        ));
+        assert!(own.is_ok());
     }
 }

@@ -311,6 +311,12 @@ impl Comparison {
         for (code, count) in report.tally.refused.iter() {
             remark(format!("{count} not applied: {code}"));
         }
+        for (code, count) in report.tally.rejected.iter() {
+            remark(format!("{count} rejected: {code}"));
+        }
+        if let Some(hint) = report.hint() {
+            remark(hint.to_owned());
+        }
         for sample in report.verified.faults.samples() {
             remark(format!("BROKEN: {sample}"));
         }

@@ -12,6 +12,7 @@ use crate::connection::ConnectionError;
 use crate::driver::{Clock, Control, Driver, Published, Wait, prepare_thread};
 use crate::key::PrivateKey;
 use crate::making::{RunTimes, make};
+use crate::money::Rates;
 use crate::profile::{Mix, Profile};
 use crate::report::{LoadReport, finish};
 use crate::schedule::Arrivals;
@@ -124,6 +125,11 @@ pub struct LoadConfig {
     pub verify: bool,
     /// Whether open orders stay in the book at the end.
     pub leave_orders: bool,
+    /// Whole coins of each currency of the markets that every account is credited with at the
+    /// beginning. The keys need the permission `funding`.
+    pub credit_coins: Option<u64>,
+    /// What all used accounts pay in all used markets, when it is known: fees are verified then.
+    pub rates: Option<Rates>,
 }
 
 impl LoadConfig {
@@ -156,6 +162,8 @@ impl LoadConfig {
             shared: false,
             verify: true,
             leave_orders: false,
+            credit_coins: None,
+            rates: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::driver::{Control, Driver, Published};
 use crate::lane::{Lane, LaneStart, Pace};
 use crate::load::{LoadConfig, Pacing, Target};
 use crate::model::{Model, zipf_weights};
+use crate::money::Terms;
 use crate::rng::Rng;
 use crate::schedule::Schedule;
 use crate::session::{KEEPALIVE, Plan, SessionSocket};
@@ -76,6 +77,7 @@ fn common(config: &LoadConfig, times: RunTimes) -> Common {
     Common {
         model: Model::new(&config.profile, config.mix),
         stp_mode: config.stp_mode,
+        rates: config.rates,
         strict: config.target == Target::Souk,
         faults: Faults::default(),
         tally: Tally::default(),
@@ -133,6 +135,7 @@ fn streams(
                 plan_market: joined.market,
                 lane: index,
                 accounts: session.accounts.clone(),
+                terms: Terms::from(&plan.markets[joined.market].definition),
                 skew: config.skew,
                 sharers: plan.sharers(joined.market),
                 inflight_max: session.inflight_max,

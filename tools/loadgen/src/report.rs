@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use souk_protocol::{AccountId, TenantId};
+use souk_protocol::{AccountId, RejectReason, TenantId};
 
 use crate::connection::{Connection, ConnectionError};
 use crate::driver::Driver;
@@ -11,7 +11,9 @@ use crate::load::{LoadConfig, LoadError, Pacing, Target};
 use crate::session::{KEEPALIVE, Plan, clear};
 use crate::stats::{Latency, Percentiles, Tally};
 use crate::stream::Stream;
-use crate::verify::{BookCheck, Fault, Faults, Matches, OwnBook, check_book};
+use crate::verify::{
+    BookCheck, Fault, Faults, Matches, MoneyCheck, OwnBook, check_book, check_money,
+};
 
 /// What came out of a load.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct Verified {
     pub books_with_others: usize,
     /// Books that could not be looked at, for want of permission.
     pub books_unseen: usize,
+    /// What was verified of the money.
+    pub money: MoneyCheck,
     /// Open orders at the end.
     pub open_orders: u64,
 }
@@ -64,6 +68,9 @@ impl Verified {
     }
 }
 
+/// What to do about orders that were rejected for lack of money.
+const HINT: &str = "the accounts lack money: give them more `credit` in the server's configuration, or use \
+                    --credit COINS with keys that have the permission `funding`";
 /// Later than this, at the 99th percentile, a sender did not keep its schedule.
 const LATENESS_MAX_NS: u64 = 1_000_000;
 
@@ -78,6 +85,14 @@ impl LoadReport {
     #[must_use]
     pub fn achieved_rate(&self) -> f64 {
         self.latency.answered as f64 / self.measured.as_secs_f64().max(1e-9)
+    }
+
+    /// What to do about orders that were rejected for lack of money, if there are any.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        let mut codes = self.tally.rejected.iter();
+        let poor = codes.any(|(code, _)| code.reason() == Some(RejectReason::InsufficientFunds));
+        poor.then_some(HINT)
     }
 
     /// Why the asked rate was not kept, in words; `None` when it was, or in a closed loop.
@@ -115,8 +130,7 @@ pub(crate) fn finish(
     let (mut never_sent, mut driver_ns) = (0, 0);
     let mut verified = Verified::default();
     let mut matches: BTreeMap<usize, Matches> = BTreeMap::new();
-    let mut streams = Vec::new();
-    let mut sockets = Vec::new();
+    let (mut streams, mut sockets) = (Vec::new(), Vec::new());
     if config.target == Target::Souk {
         drivers.iter_mut().for_each(Driver::settle);
     }
@@ -153,6 +167,8 @@ pub(crate) fn finish(
         verified.done = true;
         check_matches(&config, &plan, &matches, &mut verified);
         check_books(&config, &plan, &streams, &mut connections, &mut verified)?;
+        let money = check_money(&config, &plan, &streams, &mut connections.0, &mut verified);
+        money.map_err(no_balances)?;
     }
     if config.target == Target::Souk {
         connections.leave(&config, &plan);
@@ -167,6 +183,13 @@ pub(crate) fn finish(
         driver_ns,
         verified,
     })
+}
+
+fn no_balances(error: ConnectionError) -> LoadError {
+    LoadError::Session {
+        what: "balances at the end".to_owned(),
+        error,
+    }
 }
 
 fn check_matches(

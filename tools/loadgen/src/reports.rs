@@ -163,6 +163,8 @@ impl Stream {
             leaves == Some(report.leaves.0) && cum == Some(report.cum.0) && report.qty.0 > 0;
         order.leaves = report.leaves;
         order.cum = report.cum;
+        let account = order.account as usize;
+        self.note_money(common, account, report);
         if !price_fits {
             common.faults.note(
                 Fault::WrongTerms,
@@ -174,6 +176,23 @@ impl Stream {
         }
         if report.leaves.0 == 0 {
             self.gone(view, slot);
+        }
+    }
+
+    /// Adds up what was traded, and looks at the fee if the rates are known.
+    #[inline]
+    fn note_money(&mut self, common: &mut Common, account: usize, report: &Trade) {
+        self.flows[account].note(report);
+        let Some(rates) = common.rates else {
+            return;
+        };
+        let notional = self.terms.notional(report.price.0, report.qty.0);
+        let fee = rates.fee(report.liquidity, notional);
+        if fee != i128::from(report.fee) && common.strict {
+            common.faults.note(
+                Fault::FeeDiffers,
+                format_args!("market {}: {fee} expected, {report:?}", self.market),
+            );
         }
     }
 

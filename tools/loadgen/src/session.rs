@@ -10,8 +10,11 @@ use souk_protocol::{
 };
 
 use crate::connection::{Connection, ConnectionError, unix_time_ns};
+use crate::funding::{Funds, coins};
 use crate::load::{LoadConfig, LoadError, SessionKey, Target};
+use crate::money::{FEE_ACCOUNT, Terms};
 use crate::orders::LANES_MAX;
+use crate::verify::Opening;
 
 /// Keepalive interval of the sessions.
 pub const KEEPALIVE: Duration = Duration::from_secs(10);
@@ -27,6 +30,8 @@ pub struct Plan {
     pub sessions: Vec<SessionPlan>,
     /// The markets of all tenants that are used.
     pub markets: Vec<MarketPlan>,
+    /// The money of the accounts before the load.
+    pub opening: Opening,
 }
 
 /// A session.
@@ -122,6 +127,7 @@ pub fn prepare(config: &LoadConfig) -> Result<Prepared, LoadError> {
 fn prepare_echo(config: &LoadConfig) -> Result<Prepared, LoadError> {
     let mut plan = Plan {
         sessions: Vec::new(),
+        opening: Opening::default(),
         markets: vec![MarketPlan {
             tenant: TenantId(1),
             definition: crate::echo::market(),
@@ -165,6 +171,8 @@ fn prepare_souk(config: &LoadConfig) -> Result<Prepared, LoadError> {
         let (key, number) = session_of(config, index)?;
         let (mut connection, ack, mut accounts) =
             logon(config, key, number).map_err(failed("logon"))?;
+        // A key of all accounts has the fee account too, which enters no orders.
+        accounts.retain(|account| *account != FEE_ACCOUNT);
         accounts.truncate(config.accounts_max);
         if accounts.is_empty() {
             return Err(LoadError::Config(format!(
@@ -202,6 +210,7 @@ fn prepare_souk(config: &LoadConfig) -> Result<Prepared, LoadError> {
         connections.push(connection);
     }
     look_at_books(&mut plan, &mut connections)?;
+    provide_money(config, &mut plan, &mut connections)?;
     join_all(&mut plan, &mut connections)?;
     let sessions = connections
         .into_iter()
@@ -364,9 +373,72 @@ fn look_at_books(plan: &mut Plan, connections: &mut [Connection]) -> Result<(), 
     Ok(())
 }
 
+/// Credits the accounts if that is asked for, and looks at what they have.
+fn provide_money(
+    config: &LoadConfig,
+    plan: &mut Plan,
+    connections: &mut [Connection],
+) -> Result<(), LoadError> {
+    if let Some(coins) = config.credit_coins {
+        credit_accounts(plan, connections, coins)?;
+    }
+    if config.verify && !config.shared {
+        let money = Opening::look(plan, connections);
+        plan.opening = money.map_err(|error| LoadError::Session {
+            what: "balances of the accounts".to_owned(),
+            error,
+        })?;
+    }
+    Ok(())
+}
+
+/// Credits every account with so many coins of each currency of its markets.
+fn credit_accounts(
+    plan: &Plan,
+    connections: &mut [Connection],
+    count: u64,
+) -> Result<(), LoadError> {
+    let mut credited = BTreeSet::new();
+    for (session, connection) in plan.sessions.iter().zip(connections) {
+        for joined in &session.joined {
+            let terms = Terms::from(&plan.markets[joined.market].definition);
+            for (currency, scale) in [
+                (terms.base, terms.base_scale),
+                (terms.quote, terms.quote_scale),
+            ] {
+                let amount = coins(count, scale).ok_or_else(|| {
+                    let code = currency.as_str();
+                    LoadError::Config(format!(
+                        "{count} {code} are more units than a balance can have: credit less"
+                    ))
+                })?;
+                for account in &session.accounts {
+                    if !credited.insert((session.tenant, *account, currency)) {
+                        continue;
+                    }
+                    let funds = Funds {
+                        account: *account,
+                        currency,
+                        scale,
+                        amount,
+                    };
+                    let result = connection.credit(&funds);
+                    result.map_err(|error| LoadError::Session {
+                        what: format!("credit to account {account} of tenant {}", session.tenant),
+                        error,
+                    })?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Joins every session to its markets and takes down where it stands.
 fn join_all(plan: &mut Plan, connections: &mut [Connection]) -> Result<(), LoadError> {
-    let Plan { sessions, markets } = plan;
+    let Plan {
+        sessions, markets, ..
+    } = plan;
     for (session, connection) in sessions.iter_mut().zip(connections) {
         for joined in &mut session.joined {
             let market = markets[joined.market].definition.market;

@@ -7,10 +7,11 @@ use souk_protocol::message::NotApplied;
 use souk_protocol::{AccountId, ClOrdId, MarketId, OrderId, Price, Qty, StpMode};
 
 use crate::model::{Model, Zipf};
+use crate::money::{Rates, Terms};
 use crate::orders::Orders;
 use crate::stats::{Latency, Tally};
 use crate::venue::Venue;
-use crate::verify::{Fault, Faults, Matches};
+use crate::verify::{Fault, Faults, Flow, Matches};
 
 /// What a driver thread shares among its streams.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Common {
     pub model: Model,
     /// Self-trade prevention mode of new orders.
     pub stp_mode: StpMode,
+    /// What the accounts pay, when it is known.
+    pub rates: Option<Rates>,
     /// Whether reports are checked in full: not against an echo, which does not match orders.
     pub strict: bool,
     /// Broken promises.
@@ -106,6 +109,9 @@ pub struct Stream {
     pub orders: Orders,
     /// The accounts it trades for, and how often it picks each.
     pub(crate) accounts: Vec<AccountId>,
+    /// What its reports said was traded, by account.
+    pub(crate) flows: Vec<Flow>,
+    pub(crate) terms: Terms,
     pub(crate) account_choice: Zipf,
     /// New orders of the market to one of this stream.
     pub(crate) orders_shared: u32,
@@ -144,6 +150,8 @@ pub struct StreamStart {
     pub lane: usize,
     /// Accounts to trade for.
     pub accounts: Vec<AccountId>,
+    /// Units of the market.
+    pub terms: Terms,
     /// Zipf exponent of the choice among them.
     pub skew: f64,
     /// Streams that share the market.
@@ -175,6 +183,8 @@ impl Stream {
             view: start.view,
             plan_market: start.plan_market,
             orders: Orders::new(start.lane),
+            flows: vec![Flow::default(); start.accounts.len()],
+            terms: start.terms,
             account_choice: Zipf::new(start.accounts.len(), start.skew),
             accounts: start.accounts,
             orders_shared: start.sharers.max(1) as u32,

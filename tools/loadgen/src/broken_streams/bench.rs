@@ -7,6 +7,7 @@ use souk_protocol::{
 };
 
 use crate::model::Model;
+use crate::money::Terms;
 use crate::profile::{Mix, profile};
 use crate::rng::Rng;
 use crate::stats::{Latency, Tally};
@@ -31,6 +32,7 @@ impl Bench {
         let common = Common {
             model: Model::new(profile("uniform").unwrap(), Some(mix)),
             stp_mode: StpMode::None,
+            rates: None,
             strict: true,
             faults: Faults::default(),
             tally: Tally::default(),
@@ -50,6 +52,7 @@ impl Bench {
                 plan_market: 0,
                 lane: 0,
                 accounts: vec![AccountId(7), AccountId(8)],
+                terms: Terms::from(&market(1)),
                 skew: 0.0,
                 sharers: 1,
                 inflight_max: 16,

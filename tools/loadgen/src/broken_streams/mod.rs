@@ -8,6 +8,7 @@ use souk_protocol::message::{Accepted, NotApplied, Rejected, Trade};
 use souk_protocol::{AccountId, Block, Liquidity, MatchId, Price, RejectReason, Reserved};
 
 use self::bench::Bench;
+use crate::money::Rates;
 use crate::stream::Standing;
 use crate::testing::market;
 use crate::verify::Fault;
@@ -131,6 +132,30 @@ fn quantities_that_do_not_add_up_are_found() {
         bench.tell(&trade);
         bench.found(Fault::QtyDoesNotAddUp);
     }
+}
+
+#[test]
+fn a_fee_that_the_rates_do_not_make_is_found() {
+    let with_rates = |fee: i64, liquidity| {
+        let mut bench = Bench::new(NEW_ONLY);
+        bench.common.rates = Some(Rates {
+            maker_ppm: -999_999,
+            taker_ppm: 999_999,
+        });
+        let open = bench.open();
+        let trade = bench.trade(&open, 4, liquidity);
+        let notional = trade.price.0 * 4;
+        bench.tell(&Trade {
+            // A rebate and a fee of nearly everything lose their fraction: one unit is missing.
+            fee: fee * (notional - 1),
+            ..trade
+        });
+        bench
+    };
+    with_rates(-1, Liquidity::Maker).nothing_found();
+    with_rates(1, Liquidity::Taker).nothing_found();
+    with_rates(1, Liquidity::Maker).found(Fault::FeeDiffers);
+    with_rates(0, Liquidity::Taker).found(Fault::FeeDiffers);
 }
 
 #[test]

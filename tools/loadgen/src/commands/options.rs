@@ -10,6 +10,7 @@ use souk_loadgen::driver::Wait;
 use souk_loadgen::facts::{Machine, cores_of};
 use souk_loadgen::key::{KeyOption, PrivateKey};
 use souk_loadgen::load::{LoadConfig, SessionKey};
+use souk_loadgen::money::Rates;
 use souk_loadgen::output::Environment;
 use souk_loadgen::profile::{DEFAULT_PROFILE, Mix, PROFILES, profile};
 use souk_protocol::{SESSION_NUMBER_MAX, StpMode};
@@ -62,6 +63,17 @@ pub struct LoadOptions {
     /// Others may trade in the same markets.
     #[arg(long)]
     pub shared: bool,
+    /// Credits every used account with so many coins of each currency at the beginning. The keys
+    /// need the permission `funding`.
+    #[arg(long, value_name = "COINS")]
+    pub credit: Option<u64>,
+    /// What all used accounts pay as makers, in parts per million; negative is a rebate. With
+    /// --taker-ppm, every fee is verified.
+    #[arg(long, allow_hyphen_values = true, requires = "taker_ppm")]
+    pub maker_ppm: Option<i32>,
+    /// What all used accounts pay as takers, in parts per million.
+    #[arg(long, requires = "maker_ppm")]
+    pub taker_ppm: Option<i32>,
     /// Print the summary as JSON, and nothing else on standard output.
     #[arg(long)]
     pub json: bool,
@@ -106,6 +118,12 @@ impl LoadOptions {
         config.cores = self.pin.clone();
         config.wait = self.wait;
         config.shared = self.shared;
+        config.credit_coins = self.credit;
+        let rates = self.maker_ppm.zip(self.taker_ppm);
+        config.rates = rates.map(|(maker_ppm, taker_ppm)| Rates {
+            maker_ppm,
+            taker_ppm,
+        });
         Ok(config)
     }
 

@@ -47,6 +47,7 @@ pub fn summary(report: &LoadReport, environment: &Environment) -> Value {
         "response_ns": Percentiles::of(&latency.response),
         "service_ns": Percentiles::of(&latency.service),
         "sender_lateness_ns": Percentiles::of(&latency.lateness),
+        "hint": report.hint(),
         "verified": verified(&report.verified),
     })
 }
@@ -79,6 +80,8 @@ pub fn parameters(config: &LoadConfig) -> Value {
         "shared": config.shared,
         "verify": config.verify,
         "leave_orders": config.leave_orders,
+        "credit_coins": config.credit_coins,
+        "rates": config.rates,
     })
 }
 
@@ -141,5 +144,6 @@ fn verified(verified: &Verified) -> Value {
         "books_with_others": verified.books_with_others,
         "books_unseen": verified.books_unseen,
         "open_orders": verified.open_orders,
+        "money": verified.money,
     })
 }

@@ -231,6 +231,9 @@ pub fn verdict(report: &LoadReport, environment: &Environment) -> String {
         );
     }
     codes(&mut out, "rejected", &tally.rejected);
+    if let Some(hint) = report.hint() {
+        let _ = writeln!(out, "HINT: {hint}");
+    }
     codes(&mut out, "NOT APPLIED", &tally.refused);
     verified(&mut out, report);
     out
@@ -267,6 +270,7 @@ fn verified(out: &mut String, report: &LoadReport) {
             "verified in full: {} messages answered once, {} executions with both sides in one tenant, {books} ({} open orders)",
             report.tally.answered, verified.matches, verified.open_orders
         );
+        let _ = writeln!(out, "{}", verified.money);
         if verified.matches_with_others > 0 {
             let _ = writeln!(
                 out,

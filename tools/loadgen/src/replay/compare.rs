@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::money;
 use super::recorder::Complaints;
 use super::set::{BookRow, Set};
 use super::{Played, TradeRow};
@@ -12,6 +13,8 @@ pub struct Verdict {
     /// Executions that were compared, books that were compared, orders of the final book that
     /// were compared; `None` without goldens.
     pub compared: (Option<usize>, Option<usize>, Option<usize>),
+    /// Balances that were compared; `None` when money was not looked at.
+    pub balances: Option<usize>,
     /// What differs.
     pub differences: Complaints,
 }
@@ -42,7 +45,9 @@ pub fn compare(set: &Set, played: &Played) -> Verdict {
             &mut differences,
         );
     }
+    let balances = money::check(set, played, &mut differences);
     Verdict {
+        balances,
         compared: (
             set.trades.as_ref().map(Vec::<TradeRow>::len),
             set.books.as_ref().map(Vec::len),

@@ -8,6 +8,7 @@ mod compare;
 mod crc;
 mod fifo;
 mod lane;
+mod money;
 mod output;
 mod pace;
 mod plan;
@@ -29,6 +30,7 @@ use crate::key::{KeyError, PrivateKey};
 use player::Player;
 
 pub use compare::{Verdict, compare};
+pub use money::{MoneyOption, MoneySeen};
 pub use output::write as write_played;
 pub use recorder::Complaints;
 pub use run::{Arguments, run};
@@ -47,8 +49,11 @@ pub struct TenantOption<'a> {
     pub session_number: u16,
     /// The market of the set's symbol 0; symbol `n` goes to the market whose id is higher by `n`.
     pub first_market: MarketId,
-    /// The account that enters all orders. `None`: the first the key may use.
-    pub account: Option<AccountId>,
+    /// The accounts that the orders are dealt out to, by a fixed hash of the order id. None: the
+    /// first the key may use enters them all.
+    pub accounts: &'a [AccountId],
+    /// How money is looked after, if it is.
+    pub money: Option<&'a MoneyOption>,
 }
 
 /// What one tenant saw.
@@ -64,10 +69,14 @@ pub struct Played {
     pub resent: u64,
     /// The executions, in order.
     pub trades: Vec<TradeRow>,
+    /// What maker and taker of each paid, by the server's reports.
+    pub fees: Vec<(i64, i64)>,
     /// The books where goldens have them, or after every thousandth input; and at the end.
     pub books: Vec<BookRow>,
     /// Every order that rests at the end.
     pub final_book: Vec<RestingRow>,
+    /// What the accounts had, if it was looked at.
+    pub money: Option<MoneySeen>,
     /// What did not fit together, whatever the goldens say.
     pub complaints: Complaints,
 }
@@ -202,6 +211,24 @@ pub enum ReplayError {
         tenant: TenantId,
         /// How long.
         limit: Duration,
+    },
+    /// A balance could not be seen, or an account not be credited.
+    #[error("money of account {account}: {error}; the key needs the permission `funding`")]
+    Money {
+        /// The account.
+        account: AccountId,
+        /// Why.
+        error: ConnectionError,
+    },
+    /// No balance can have so much.
+    #[error(
+        "account {account} would need {needed} units of a currency, no balance can have so much: lower the currency's scale"
+    )]
+    TooMuchMoney {
+        /// The account.
+        account: AccountId,
+        /// How much.
+        needed: i128,
     },
     /// The connection failed.
     #[error(transparent)]

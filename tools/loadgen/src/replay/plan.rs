@@ -8,11 +8,12 @@ use souk_protocol::message::{
     Batch, BatchEntry, CancelOrder, NewOrder, OrderStatusRequest, ReplaceOrder,
 };
 use souk_protocol::{
-    AccountId, Amount, BatchMode, ClOrdId, MarketId, OrderId, OrderType, PostOnly, Price, Qty,
-    Reserved, Side, StpMode, StpScope, TimeInForce, frame_len_with_group, write_frame_with_group,
+    Amount, BatchMode, ClOrdId, MarketId, OrderId, OrderType, PostOnly, Price, Qty, Reserved, Side,
+    StpMode, StpScope, TimeInForce, frame_len_with_group, write_frame_with_group,
 };
 
 use super::ReplayError;
+use super::money::Dealing;
 use super::set::{Input, Operation, Set};
 
 /// Without golden books the book is looked at after this many inputs.
@@ -48,6 +49,8 @@ pub(crate) struct Check {
 pub(crate) struct Plan {
     pub(crate) sym: u32,
     pub(crate) market: MarketId,
+    /// Whose orders they are.
+    pub(crate) dealing: Dealing,
     /// The number of the first message.
     pub(crate) first_seq: u64,
     pub(crate) bytes: Vec<u8>,
@@ -63,13 +66,13 @@ impl Plan {
         set: &Set,
         sym: u32,
         market: MarketId,
-        account: AccountId,
+        dealing: &Dealing,
         first_seq: u64,
     ) -> Result<Self, ReplayError> {
         let inputs: Vec<&Input> = set.inputs.iter().filter(|input| input.sym == sym).collect();
         let mut encoder = Encoder {
             market,
-            account,
+            dealing,
             next_seq: first_seq,
             bytes: Vec::with_capacity(inputs.len() * NewOrder::FRAME_LEN),
             steps: Vec::with_capacity(inputs.len()),
@@ -88,6 +91,7 @@ impl Plan {
         Ok(Self {
             sym,
             market,
+            dealing: dealing.clone(),
             first_seq,
             bytes: encoder.bytes,
             steps: encoder.steps,
@@ -125,9 +129,9 @@ fn check_points(set: &Set, sym: u32, inputs: &[&Input]) -> Vec<u64> {
 }
 
 /// Writes the frames of a plan.
-struct Encoder {
+struct Encoder<'a> {
     market: MarketId,
-    account: AccountId,
+    dealing: &'a Dealing,
     next_seq: u64,
     bytes: Vec<u8>,
     steps: Vec<Step>,
@@ -136,7 +140,7 @@ struct Encoder {
     totals: HashMap<u64, u64>,
 }
 
-impl Encoder {
+impl Encoder<'_> {
     fn input(&mut self, input: &Input) -> Result<(), ReplayError> {
         match input.operation {
             Operation::Limit => self.new_order(input, TimeInForce::Gtc),
@@ -146,7 +150,7 @@ impl Encoder {
                     orig_cl_ord_id: ClOrdId(input.order_id),
                     order_id: OrderId(0),
                     market: self.market,
-                    account: self.account,
+                    account: self.dealing.account_of(input.order_id),
                 };
                 self.message(&cancel.frame(self.next_seq), 0, 1);
             }
@@ -163,7 +167,7 @@ impl Encoder {
             qty: Qty(input.qty),
             budget: Amount(0),
             market: self.market,
-            account: self.account,
+            account: self.dealing.account_of(input.order_id),
             side: input.side,
             order_type: OrderType::Limit,
             time_in_force,
@@ -194,7 +198,7 @@ impl Encoder {
             price: Price(input.price),
             total_qty: Qty(total_qty),
             market: self.market,
-            account: self.account,
+            account: self.dealing.account_of(input.order_id),
         };
         self.message(&replace.frame(self.next_seq), 1, 0);
         Ok(())
@@ -217,7 +221,7 @@ impl Encoder {
             stp_mode: 0,
             stp_scope: 0,
             reserved: Reserved,
-            account: self.account,
+            account: self.dealing.account_of(input.order_id),
             reserved2: Reserved,
             cl_ord_id: ClOrdId(0),
             orig_cl_ord_id: ClOrdId(input.order_id),
@@ -231,6 +235,7 @@ impl Encoder {
             side: input.side as u8,
             order_type: OrderType::Limit as u8,
             time_in_force: TimeInForce::Gtc as u8,
+            account: self.dealing.account_of(input.new_id),
             cl_ord_id: ClOrdId(input.new_id),
             orig_cl_ord_id: ClOrdId(0),
             price: Price(input.price),
@@ -251,7 +256,7 @@ impl Encoder {
             orig_cl_ord_id: ClOrdId(u64::MAX),
             order_id: OrderId(0),
             market: self.market,
-            account: self.account,
+            account: self.dealing.first(),
         };
         self.message(&question.frame(self.next_seq), 1, 0);
     }

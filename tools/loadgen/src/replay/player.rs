@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use souk_protocol::message::{LogonAck, MarketDefinition};
-use souk_protocol::{AccountId, Credentials, MarketId, ServerMessage, TenantId};
+use souk_protocol::{Credentials, MarketId, ServerMessage, TenantId};
 
 use super::lane::Lane;
+use super::money::{Dealing, MoneySeen};
 use super::pace::Pace;
 use super::plan::{Plan, Step};
 use super::set::{Operation, Set};
 use super::{Played, ReplayError, TenantOption};
 use crate::connection::{Connection, ConnectionError, unix_time_ns};
+use crate::money::{FEE_ACCOUNT, Terms};
 
 /// Steps in one turn of a tenant: this is how finely the tenants are interleaved.
 const TURN_STEPS: u64 = 64;
@@ -30,6 +32,7 @@ pub(crate) struct Player {
     connection: Connection,
     tenant: TenantId,
     lanes: Vec<Lane>,
+    money: Option<MoneySeen>,
     by_market: BTreeMap<MarketId, usize>,
     /// Messages that may be in flight: halves when the server has no room, and grows again.
     window: u64,
@@ -61,22 +64,32 @@ impl Player {
         };
         let (mut connection, ack, accounts) =
             Connection::logon(address, &credentials, |bytes| option.key.sign(bytes))?;
-        let account = option.account.or(accounts.first().copied());
-        let account = account.ok_or(ReplayError::NoAccount(option.key_id))?;
+        let accounts = match option.accounts {
+            // The fee account, which a key of all accounts has too, enters no orders.
+            [] => {
+                let mut own = accounts.into_iter().filter(|own| *own != FEE_ACCOUNT);
+                own.next().into_iter().collect()
+            }
+            named => named.to_vec(),
+        };
+        let dealing = Dealing::new(accounts).ok_or(ReplayError::NoAccount(option.key_id))?;
         let definitions = connection.market_list()?;
-        let mut lanes = Vec::new();
+        let (mut lanes, mut terms) = (Vec::new(), BTreeMap::new());
         let syms: BTreeSet<u32> = set.inputs.iter().map(|input| input.sym).collect();
         for sym in syms {
             let market = MarketId(option.first_market.0.saturating_add(sym));
             let definition = definitions.iter().find(|known| known.market == market);
-            check_bounds(
-                set,
-                sym,
-                definition.ok_or(ReplayError::NoMarket { market, sym })?,
-            )?;
-            lanes.push(open_lane(&mut connection, set, sym, market, account)?);
+            let definition = definition.ok_or(ReplayError::NoMarket { market, sym })?;
+            check_bounds(set, sym, definition)?;
+            terms.insert(sym, Terms::from(definition));
+            lanes.push(open_lane(&mut connection, set, sym, market, &dealing)?);
         }
-        Ok(Self::new(connection, &ack, lanes))
+        let money = option
+            .money
+            .map(|money| MoneySeen::open(&mut connection, set, terms, &dealing, money));
+        let mut player = Self::new(connection, &ack, lanes);
+        player.money = money.transpose()?;
+        Ok(player)
     }
 
     fn new(connection: Connection, ack: &LogonAck, lanes: Vec<Lane>) -> Self {
@@ -88,6 +101,7 @@ impl Player {
             tenant: ack.tenant,
             by_market: by_market.map(|(at, lane)| (lane.plan.market, at)).collect(),
             lanes,
+            money: None,
             window: window_max,
             window_max,
             refused: 0,
@@ -201,13 +215,21 @@ impl Player {
                 .duration_since(self.started),
             resent: self.lanes.iter().map(|lane| lane.resent).sum(),
             trades: Vec::new(),
+            fees: Vec::new(),
+            money: None,
             books: Vec::new(),
             final_book: Vec::new(),
             complaints: super::Complaints::default(),
         };
+        let mut trades = Vec::new();
         for lane in &mut self.lanes {
             played.books.extend(lane.take_books());
-            played.trades.append(&mut lane.recorder.trades);
+            let fees = std::mem::take(&mut lane.recorder.fees);
+            trades.extend(
+                std::mem::take(&mut lane.recorder.trades)
+                    .into_iter()
+                    .zip(fees),
+            );
             let sym = lane.plan.sym;
             played.final_book.extend(lane.recorder.book().rows(sym));
             let complaints = std::mem::take(&mut lane.recorder.complaints);
@@ -215,8 +237,13 @@ impl Player {
             played.complaints.first.extend(complaints.first);
         }
         // Markets may report in any order among themselves; within one the order was seen.
-        played.trades.sort_by_key(|trade| trade.input_seq);
+        trades.sort_by_key(|(trade, _)| trade.input_seq);
+        (played.trades, played.fees) = trades.into_iter().unzip();
         played.books.sort_by_key(|book| (book.input_seq, book.sym));
+        if let Some(mut money) = self.money.take() {
+            money.close(&mut self.connection)?;
+            played.money = Some(money);
+        }
         match self.connection.logout() {
             Ok(()) | Err(ConnectionError::Socket(_)) => Ok(played),
             Err(error) => Err(error.into()),
@@ -230,7 +257,7 @@ fn open_lane(
     set: &Set,
     sym: u32,
     market: MarketId,
-    account: AccountId,
+    dealing: &Dealing,
 ) -> Result<Lane, ReplayError> {
     let joined = connection.join(market)?;
     let resting = connection.depth(market)?.levels.len();
@@ -242,7 +269,7 @@ fn open_lane(
     }
     // Numbers are 64 bits wide and a set's are few: a server that runs out of them is none.
     let first_seq = joined.last_client_seq.min(u64::MAX / 2) + 1;
-    let plan = Plan::new(set, sym, market, account, first_seq)?;
+    let plan = Plan::new(set, sym, market, dealing, first_seq)?;
     Ok(Lane::new(plan, joined.last_report_seq))
 }
 

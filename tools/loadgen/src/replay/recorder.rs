@@ -42,6 +42,8 @@ pub(crate) struct Look {
 pub(crate) struct Recorder {
     book: FifoBook,
     pub(crate) trades: Vec<TradeRow>,
+    /// What maker and taker of each paid.
+    pub(crate) fees: Vec<(i64, i64)>,
     /// One side's report of an execution whose other side's is still to come.
     half: Option<Trade>,
     /// Checks whose time is still to come.
@@ -63,6 +65,7 @@ impl Recorder {
         Self {
             book: FifoBook::default(),
             trades: Vec::new(),
+            fees: Vec::new(),
             half: None,
             due: plan.checks.iter().copied().enumerate().collect(),
             looks: vec![None; plan.checks.len()],
@@ -175,6 +178,11 @@ impl Recorder {
     /// Each execution is told twice, to the maker and to the taker, here to the same session.
     fn on_trade(&mut self, trade: &Trade, plan: &Plan) {
         self.fill(trade.order_id, trade);
+        let account = plan.dealing.account_of(trade.cl_ord_id.0);
+        if trade.account != account {
+            self.complaints
+                .add(|| format!("an execution of account {account}'s order is told as {trade:?}"));
+        }
         let Some(half) = self.half.take() else {
             self.half = Some(*trade);
             return;
@@ -195,6 +203,7 @@ impl Recorder {
                 .add(|| format!("two reports are not one execution: {maker:?} and {taker:?}"));
         }
         self.match_id = Some(maker.match_id.0);
+        self.fees.push((maker.fee, taker.fee));
         self.trades.push(TradeRow {
             input_seq: plan.input_of(taker.client_seq).unwrap_or_default(),
             sym: plan.sym,

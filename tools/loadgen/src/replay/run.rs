@@ -2,11 +2,15 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use souk_protocol::{AccountId, MarketId};
 
-use super::{Played, ReplayError, Set, TenantOption, Verdict, compare, output, replay};
+use super::{
+    MoneyOption, Played, ReplayError, Set, TenantOption, Verdict, compare, output, replay,
+};
 use crate::key::{KeyOption, PrivateKey};
+use crate::money::Rates;
 
 /// Options of `replay`.
 #[derive(Clone, Debug, clap::Args)]
@@ -24,12 +28,71 @@ pub struct Arguments {
     /// n, and each further set begins where the one before ended.
     #[arg(long, default_value_t = 1)]
     pub market: u32,
-    /// The account that enters the orders; the first the key may use if not given.
+    /// The accounts that the orders are dealt out to, such as 1,2,3: a fixed hash of the order id
+    /// says whose it is. The first the key may use if not given.
+    #[arg(long = "account", value_delimiter = ',')]
+    pub accounts: Vec<u32>,
+    /// Credits the accounts with what the set needs, and compares all balances at the end. The keys
+    /// need the permission `funding`.
     #[arg(long)]
-    pub account: Option<u32>,
+    pub fund: bool,
+    /// What the accounts pay, as MAKER:TAKER in parts per million, or for one account as
+    /// ACCOUNT:MAKER:TAKER. All balances are compared at the end, as with --fund.
+    #[arg(long, allow_hyphen_values = true, value_name = "RATES")]
+    pub fees: Vec<FeesOption>,
     /// Writes trades.csv, book.csv and final.csv of each tenant to OUT/SET/tenant-ID.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// How money is looked after, if it is.
+    fn money(&self) -> Option<MoneyOption> {
+        let mut option = MoneyOption {
+            fund: self.fund,
+            ..MoneyOption::default()
+        };
+        for fees in &self.fees {
+            match fees.account {
+                None => option.rates = fees.rates,
+                Some(account) => {
+                    option.account_rates.insert(account, fees.rates);
+                }
+            }
+        }
+        (self.fund || !self.fees.is_empty()).then_some(option)
+    }
+}
+
+/// One `--fees` option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeesOption {
+    /// Whose rates; everybody's who has none of his own if not given.
+    pub account: Option<AccountId>,
+    /// The rates.
+    pub rates: Rates,
+}
+
+impl FromStr for FeesOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.matches(':').count() < 2 {
+            let rates = text.parse()?;
+            return Ok(Self {
+                account: None,
+                rates,
+            });
+        }
+        let split = text.split_once(':');
+        let of_account = split.and_then(|(account, rates)| {
+            Some(Self {
+                account: Some(AccountId(account.parse().ok()?)),
+                rates: rates.parse().ok()?,
+            })
+        });
+        of_account.ok_or_else(|| format!("`{text}` is not ACCOUNT:MAKER:TAKER, such as 3:-5:20"))
+    }
 }
 
 /// Replays the sets one after the other and prints a line for each tenant. Gives whether all came
@@ -41,6 +104,8 @@ pub fn run(arguments: &Arguments) -> Result<bool, ReplayError> {
     let address = resolve(&arguments.addr)?;
     let keys = arguments.keys.iter().map(|key| PrivateKey::read(&key.file));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    let accounts: Vec<_> = arguments.accounts.iter().copied().map(AccountId).collect();
+    let money = arguments.money();
     let mut market = arguments.market;
     let mut all_equal = true;
     for path in &arguments.sets {
@@ -50,7 +115,8 @@ pub fn run(arguments: &Arguments) -> Result<bool, ReplayError> {
             key,
             session_number: 0,
             first_market: MarketId(market),
-            account: arguments.account.map(AccountId),
+            accounts: &accounts,
+            money: money.as_ref(),
         };
         let tenants: Vec<_> = keys.iter().zip(&arguments.keys).map(option).collect();
         for played in replay(address, &set, &tenants)? {
@@ -88,9 +154,10 @@ fn line(set: &Set, played: &Played, verdict: &Verdict) -> String {
         0 => "as expected".to_owned(),
         count => format!("{count} DIFFERENCES"),
     };
+    let balances = verdict.balances.map(|count| format!(", {count} balances"));
     let rate = played.inputs as f64 / played.elapsed.as_secs_f64().max(1e-9);
     format!(
-        "{} tenant {}: {} inputs, {} executions, {} books, {} orders at the end: {outcome}; \
+        "{} tenant {}: {} inputs, {} executions, {} books, {} orders at the end{}: {outcome}; \
          {rate:.0} inputs/s, {} sent again",
         set.name,
         played.tenant,
@@ -98,6 +165,7 @@ fn line(set: &Set, played: &Played, verdict: &Verdict) -> String {
         of(trades, played.trades.len()),
         of(books, played.books.len()),
         of(resting, played.final_book.len()),
+        balances.unwrap_or_default(),
         played.resent,
     )
 }
@@ -108,4 +176,21 @@ fn resolve(text: &str) -> Result<SocketAddr, ReplayError> {
         .ok()
         .and_then(|mut found| found.next());
     found.ok_or_else(|| ReplayError::Address(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn fees_are_everybodys_or_one_accounts() {
+        let all: FeesOption = "-10:30".parse().unwrap();
+        assert_eq!((all.account, all.rates.maker_ppm), (None, -10));
+        let own: FeesOption = "3:-5:20".parse().unwrap();
+        assert_eq!((own.account, own.rates.taker_ppm), (Some(AccountId(3)), 20));
+        for text in ["", "1", "a:1:2", "1:2:3:4", "1:2:x"] {
+            assert!(text.parse::<FeesOption>().is_err(), "{text} was taken");
+        }
+    }
 }

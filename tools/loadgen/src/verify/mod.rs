@@ -1,10 +1,13 @@
 //! What must hold for every report of a run, and for all of them together.
 
+mod balances;
 mod books;
 mod matches;
 
 use std::fmt;
 
+pub(crate) use balances::check_money;
+pub use balances::{Flow, MoneyCheck, Opening};
 pub use books::{BookCheck, OwnBook, check_book};
 pub use matches::Matches;
 
@@ -41,6 +44,12 @@ pub enum Fault {
     SidesDiffer,
     /// The book computed from the reports is not the server's.
     BookDiffers,
+    /// A fee is not what the rates make of the execution.
+    FeeDiffers,
+    /// A balance is not what the reports make of it.
+    BalanceDiffers,
+    /// Money came or went.
+    MoneyNotConserved,
     /// Bytes that are no message, or a message that has no place here.
     BadMessage,
     /// The server refused a message as malformed.
@@ -51,7 +60,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Unanswered,
         Self::AnsweredTwice,
         Self::AnswerForNothing,
@@ -66,6 +75,9 @@ impl Fault {
         Self::MatchTwice,
         Self::SidesDiffer,
         Self::BookDiffers,
+        Self::FeeDiffers,
+        Self::BalanceDiffers,
+        Self::MoneyNotConserved,
         Self::BadMessage,
         Self::Refused,
         Self::Ended,
@@ -89,6 +101,9 @@ impl Fault {
             Self::MatchTwice => "an execution has one maker and one taker",
             Self::SidesDiffer => "both sides of an execution tell the same price and quantity",
             Self::BookDiffers => "the book is the sum of the open orders",
+            Self::FeeDiffers => "a fee is notional x rate, rounded towards zero",
+            Self::BalanceDiffers => "balances change by what was traded, and hold what is open",
+            Self::MoneyNotConserved => "what accounts pay is what accounts and the fee account get",
             Self::BadMessage => "the server's bytes are messages of the protocol",
             Self::Refused => "well-formed messages are not refused as malformed",
             Self::Ended => "a session ends when its client ends it",
