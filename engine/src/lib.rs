@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod accounts;
+mod balance;
 mod cancel;
 mod chunks;
 mod command;
@@ -39,6 +40,7 @@ mod tests;
 mod touched_levels;
 mod window;
 
+pub use balance::*;
 pub use command::*;
 pub use event::*;
 pub use market::Market;

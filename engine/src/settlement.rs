@@ -1,66 +1,22 @@
 //! Settlement: from a command, its hold and its events to the changes of balances. Section 10 of
 //! `RULES.md`.
 //!
+//! Promises: whatever is received is told after everything that pays for it. So at no moment is the
+//! sum of totals, in either currency, above what it was before the command, and whoever spends
+//! at once what it was told to have, in another market or by a transfer, spends what is there once.
+//! The order: what the taker pays; of each trade what its maker pays, then gets; what the taker
+//! gets; fees.
+//!
 //! Must never: look at a market or a balance. Whoever reads the stream later gets the same changes.
 
 use crate::{
-    Canceled, Command, Event, FeeTable, FeeTier, MarketSpec, OrderView, Replaced,
-    SelfTradePrevented, Trade, Units,
+    BalanceChange, BalanceSink, Canceled, Command, Event, FeeTable, FeeTier, MarketSpec, OrderView,
+    PairCurrency, Replaced, Trade, Units,
 };
 use souk_protocol::{AccountId, Amount, OrderId, Price, Qty, Side};
 
-/// A currency of a market's pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PairCurrency {
-    /// What is bought and sold.
-    Base,
-    /// What is paid.
-    Quote,
-}
-
-impl PairCurrency {
-    /// What an order of this side pays in, and holds.
-    #[must_use]
-    #[inline]
-    pub const fn paid_by(side: Side) -> Self {
-        match side {
-            Side::Buy => Self::Quote,
-            Side::Sell => Self::Base,
-        }
-    }
-}
-
-/// What a command changes in one balance. Changes of one balance add up; in which order is the
-/// same to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BalanceChange {
-    /// Whose balance.
-    pub account: AccountId,
-    /// Which of the pair's two.
-    pub currency: PairCurrency,
-    /// To what it has in all.
-    pub total: i64,
-    /// To what its open orders hold.
-    pub held: i64,
-    /// To what may be held or debited now. Not `total - held`: the hold of the command itself was
-    /// taken when the command came in.
-    pub available: i64,
-}
-
-/// Receives what a command changes in balances.
-pub trait BalanceSink {
-    /// One change, not nothing.
-    fn change(&mut self, change: BalanceChange);
-
-    /// What a trade changes in both balances of one account, in this order; neither is nothing.
-    #[inline]
-    fn change_both(&mut self, changes: [BalanceChange; 2]) {
-        changes.into_iter().for_each(|change| self.change(change));
-    }
-
-    /// What the command earned in fees, in quote currency, not 0. Told once, at the end.
-    fn earn(&mut self, fees: Amount);
-}
+/// Of so many trades of a command the money is remembered; of the others it is worked out twice.
+const TRADES_KNOWN: usize = 4;
 
 /// A trade in money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +52,54 @@ struct Incoming {
     means: i64,
     spent: i64,
     received: i64,
+}
+
+impl Incoming {
+    /// Takes part in a trade.
+    #[inline]
+    fn take(&mut self, trade: &Trade, money: &TradeMoney) {
+        self.leaves = trade.taker.leaves;
+        let (paid, got) = money.paid_and_got(self.side);
+        // What an account pays to itself stays where it is: paid out after it came in, it could be
+        // too much in between.
+        let own = trade.maker.account == self.account;
+        match self.side {
+            Side::Buy if own => self.spent += paid - got,
+            Side::Buy => {
+                self.spent += paid;
+                self.received += signed(money.base);
+            }
+            // Its maker's change says it.
+            Side::Sell if own => {}
+            Side::Sell => {
+                self.spent += signed(money.base);
+                self.received += got;
+            }
+        }
+    }
+}
+
+impl TradeMoney {
+    /// What the buyer pays and the seller gets, in quote currency.
+    #[inline]
+    fn paid_and_got(&self, taker: Side) -> (i64, i64) {
+        let notional = signed(self.notional);
+        match taker {
+            Side::Buy => (notional + self.taker_fee, notional - self.maker_fee),
+            Side::Sell => (notional + self.maker_fee, notional - self.taker_fee),
+        }
+    }
+
+    /// The fees of both sides.
+    #[inline]
+    fn fees(&self) -> i64 {
+        let fees = self.maker_fee + self.taker_fee;
+        assert!(
+            fees >= 0,
+            "no trade pays out more than it takes in: {self:?}"
+        );
+        fees
+    }
 }
 
 impl Settlement {
@@ -198,24 +202,64 @@ impl Settlement {
         events: &[Event],
         sink: &mut S,
     ) {
-        let mut fees = 0;
+        let mut known = [None; TRADES_KNOWN];
+        let fees = self.weigh(&mut incoming, events, &mut known);
+        self.settle_payment(&incoming, sink);
+        let mut known = known.into_iter().flatten();
         for event in events {
             match event {
-                Event::Trade(trade) => fees += self.settle_trade(trade, &mut incoming, sink),
-                Event::Canceled(canceled) if canceled.order.order_id == incoming.order_id => {
-                    incoming.leaves = Qty(0);
+                Event::Trade(trade) => {
+                    let money = known.next().unwrap_or_else(|| self.trade(trade));
+                    self.settle_maker(trade, &money, incoming.account, sink);
                 }
-                Event::Canceled(canceled) => self.settle_cancel(canceled, sink),
+                Event::Canceled(canceled) if canceled.order.order_id != incoming.order_id => {
+                    self.settle_cancel(canceled, sink);
+                }
                 Event::SelfTradePrevented(prevented) => {
-                    self.settle_prevented(prevented, &mut incoming, sink);
+                    let maker = &prevented.maker;
+                    let less = self.need_less(maker, prevented.price, prevented.qty);
+                    release(maker, less, sink);
                 }
                 _ => {}
             }
         }
-        self.finish(&incoming, sink);
+        settle_receipt(&incoming, sink);
         if fees > 0 {
             sink.earn(Amount(fees.cast_unsigned()));
         }
+    }
+
+    /// Finds what the incoming order spends, receives and has left, before anything is told. Gives
+    /// the fees of all trades, and keeps the money of the first.
+    #[inline]
+    fn weigh(
+        &self,
+        incoming: &mut Incoming,
+        events: &[Event],
+        known: &mut [Option<TradeMoney>; TRADES_KNOWN],
+    ) -> i64 {
+        let mut fees = 0;
+        let mut slots = known.iter_mut();
+        for event in events {
+            match event {
+                Event::Trade(trade) => {
+                    let money = self.trade(trade);
+                    incoming.take(trade, &money);
+                    fees += money.fees();
+                    if let Some(slot) = slots.next() {
+                        *slot = Some(money);
+                    }
+                }
+                Event::Canceled(canceled) if canceled.order.order_id == incoming.order_id => {
+                    incoming.leaves = Qty(0);
+                }
+                Event::SelfTradePrevented(prevented) => {
+                    incoming.leaves = prevented.taker.leaves;
+                }
+                _ => {}
+            }
+        }
+        fees
     }
 
     /// Settles a command without an order that goes on.
@@ -292,61 +336,38 @@ impl Settlement {
         }
     }
 
-    /// Gives the fees of both sides.
+    /// What a trade changes for its maker: what it pays, then what it gets.
     #[inline]
-    fn settle_trade<S: BalanceSink>(
+    fn settle_maker<S: BalanceSink>(
         &self,
         trade: &Trade,
-        taker: &mut Incoming,
+        money: &TradeMoney,
+        taker: AccountId,
         sink: &mut S,
-    ) -> i64 {
-        let money = self.trade(trade);
-        let (base, notional) = (signed(money.base), signed(money.notional));
-        let paid = notional
-            + if taker.side == Side::Buy {
-                money.taker_fee
-            } else {
-                money.maker_fee
-            };
-        let got = notional
-            - if taker.side == Side::Buy {
-                money.maker_fee
-            } else {
-                money.taker_fee
-            };
-        let maker = trade.maker.account;
-        // What an account pays to itself stays where it is: paid out after it came in, it could be
-        // too much in between.
-        let own = maker == taker.account;
+    ) {
+        let maker = &trade.maker;
         let of_maker = |currency, total, held| BalanceChange {
-            account: maker,
+            account: maker.account,
             currency,
             total,
             held,
             available: total - held,
         };
-        taker.leaves = trade.taker.leaves;
-        match taker.side {
-            Side::Buy if own => {
-                taker.spent += paid - got;
-                tell(of_maker(PairCurrency::Base, 0, -base), sink);
-            }
+        let own = maker.account == taker;
+        let (paid, got) = money.paid_and_got(maker.side.opposite());
+        let base = signed(money.base);
+        match maker.side {
+            Side::Sell if own => tell(of_maker(PairCurrency::Base, 0, -base), sink),
+            Side::Sell => tell_both(
+                of_maker(PairCurrency::Base, -base, -base),
+                of_maker(PairCurrency::Quote, got, 0),
+                sink,
+            ),
             Side::Buy => {
-                taker.spent += paid;
-                taker.received += base;
-                tell_both(
-                    of_maker(PairCurrency::Base, -base, -base),
-                    of_maker(PairCurrency::Quote, got, 0),
-                    sink,
-                );
-            }
-            Side::Sell => {
-                let less = self.need_less(&trade.maker, trade.price, trade.qty);
+                let less = self.need_less(maker, trade.price, trade.qty);
                 if own {
                     tell(of_maker(PairCurrency::Quote, got - paid, -less), sink);
                 } else {
-                    taker.spent += base;
-                    taker.received += got;
                     tell_both(
                         of_maker(PairCurrency::Quote, -paid, -less),
                         of_maker(PairCurrency::Base, base, 0),
@@ -355,12 +376,6 @@ impl Settlement {
                 }
             }
         }
-        let fees = money.maker_fee + money.taker_fee;
-        assert!(
-            fees >= 0,
-            "no trade pays out more than it takes in: {money:?}"
-        );
-        fees
     }
 
     #[inline]
@@ -370,18 +385,6 @@ impl Settlement {
         release(order, signed(need), sink);
     }
 
-    fn settle_prevented<S: BalanceSink>(
-        &self,
-        prevented: &SelfTradePrevented,
-        taker: &mut Incoming,
-        sink: &mut S,
-    ) {
-        taker.leaves = prevented.taker.leaves;
-        let maker = &prevented.maker;
-        let less = self.need_less(maker, prevented.price, prevented.qty);
-        release(maker, less, sink);
-    }
-
     /// What an order needs less than before it lost `qty` of its leaves.
     #[inline]
     fn need_less(&self, after: &OrderView, price: Price, qty: Qty) -> i64 {
@@ -389,9 +392,9 @@ impl Settlement {
         need(Qty(after.leaves.0 + qty.0)) - need(after.leaves)
     }
 
-    /// The incoming order has done what it does: what it does not need goes back.
+    /// What the incoming order pays in all its trades; what it does not need goes back.
     #[inline]
-    fn finish<S: BalanceSink>(&self, incoming: &Incoming, sink: &mut S) {
+    fn settle_payment<S: BalanceSink>(&self, incoming: &Incoming, sink: &mut S) {
         let Incoming {
             account,
             side,
@@ -413,17 +416,7 @@ impl Settlement {
             held: rest - incoming.old_need,
             available,
         };
-        if incoming.received == 0 {
-            return tell(paid, sink);
-        }
-        let received = BalanceChange {
-            account,
-            currency: PairCurrency::paid_by(side.opposite()),
-            total: incoming.received,
-            held: 0,
-            available: incoming.received,
-        };
-        tell_both(paid, received, sink);
+        tell(paid, sink);
     }
 
     #[cold]
@@ -433,6 +426,19 @@ impl Settlement {
             assert_eq!(added, Ok(tier), "both tables are the same");
         }
     }
+}
+
+/// What the incoming order gets in all its trades.
+#[inline]
+fn settle_receipt<S: BalanceSink>(incoming: &Incoming, sink: &mut S) {
+    let received = BalanceChange {
+        account: incoming.account,
+        currency: PairCurrency::paid_by(incoming.side.opposite()),
+        total: incoming.received,
+        held: 0,
+        available: incoming.received,
+    };
+    tell(received, sink);
 }
 
 /// A resting order of which `need` is not needed any more.

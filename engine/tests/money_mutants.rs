@@ -11,9 +11,12 @@ mod swarm;
 use oracle::Snapshot;
 use oracle::ledger::{Balance, Funding};
 use souk_engine::{
-    Accepted, Command, Event, FeeTier, Hold, PairCurrency, Settlement, Trade, TradeMoney,
+    Accepted, BalanceChange, BalanceSink, Command, Event, FeeTier, Hold, PairCurrency, Settlement,
+    Trade, TradeMoney,
 };
-use souk_protocol::{AccountId, CancelReason, OrderId, Price, RejectReason, Side, TimeInForce};
+use souk_protocol::{
+    AccountId, Amount, CancelReason, OrderId, Price, RejectReason, Side, TimeInForce,
+};
 use swarm::coverage::Coverage;
 use swarm::market::{Applied, EngineMarket, Money};
 use swarm::{Failure, Run, Setting, Step, Subject};
@@ -58,9 +61,15 @@ enum Fault {
     HoldOfAnother,
     /// A need that is not a legal amount is refused as one that is not there.
     TooLargeIsInsufficient,
+    /// All who get are told before all who pay.
+    ReceiptsFirst,
+    /// What the taker pays is told after everything else but fees.
+    TakerPaysLast,
+    /// What the taker gets is told before its makers have paid.
+    TakerGetsEarly,
 }
 
-const FAULTS: [Fault; 18] = [
+const FAULTS: [Fault; 21] = [
     Fault::FeesRoundedUp,
     Fault::RebateFromNowhere,
     Fault::FeeFromTakersTier,
@@ -79,7 +88,27 @@ const FAULTS: [Fault; 18] = [
     Fault::HoldOneMore,
     Fault::HoldOfAnother,
     Fault::TooLargeIsInsufficient,
+    Fault::ReceiptsFirst,
+    Fault::TakerPaysLast,
+    Fault::TakerGetsEarly,
 ];
+
+/// What settlement tells, to be told in another order.
+#[derive(Default)]
+struct Told {
+    changes: Vec<BalanceChange>,
+    fees: Option<Amount>,
+}
+
+impl BalanceSink for Told {
+    fn change(&mut self, change: BalanceChange) {
+        self.changes.push(change);
+    }
+
+    fn earn(&mut self, fees: Amount) {
+        self.fees = Some(fees);
+    }
+}
 
 /// The engine's market with a fault between it, its settlement and its balances.
 struct Mutant {
@@ -98,7 +127,12 @@ impl Subject for Mutant {
         let mut applied = self.market.unsettled(step, bend);
         let events = applied.events.clone();
         self.bend_events(&step.command, &mut applied);
-        self.market.settle(&step.command, &applied);
+        match self.fault {
+            Fault::ReceiptsFirst | Fault::TakerPaysLast | Fault::TakerGetsEarly => {
+                self.settle_out_of_order(&step.command, &applied);
+            }
+            _ => self.market.settle(&step.command, &applied),
+        }
         self.bend_funds(&step.command, &applied);
         if self.fault == Fault::TooLargeIsInsufficient
             && events == [Event::Rejected(RejectReason::AmountTooLarge)]
@@ -157,6 +191,27 @@ impl Mutant {
                 (Fault::OneLotShort, Event::Trade(t)) => t.qty.0 -= 1,
                 _ => {}
             }
+        }
+    }
+
+    /// Spoils the order in which settlement tells what it changes.
+    fn settle_out_of_order(&mut self, command: &Command, applied: &Applied) {
+        let Some(Money { settlement, funds }) = &mut self.market.money else {
+            return;
+        };
+        let mut told = Told::default();
+        settlement.settle(command, applied.hold, &applied.events, &mut told);
+        let changes = &mut told.changes;
+        match self.fault {
+            Fault::ReceiptsFirst => changes.sort_by_key(|change| change.total <= 0),
+            Fault::TakerPaysLast if !changes.is_empty() => changes.rotate_left(1),
+            Fault::TakerGetsEarly if changes.len() > 1 => changes[1..].rotate_right(1),
+            _ => {}
+        }
+        funds.begin();
+        changes.iter().for_each(|change| funds.change(*change));
+        if let Some(fees) = told.fees {
+            funds.earn(fees);
         }
     }
 

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub struct Funds {
     balances: BTreeMap<(AccountId, PairCurrency), Account>,
     supply: BTreeMap<PairCurrency, i64>,
+    /// How far the sum of totals is from what it was before the command.
+    drift: BTreeMap<PairCurrency, i128>,
     pub earned: i64,
 }
 
@@ -60,6 +62,18 @@ impl Funds {
             held: balance.held.into(),
             available: balance.available.into(),
         }
+    }
+
+    /// Another command is settled.
+    pub fn begin(&mut self) {
+        self.drift.clear();
+    }
+
+    /// Another may spend at once what came in.
+    fn check_paid_for(&mut self, currency: PairCurrency, total: i64) {
+        let drift = self.drift.entry(currency).or_default();
+        *drift += i128::from(total);
+        assert!(*drift <= 0, "received before it was paid: {currency:?}");
     }
 
     /// A fee besides those that settlement takes: for faults.
@@ -117,10 +131,12 @@ impl BalanceSink for Funds {
             least >= 0,
             "nothing is ever negative: {balance:?} {change:?}"
         );
+        self.check_paid_for(change.currency, change.total);
     }
 
     fn earn(&mut self, fees: Amount) {
         assert!(0 < fees.0 && fees <= AMOUNT_MAX, "fees are a legal amount");
         self.earned += fees.0.cast_signed();
+        self.check_paid_for(PairCurrency::Quote, fees.0.cast_signed());
     }
 }

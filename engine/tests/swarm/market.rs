@@ -60,6 +60,7 @@ impl EngineMarket {
 
     pub fn settle(&mut self, command: &Command, applied: &Applied) {
         if let Some(Money { settlement, funds }) = &mut self.money {
+            funds.begin();
             settlement.settle(command, applied.hold, &applied.events, funds);
         }
     }
