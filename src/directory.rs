@@ -4,6 +4,8 @@
 //! Must never: answer for one tenant with what belongs to another.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::iter;
+use std::ops::Bound;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -13,6 +15,10 @@ use souk_protocol::{AccountId, KeyId, MarketId, TenantId};
 use crate::config::{Config, KeyAccounts, Permissions};
 use crate::control::Custody;
 use crate::handoff::{Seat, TenantIndex};
+
+/// Definitions that are copied from a catalogue at once. Whoever waits to change it waits for these
+/// only, never for a whole list.
+pub const PAGE_LEN: usize = 256;
 
 /// Everything a gateway looks up.
 #[derive(Debug)]
@@ -132,6 +138,29 @@ impl TenantEntry {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The markets, by id, in pages; nobody is kept waiting between two. What becomes known in
+    /// between may be in a later page.
+    pub fn market_pages(&self) -> impl Iterator<Item = Vec<MarketDefinition>> {
+        // No market has id 0.
+        let mut after = MarketId(0);
+        iter::from_fn(move || {
+            let page = self.catalogue().markets_after(after, PAGE_LEN);
+            after = page.last()?.market;
+            Some(page)
+        })
+    }
+
+    /// The currencies, by code, in pages as [`Self::market_pages`] gives them.
+    pub fn currency_pages(&self) -> impl Iterator<Item = Vec<CurrencyDefinition>> {
+        // No currency has an empty code.
+        let mut after = [0; 8];
+        iter::from_fn(move || {
+            let page = self.catalogue().currencies_after(after, PAGE_LEN);
+            after = page.last()?.code.0;
+            Some(page)
+        })
+    }
+
     /// Makes a market known, once its matcher knows it.
     pub fn add_market(&self, route: Route, definition: MarketDefinition) {
         self.change(|catalogue| {
@@ -174,18 +203,136 @@ impl TenantEntry {
 }
 
 impl Catalogue {
-    /// The markets, by id.
-    pub fn markets(&self) -> impl ExactSizeIterator<Item = &MarketDefinition> {
-        self.markets.values().map(|(_, definition)| definition)
+    /// How many markets there are.
+    #[must_use]
+    pub fn markets(&self) -> usize {
+        self.markets.len()
     }
 
-    /// The currencies, by code.
-    pub fn currencies(&self) -> impl ExactSizeIterator<Item = &CurrencyDefinition> {
-        self.currencies.values()
+    /// How many currencies there are.
+    #[must_use]
+    pub fn currencies(&self) -> usize {
+        self.currencies.len()
+    }
+
+    /// The first `count` markets after `after`, by id.
+    fn markets_after(&self, after: MarketId, count: usize) -> Vec<MarketDefinition> {
+        let later = self
+            .markets
+            .range((Bound::Excluded(after), Bound::Unbounded));
+        let definitions = later.map(|(_, (_, definition))| *definition);
+        definitions.take(count).collect()
+    }
+
+    /// The first `count` currencies after the code `after`, by code.
+    fn currencies_after(&self, after: [u8; 8], count: usize) -> Vec<CurrencyDefinition> {
+        let later = self
+            .currencies
+            .range((Bound::Excluded(after), Bound::Unbounded));
+        later
+            .map(|(_, definition)| *definition)
+            .take(count)
+            .collect()
     }
 
     /// The accounts, by id; the fee account, which every tenant has, is the last.
     pub fn accounts(&self) -> impl Iterator<Item = AccountId> + '_ {
         self.accounts.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_protocol::{Amount, CurrencyStatus, MarketState, Price, Qty, Reserved, Text};
+
+    use super::*;
+
+    const ROUTE: Route = Route {
+        matcher: 0,
+        seat: Seat(0),
+    };
+
+    fn tenant() -> TenantEntry {
+        TenantEntry {
+            id: TenantId(1),
+            name: String::from("acme"),
+            index: TenantIndex(0),
+            custody: Custody::Internal,
+            control: ROUTE,
+            catalogue: RwLock::default(),
+        }
+    }
+
+    fn market(id: u32) -> MarketDefinition {
+        MarketDefinition {
+            market: MarketId(id),
+            state: MarketState::Continuous,
+            base_scale: 8,
+            quote_scale: 6,
+            reserved: Reserved,
+            symbol: Text([b'M'; 24]),
+            base: Text(*b"BTC\0\0\0\0\0"),
+            quote: Text(*b"USDT\0\0\0\0"),
+            tick_mantissa: 1,
+            lot_mantissa: 1,
+            tick_scale: 2,
+            lot_scale: 4,
+            reserved2: Reserved,
+            price_min: Price(1),
+            price_max: Price(2),
+            qty_min: Qty(1),
+            qty_max: Qty(2),
+            notional_unit: 1,
+            account_orders_max: 10,
+            reserved3: Reserved,
+            notional_min: Amount(0),
+            notional_max: Amount(0),
+            lot_units: 10_000,
+        }
+    }
+
+    #[test]
+    fn a_list_of_markets_comes_in_pages_and_keeps_nobody_from_adding_one() {
+        let tenant = tenant();
+        assert_eq!(tenant.market_pages().count(), 0);
+        for id in (1..=512).rev() {
+            tenant.add_market(ROUTE, market(id * 10));
+        }
+        let mut pages = tenant.market_pages();
+        let ids = |page: Vec<MarketDefinition>| -> Vec<u32> {
+            page.iter().map(|market| market.market.0).collect()
+        };
+        let first = pages.next().map(ids).expect("there are markets");
+        assert_eq!(first, (1..=256).map(|id| id * 10).collect::<Vec<_>>());
+        // Would wait for ever if the list kept the catalogue.
+        tenant.add_market(ROUTE, market(2_555));
+        tenant.add_market(ROUTE, market(2_565));
+        let second = pages.next().map(ids).expect("there are more");
+        assert_eq!((second.len(), second[0], second[1]), (256, 2_565, 2_570));
+        assert_eq!(pages.next().map(ids), Some(vec![5_120]));
+        assert_eq!(pages.next().map(ids), None);
+    }
+
+    #[test]
+    fn a_list_of_currencies_comes_in_pages() {
+        let tenant = tenant();
+        let mut codes = Vec::new();
+        for number in 0..300 {
+            let code = Text::new(&format!("C{number:03}")).expect("it fits");
+            codes.push(code);
+            tenant.set_currency(CurrencyDefinition {
+                code,
+                scale: 2,
+                display_scale: 2,
+                status: CurrencyStatus::Listed,
+                reserved: Reserved,
+                amount_min: Amount(0),
+                amount_max: Amount(0),
+            });
+        }
+        let pages: Vec<_> = tenant.currency_pages().collect();
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [256, 44]);
+        let told: Vec<_> = pages.concat().iter().map(|told| told.code).collect();
+        assert_eq!(told, codes);
     }
 }

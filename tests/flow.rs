@@ -6,6 +6,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use souk::config::{Config, Overrides};
+use souk::server::Server;
 use souk_protocol::message::*;
 use souk_protocol::*;
 use support::*;
@@ -299,6 +301,46 @@ fn a_session_over_its_rate_is_refused_with_a_time_and_its_cancels_still_pass() {
     assert!(joined.last_client_seq >= 32);
     wire.send(&cancel(1, 1).frame(joined.last_client_seq + 1));
     assert!(matches!(wire.next().message(), ServerMessage::Canceled(_)));
+}
+
+#[test]
+fn a_long_list_of_markets_is_whole_and_counts_as_several_requests() {
+    let markets: String = (2..=601)
+        .map(|id| {
+            format!(
+                "[[tenant.market]]\nid = {id}\nsymbol = \"M{id}\"\nbase = \"BTC\"\nquote = \"USDT\"\ntick_size = \"0.01\"\nlot_size = \"0.0001\"\n"
+            )
+        })
+        .collect();
+    let text = two_tenants("[server]\nlisten = \"127.0.0.1:0\"") + &markets;
+    let server = Server::start(&Config::from_toml(&text, &Overrides::default()).unwrap()).unwrap();
+    let mut wire = Wire::logged_on(server.address(), 3);
+    let requests = 60;
+    wire.send(
+        &MarketListRequest { reserved: Reserved }
+            .frame(0)
+            .repeat(requests),
+    );
+    let (mut lists, mut refused) = (0, 0);
+    let mut ids = Vec::new();
+    while lists + refused < requests {
+        match wire.next().message() {
+            ServerMessage::MarketDefinition(definition) => ids.push(definition.market.0),
+            ServerMessage::MarketListEnd(end) => {
+                assert_eq!(end.count, 601);
+                assert!(ids.drain(..).eq(1..=601));
+                lists += 1;
+            }
+            ServerMessage::SessionReject(reject) => {
+                assert_eq!(reject.code, Code::from(RejectReason::SessionRateExceeded));
+                assert!((1..=30_000).contains(&reject.retry_after_us));
+                refused += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // 64 at once and 100 a second; a list of 601 counts as 3.
+    assert!((21..40).contains(&lists), "{lists}");
 }
 
 #[test]

@@ -190,7 +190,7 @@ reject_reasons! {
     FeeTableFull = 608, final, "a market has at most 256 different pairs of rates in its life", "Use a pair it had before.";
     ExternalCustody = 609, final, "the tenant's money is in Souk's custody", "The platform holds the money: use its own balances, and the settlements.";
     SettlementsTooOld = 610, final, "the settlement asked for is still kept", "Begin at oldest; restore what is missing from elsewhere.";
-    TenantLimitReached = 611, final, "a tenant has at most 4,096 currencies, 100,000 markets and 16,777,216 accounts, and a node has room for them", "Use what there is.";
+    TenantLimitReached = 611, final, "a tenant has at most 4,096 currencies, 100,000 markets, 16,777,216 accounts and 16,777,216 idempotency keys, and a node has room for them", "Use what there is.";
     FeeAccountFixed = 612, final, "the fee account stays as it is: it enters no orders", "Transfer its money to another account.";
 
     // 7xx: the market's state and limits.

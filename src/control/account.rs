@@ -37,7 +37,7 @@ impl Control {
         if m.account.0 == 0 {
             return Err(RejectReason::IdMustNotBeZero);
         }
-        if self.accounts.contains_key(&m.account) {
+        if self.accounts.contains(&m.account) {
             return Err(RejectReason::AccountExists);
         }
         if self.accounts.len() >= ACCOUNTS_MAX {
@@ -47,7 +47,7 @@ impl Control {
         if named && !m.external_id.is_name() {
             return Err(RejectReason::NameNotLegal);
         }
-        if named && self.external_ids.contains_key(&m.external_id.0) {
+        if named && self.external_ids.contains(&m.external_id.0) {
             return Err(RejectReason::ExternalIdExists);
         }
         let terms = AccountTerms {

@@ -125,6 +125,9 @@ impl Control {
             };
         }
         let supply = self.check_funding(m)?;
+        if self.fundings.len() >= self.fundings_max {
+            return Err(RejectReason::TenantLimitReached);
+        }
         if let Some(from) = m.from {
             funds.take(from, m.currency, m.amount)?;
         }

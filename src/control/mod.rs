@@ -11,10 +11,11 @@ mod account;
 mod currency;
 mod funding;
 mod market;
+mod sharded;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use souk_engine::{FeeRates, MarketLimits};
 use souk_protocol::message::{
@@ -29,6 +30,7 @@ pub use market::{MarketTerms, Step, UnitsError, tell_limits, units};
 
 use currency::Currency;
 use funding::{FundingKey, FundingRecord};
+use sharded::Sharded;
 
 /// The code of a currency.
 pub type CurrencyCode = Text<8>;
@@ -42,6 +44,8 @@ pub const MARKETS_MAX: usize = 100_000;
 
 /// Most accounts of a tenant.
 pub const ACCOUNTS_MAX: usize = 1 << 24;
+/// Most idempotency keys of a tenant, which are remembered for good.
+pub const FUNDINGS_MAX: usize = 1 << 24;
 
 /// Who keeps the money of a tenant's accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -178,24 +182,28 @@ pub struct Control {
     currencies: BTreeMap<[u8; 8], Currency>,
     markets: BTreeMap<MarketId, MarketTerms>,
     symbols: HashSet<[u8; 24]>,
-    accounts: HashMap<AccountId, AccountTerms>,
-    external_ids: HashMap<[u8; 32], AccountId>,
-    fundings: HashMap<FundingKey, FundingRecord>,
+    accounts: Sharded<AccountId, AccountTerms>,
+    external_ids: Sharded<[u8; 32], AccountId>,
+    fundings: Sharded<FundingKey, FundingRecord>,
+    fundings_max: usize,
 }
 
 impl Control {
     /// A tenant that has nothing but its fee account.
     #[must_use]
     pub fn new(custody: Custody) -> Self {
+        let mut accounts = Sharded::default();
+        accounts.insert(FEE_ACCOUNT, AccountTerms::FEES);
         Self {
             custody,
             seq: 0,
             currencies: BTreeMap::new(),
             markets: BTreeMap::new(),
             symbols: HashSet::new(),
-            accounts: HashMap::from([(FEE_ACCOUNT, AccountTerms::FEES)]),
-            external_ids: HashMap::new(),
-            fundings: HashMap::new(),
+            accounts,
+            external_ids: Sharded::default(),
+            fundings: Sharded::default(),
+            fundings_max: FUNDINGS_MAX,
         }
     }
 
@@ -227,7 +235,7 @@ impl Control {
     /// Whether there is such an account.
     #[must_use]
     pub fn has_account(&self, account: AccountId) -> bool {
-        self.accounts.contains_key(&account)
+        self.accounts.contains(&account)
     }
 
     /// Digits after the point of a currency's unit, if there is such a currency.

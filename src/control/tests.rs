@@ -409,6 +409,26 @@ fn a_repeat_gets_the_first_answer_and_another_content_none() {
 }
 
 #[test]
+fn a_tenant_that_has_used_up_its_keys_moves_no_more_money_but_repeats_are_known() {
+    let mut control = tenant();
+    assert_eq!(std::mem::replace(&mut control.fundings_max, 2), 16_777_216);
+    apply(&mut control, ControlCommand::Credit(credit(1, 100))).unwrap();
+    apply(&mut control, ControlCommand::Credit(credit(2, 100))).unwrap();
+    let before = format!("{control:?}");
+    let mut purse = Purse(1_000);
+    for command in [
+        ControlCommand::Credit(credit(3, 100)),
+        ControlCommand::Transfer(transfer(3, 2)),
+    ] {
+        let refused = control.apply(&command, &mut purse);
+        assert_eq!(refused, Err(RejectReason::TenantLimitReached));
+    }
+    assert_eq!(purse.0, 1_000, "nothing was taken for what was refused");
+    apply(&mut control, ControlCommand::Credit(credit(2, 100))).unwrap();
+    assert_eq!(before, format!("{control:?}"), "a refusal changes nothing");
+}
+
+#[test]
 fn the_supply_of_a_currency_is_bounded() {
     let mut control = tenant();
     apply(

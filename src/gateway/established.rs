@@ -6,11 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use souk_protocol::message::{
-    MarketListEnd, Pong, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY, SUBSCRIBE_TRADES, Subscribe,
+    Pong, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY, SUBSCRIBE_TRADES, Subscribe,
 };
-use souk_protocol::{
-    AccountId, ClientMessage, Frame, HEADER_LEN, Header, MarketId, RejectReason, Reserved,
-};
+use souk_protocol::{AccountId, ClientMessage, Frame, HEADER_LEN, Header, MarketId, RejectReason};
 
 use super::market_message::MarketMessage;
 use super::session::{Next, Shared, session_reject};
@@ -153,20 +151,11 @@ impl Established {
             request_id,
             template,
         });
-        let long = matches!(
-            message,
-            ClientMessage::MarketListRequest(_)
-                | ClientMessage::Subscribe(_)
-                | ClientMessage::CurrencyListRequest(_)
-                | ClientMessage::SubscribeSettlements(_)
-                | ClientMessage::StatementQuery(_)
-        );
-        let throttle = if long {
-            &mut self.long_answers
-        } else {
-            &mut self.requests
+        let verdict = match self.long_answer_cost(message) {
+            Some(cost) => self.long_answers.take_costly(cost, now),
+            None => self.requests.take(1, now),
         };
-        let retry_after_us = match throttle.take(1, now) {
+        let retry_after_us = match verdict {
             Verdict::Admitted => return self.admitted_request(header, origin, message, wall_ns),
             Verdict::Refused(retry_after_us) => retry_after_us,
             Verdict::Flooding => return Next::Finish(RejectReason::SessionRateExceeded),
@@ -224,20 +213,6 @@ impl Established {
             }
             _ => Next::Read,
         }
-    }
-
-    fn tell_markets(&self) {
-        let catalogue = self.key.tenant.catalogue();
-        let mut frames: Vec<u8> = catalogue
-            .markets()
-            .flat_map(|definition| definition.frame(0))
-            .collect();
-        let end = MarketListEnd {
-            count: catalogue.markets().len() as u32,
-            reserved: Reserved,
-        };
-        frames.extend_from_slice(&end.frame(0));
-        self.link.outbox.append(&frames);
     }
 
     fn subscribe(&mut self, header: &Header, subscribe: &Subscribe) -> Next {

@@ -5,6 +5,7 @@
 
 mod connection;
 mod established;
+mod lists;
 mod market_message;
 mod refusals;
 pub mod registry;

@@ -234,14 +234,20 @@ impl Established {
     }
 
     fn tell_currencies(&self, origin: RequestOrigin) {
-        let catalogue = self.key.tenant.catalogue();
+        let mut count = 0;
         let mut frames = Vec::new();
-        for currency in catalogue.currencies() {
-            frames.extend_from_slice(&currency.frame(0));
+        for page in self.key.tenant.currency_pages() {
+            if self.is_ending() {
+                return;
+            }
+            for currency in &page {
+                frames.extend_from_slice(&currency.frame(0));
+            }
+            count += page.len() as u32;
         }
         let end = CurrencyListEnd {
             request_id: origin.request_id,
-            count: catalogue.currencies().len() as u32,
+            count,
             reserved: Reserved,
         };
         frames.extend_from_slice(&end.frame(0));

@@ -95,6 +95,20 @@ impl Throttle {
             Err(_) => Verdict::Flooding,
         }
     }
+
+    /// Counts one message that costs as much as `cost` do: the whole burst if that is less, so
+    /// that the costliest message gets through too. When it is refused it has cost no more than
+    /// any other, and counts as one.
+    pub fn take_costly(&mut self, cost: u32, now: Instant) -> Verdict {
+        let cost = u64::from(cost).min(self.admitted.burst / MESSAGE) as u32;
+        let Err(retry_after_us) = self.admitted.take(cost, now) else {
+            return Verdict::Admitted;
+        };
+        match self.refused.take(1, now) {
+            Ok(()) => Verdict::Refused(retry_after_us),
+            Err(_) => Verdict::Flooding,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -135,6 +149,27 @@ mod tests {
             ended_after_ms.is_some_and(|ms| (500..2_000).contains(&ms)),
             "{ended_after_ms:?}"
         );
+    }
+
+    #[test]
+    fn a_costly_message_takes_its_cost_and_the_costliest_takes_the_burst() {
+        let start = Instant::now();
+        let mut throttle = Throttle::new(100, 64, start);
+        assert_eq!(throttle.take_costly(60, start), Verdict::Admitted);
+        assert_eq!(throttle.take_costly(5, start), Verdict::Refused(10_000));
+        assert_eq!(throttle.take_costly(4, start), Verdict::Admitted);
+        // As much as the burst, however much it costs; and a few refusals are no flood.
+        for cost in [64, 391, u32::MAX] {
+            assert_eq!(throttle.take_costly(cost, start), Verdict::Refused(640_000));
+        }
+        let later = start + Duration::from_millis(640);
+        assert_eq!(throttle.take_costly(391, later), Verdict::Admitted);
+        assert_eq!(throttle.take_costly(1, later), Verdict::Refused(10_000));
+        let mut flood = Throttle::new(100, 64, start);
+        assert_eq!(flood.take_costly(391, start), Verdict::Admitted);
+        let verdicts = (0..100).map(|_| flood.take_costly(391, start));
+        let borne = verdicts.take_while(|verdict| *verdict != Verdict::Flooding);
+        assert_eq!(borne.count(), 50, "each refusal counts as one");
     }
 
     #[test]
