@@ -259,6 +259,7 @@ mod tests {
             index: TenantIndex(0),
             custody: Custody::Internal,
             control: ROUTE,
+            changes: Arc::default(),
             catalogue: RwLock::default(),
         }
     }

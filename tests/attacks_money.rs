@@ -100,7 +100,7 @@ fn the_end_of_market_data_is_not_the_end_of_a_copy_of_settlements() {
         _ => None,
     });
     assert_eq!(copied, [1]);
-    server.drain();
+    server.drain().unwrap();
 }
 
 #[test]
@@ -119,5 +119,5 @@ fn the_fee_account_enters_no_orders() {
     office.credit(FEES, "USDT", 1_000);
     let reason = office.refused(buy(FEES, 100, 1));
     assert_eq!(reason, RejectReason::AccountCancelOnly);
-    server.drain();
+    server.drain().unwrap();
 }
