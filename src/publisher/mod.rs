@@ -10,6 +10,8 @@ mod links;
 mod market;
 mod market_data;
 mod money;
+#[cfg(test)]
+mod money_tests;
 mod reports;
 mod settlements;
 
