@@ -81,7 +81,10 @@ fn common(config: &LoadConfig, times: RunTimes) -> Common {
         strict: config.target == Target::Souk,
         faults: Faults::default(),
         tally: Tally::default(),
-        latency: Latency::default(),
+        latency: match config.pacing {
+            Pacing::Open { .. } => Latency::default(),
+            Pacing::Closed { .. } => Latency::of_closed_loop(),
+        },
         measure_from: times.measure_from,
         measure_until: times.measure_until,
     }

@@ -26,6 +26,8 @@ pub struct Latency {
     pub lateness: Histogram<u64>,
     /// Answers to messages that were planned within the measured time.
     pub answered: u64,
+    /// Whether messages are planned ahead of their sending: in an open loop.
+    planned_ahead: bool,
 }
 
 impl Default for Latency {
@@ -35,11 +37,21 @@ impl Default for Latency {
             service: histogram(),
             lateness: histogram(),
             answered: 0,
+            planned_ahead: true,
         }
     }
 }
 
 impl Latency {
+    /// Of a loop in which the answer to one message sends the next.
+    #[must_use]
+    pub fn of_closed_loop() -> Self {
+        Self {
+            planned_ahead: false,
+            ..Self::default()
+        }
+    }
+
     /// An answer came. In a closed loop `planned` and `sent` are the same and only the service
     /// time is kept; [`Self::close`] copies it.
     #[inline]
@@ -47,7 +59,7 @@ impl Latency {
         self.answered += 1;
         self.service
             .saturating_record(answered.saturating_sub(sent));
-        if planned != sent {
+        if self.planned_ahead {
             self.response
                 .saturating_record(answered.saturating_sub(planned));
             self.lateness
@@ -206,8 +218,15 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_loop_has_one_latency() {
+    fn a_message_that_is_sent_in_the_very_nanosecond_of_its_plan_counts_too() {
         let mut latency = Latency::default();
+        latency.record(5_000, 5_000, 9_000);
+        assert_eq!((latency.response.len(), latency.lateness.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_closed_loop_has_one_latency() {
+        let mut latency = Latency::of_closed_loop();
         latency.record(5_000, 5_000, 9_000);
         latency.close();
         assert_eq!(latency.response, latency.service);
