@@ -67,7 +67,7 @@ impl Administrator {
         let shared = &*shared;
         let tenant = &shared.directory.tenants[task.tenant.0 as usize];
         match task.effect {
-            Effect::MarketCreated(terms) => self.open_market(shared, task.tenant, &terms),
+            Effect::MarketCreated(terms) => self.open_market(shared, tenant, &terms),
             Effect::Limits { market, limits } => {
                 change(shared, tenant, market, MarketChange::Limits(limits));
                 tenant.change_market(market, |definition| tell_limits(definition, &limits));
@@ -92,23 +92,22 @@ impl Administrator {
         task.link.outbox.append(&task.answer);
     }
 
-    fn open_market(&mut self, shared: &Shared, tenant: TenantIndex, terms: &MarketTerms) {
-        let entry = &shared.directory.tenants[tenant.0 as usize];
-        let hash = market_hash(&entry.name, terms.definition.symbol.as_str());
+    fn open_market(&mut self, shared: &Shared, tenant: &TenantEntry, terms: &MarketTerms) {
+        let hash = market_hash(&tenant.name, terms.definition.symbol.as_str());
         let matcher = matcher_of(hash, self.next_seats.len());
         let seat = self.next_seats[matcher];
         self.next_seats[matcher] = Seat(seat.0 + 1);
         let route = Route { matcher, seat };
         let config = market_seat(
             &shared.treasury,
-            tenant,
-            entry.custody,
+            tenant.index,
+            tenant.custody,
             terms,
             shared.settlements_max,
         );
-        send(shared, tenant, route, Request::Open(Box::new(config)));
+        send(shared, tenant.index, route, Request::Open(Box::new(config)));
         // Only now: whoever finds the route comes after the opening in the queue.
-        entry.add_market(route, terms.definition);
+        tenant.add_market(route, terms.definition);
     }
 }
 

@@ -109,8 +109,8 @@ impl Settlements {
 
     /// Whether as many as may follow, and this connection is none of them.
     fn is_full_without(&self, connection: u64) -> bool {
-        let followers = self.subscribers.iter().map(|known| known.connection);
-        followers.clone().count() >= SUBSCRIBERS_MAX && !followers.clone().any(|c| c == connection)
+        let follows = |known: &Subscriber| known.connection == connection;
+        self.subscribers.len() >= SUBSCRIBERS_MAX && !self.subscribers.iter().any(follows)
     }
 
     /// Ends the subscription of a connection.
