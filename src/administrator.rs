@@ -10,13 +10,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, TrySendError};
 use souk_protocol::{MarketId, SessionId};
 
-use crate::bootstrap::market_seat;
 use crate::control::{Effect, MarketTerms, tell_limits};
 use crate::directory::{Route, TenantEntry};
 use crate::gateway::session::Shared;
 use crate::handoff::{
     Item, Lane, Link, MarketChange, Request, Seat, Submission, Task, TenantIndex,
 };
+use crate::recovery::market_seat;
 use crate::routing::{market_hash, matcher_of};
 
 /// How long it waits for room in a matcher's queue before it tries again.

@@ -66,8 +66,6 @@ pub struct MarketSeat {
     pub quote: CurrencyIndex,
     /// Who keeps the money.
     pub custody: Custody,
-    /// What was changed of it before it opened.
-    pub changes: Vec<MarketChange>,
     /// Settlements that are kept for those who copy them.
     pub settlements_max: usize,
 }
@@ -320,6 +318,17 @@ pub enum Outcome {
     Opened,
 }
 
+impl Outcome {
+    /// How many of the batch's events belong to it.
+    #[must_use]
+    pub const fn events(&self) -> usize {
+        match self {
+            Self::Applied { events, .. } | Self::Changed { events } => *events as usize,
+            _ => 0,
+        }
+    }
+}
+
 /// What was decided about a command outside its book, from what other streams may change at any
 /// time. A replay takes it from here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -332,6 +341,43 @@ pub struct Admitted {
     pub stp_group: StpGroup,
     /// Why the command never came to the book.
     pub refused: Option<RejectReason>,
+}
+
+/// What a journal says came of a request: a replay takes from it what other streams decided, and compares the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Of a numbered command.
+    Applied {
+        /// What was decided outside the book.
+        admitted: Admitted,
+        /// Why it was refused, by whomever.
+        refused: Option<RejectReason>,
+    },
+    /// Of a change of a market: why it was refused.
+    Changed(Option<RejectReason>),
+    /// Of a command to a control stream.
+    Controlled(Verdict),
+}
+
+/// What came of a control command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was applied.
+    Applied,
+    /// It had been applied before, under another number.
+    Repeated,
+    /// It was refused.
+    Refused(RejectReason),
+}
+
+impl From<&Result<Effect, RejectReason>> for Verdict {
+    fn from(result: &Result<Effect, RejectReason>) -> Self {
+        match result {
+            Ok(Effect::Repeated { .. }) => Self::Repeated,
+            Ok(_) => Self::Applied,
+            Err(reason) => Self::Refused(*reason),
+        }
+    }
 }
 
 /// The sending end of a matcher's queue.
@@ -372,6 +418,35 @@ impl MatcherDoor {
 pub trait TakesBatches {
     /// Takes one batch.
     fn take(&mut self, batch: &mut Batch);
+
+    /// Publishes the oldest batch that was kept, if it is durable by now, and gives it back to be used again.
+    fn release(&mut self) -> Option<Batch> {
+        None
+    }
+
+    /// Whether another batch may be applied: less waits than may.
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    /// Whether nothing is kept.
+    fn is_idle(&self) -> bool {
+        true
+    }
+
+    /// The matcher ends, and left its streams like this.
+    fn end(&mut self, _states: &[SeatState], _transact_time: u64) {}
+}
+
+/// What a stream has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeatState {
+    /// Where it is.
+    pub seat: Seat,
+    /// The number of its last command.
+    pub stream_seq: u64,
+    /// The hash of everything its future depends on.
+    pub hash: u64,
 }
 
 impl Batch {

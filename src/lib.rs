@@ -4,7 +4,6 @@
 
 pub mod administrator;
 pub mod audit;
-pub(crate) mod bootstrap;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -19,6 +18,7 @@ pub mod ledger;
 pub mod matcher;
 pub mod node;
 pub mod publisher;
+pub mod recovery;
 pub mod routing;
 pub mod server;
 pub mod storage;

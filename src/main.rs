@@ -10,8 +10,11 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use souk::config::{Config, Layout, Overrides, Wait};
 use souk::demo::DemoOptions;
+use souk::node::JOURNAL_FOLDER;
+use souk::recovery::Progress;
 use souk::server::Server;
 use souk::{keys, storage};
+use souk_protocol::Durability;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -37,11 +40,11 @@ enum Command {
     Serve(Serve),
     /// Check a configuration and print what it comes to.
     Check(ConfigFile),
-    /// Recompute every balance and hold of a recording (`record_to`) and compare. Exits with 0 if it
+    /// Recompute every balance and hold from the journal of a data directory and compare. Exits with 0 if it
     /// is sound, 1 if not, 2 if it cannot be read.
     Audit {
-        /// The recording.
-        file: PathBuf,
+        /// The data directory.
+        data: PathBuf,
     },
     /// Keys that clients log on with.
     #[command(subcommand)]
@@ -102,6 +105,9 @@ struct Serve {
     /// Gateway threads.
     #[arg(long, env = "SOUK_GATEWAYS")]
     gateways: Option<usize>,
+    /// The data directory.
+    #[arg(long, env = "SOUK_DATA")]
+    data: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -136,8 +142,8 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
-    if let Command::Audit { file } = &command {
-        return Ok(audit(file));
+    if let Command::Audit { data } = &command {
+        return Ok(audit(data));
     }
     execute(command).map(|()| ExitCode::SUCCESS)
 }
@@ -201,18 +207,37 @@ fn run_server(serve: &Serve) -> anyhow::Result<()> {
         }),
         matchers: serve.matchers,
         gateways: serve.gateways,
+        data: serve.data.clone(),
     };
     let config = load(&serve.file.config, &overrides)?;
-    let server = Server::start(&config)?;
-    let plan = server.plan();
+    let mut bar = ProgressBar::default();
+    let server = Server::start_telling(&config, &mut |progress| bar.show(progress))?;
+    bar.end();
+    let (plan, recovered) = (server.plan(), server.recovered());
+    if config.journal.durability != Durability::Memory {
+        tracing::info!(
+            directory = %config.journal.directory.display(),
+            records = recovered.records,
+            batches = recovered.batches,
+            streams = recovered.open_streams,
+            hashes_compared = recovered.hashes_compared,
+            state_hash = %format_args!("{:#018x}", recovered.state_hash),
+            torn = ?recovered.end.and_then(|end| end.torn),
+            "recovered"
+        );
+    }
+    let durability = match config.journal.durability {
+        Durability::Memory => "memory: nothing survives this process",
+        _ => "local: what is acknowledged is synced",
+    };
     tracing::info!(
-        durability = "memory",
+        durability,
         layout = ?plan.layout,
         wait = ?plan.wait,
         gateways = plan.gateways,
         matchers = plan.matchers,
         cores = ?plan.cores,
-        "started; durability is memory: nothing survives this process"
+        "started"
     );
     println!("listening {}", server.address());
     wait_for_end(&server)?;
@@ -247,9 +272,9 @@ fn run_demo(demo: &Demo) -> anyhow::Result<()> {
     souk::demo::run(&options, &stop)
 }
 
-/// Recomputes every balance and hold of a recording. Prints what it finds.
-fn audit(file: &Path) -> ExitCode {
-    match souk::audit::audit(file) {
+/// Recomputes every balance and hold of a journal. Prints what it finds.
+fn audit(data: &Path) -> ExitCode {
+    match souk::audit::audit(&data.join(JOURNAL_FOLDER)) {
         Ok(report) => {
             print!("{report}");
             if report.is_sound() {
@@ -261,6 +286,32 @@ fn audit(file: &Path) -> ExitCode {
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(UNREADABLE)
+        }
+    }
+}
+
+/// How far a recovery has come, on a terminal.
+#[derive(Default)]
+struct ProgressBar {
+    bar: Option<indicatif::ProgressBar>,
+}
+
+impl ProgressBar {
+    fn show(&mut self, progress: Progress) {
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = indicatif::ProgressBar::new(progress.segments as u64);
+            let style = indicatif::ProgressStyle::with_template(
+                "recovering [{bar:40}] segment {pos} of {len}, {msg} records, {elapsed}",
+            );
+            bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
+        });
+        bar.set_position(progress.segments_read as u64);
+        bar.set_message(progress.records.to_string());
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish();
         }
     }
 }

@@ -1,43 +1,59 @@
 //! The parts of a node, wired to each other; nothing runs yet.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use crossbeam_channel::{bounded, unbounded};
-use souk_protocol::{Durability, TenantId, Text};
+use crossbeam_channel::{Receiver, bounded, never, unbounded};
+use souk_protocol::{Durability, MarketId, SessionId, TenantId};
 use tokio::sync::Notify;
 
 use crate::administrator::Administrator;
-use crate::bootstrap::Bootstrap;
 use crate::clock;
-use crate::config::{Config, TenantConfig};
+use crate::config::{Config, JournalConfig};
 use crate::gateway::registry::Registry;
 use crate::gateway::session::Shared;
-use crate::handoff::{MatcherDoor, QueueGauge, SPARE_ITEMS_MAX, Seat, SeatConfig};
+use crate::handoff::{
+    Item, Lane, Link, MatcherDoor, QueueGauge, Request, SPARE_ITEMS_MAX, Submission,
+};
 use crate::journal::{
-    Body, FileHeader, MemoryJournal, Recording, RecordingError, RecordingWriter, StreamRecorder,
-    founding,
+    ChainEnd, Journal, JournalEnd, JournalError, JournalOptions, JournalWriter, LocalJournal,
+    MemoryJournal, NodeJournal, Reader, Wake, measure, segment,
 };
 use crate::keys;
 use crate::matcher::{Inbox, Matcher};
-use crate::publisher::{Desk, Publisher};
-use crate::storage::NewFile;
+use crate::publisher::Publisher;
+use crate::recovery::{Progress, Recovered, Recovery, RecoveryError};
+use crate::storage::{Disk, FolderLock, LockError, SystemDisk};
 
-/// The matcher of the durability class `memory`.
-pub type NodeMatcher = Matcher<MemoryJournal<Publisher>>;
+/// A node's matcher.
+pub type NodeMatcher = Matcher<NodeJournal<Publisher>>;
+
+/// The folder of the journal in a data directory.
+pub const JOURNAL_FOLDER: &str = "journal";
+/// The lock of a data directory.
+const LOCK_FILE: &str = "LOCK";
 
 /// Why a node's parts cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
-    /// A market's bounds are refused.
-    #[error("market: {0}")]
-    Market(#[from] souk_engine::SpecError),
     /// The system gives no randomness.
     #[error(transparent)]
     Random(#[from] keys::KeyError),
-    /// The recording cannot begin.
+    /// The data directory is another process's.
     #[error(transparent)]
-    Recording(#[from] RecordingError),
+    Lock(#[from] LockError),
+    /// The data directory cannot be used.
+    #[error(
+        "cannot use the data directory: {0}\nremedy: name another one ([journal] directory, --data), or mend this one"
+    )]
+    Data(#[from] std::io::Error),
+    /// The journal does not come out as it was recorded.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// The journal cannot go on.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }
 
 /// The parts of a node. When all of [`Shared`] is dropped the matchers end; then the administrator does.
@@ -49,8 +65,27 @@ pub struct Node {
     pub matchers: Vec<NodeMatcher>,
     /// Carries to markets what control streams decided.
     pub administrator: Administrator,
-    /// The recording, if one is asked for, and what writes it.
-    pub recording: Option<(Recording, RecordingWriter<NewFile>)>,
+    /// The journal, if there is one.
+    pub journal: Option<OpenJournal>,
+    /// What it was made of.
+    pub recovered: Recovered,
+}
+
+/// A journal that is ready to be written.
+#[derive(Debug)]
+pub struct OpenJournal {
+    /// What others share.
+    pub journal: Journal,
+    /// What its thread runs.
+    pub writer: JournalWriter,
+    /// Held as long as the node runs.
+    pub lock: FolderLock,
+}
+
+/// What a matcher and those who reach it are made with.
+struct Ends {
+    door: MatcherDoor,
+    wake: Wake,
 }
 
 impl Node {
@@ -63,29 +98,100 @@ impl Node {
         matchers: usize,
         inline_wake: Option<&Arc<Notify>>,
     ) -> Result<Self, NodeError> {
-        let Bootstrap {
+        Self::recover(config, matchers, inline_wake, &mut |_| {})
+    }
+
+    /// [`Self::new`], telling how far the recovery has come.
+    ///
+    /// # Errors
+    /// What cannot be had.
+    pub fn recover(
+        config: &Config,
+        matchers: usize,
+        inline_wake: Option<&Arc<Notify>>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, NodeError> {
+        let is_durable = config.journal.durability != Durability::Memory;
+        let (mut ends, mut inboxes) = (Vec::new(), Vec::new());
+        for _ in 0..matchers {
+            let (end, inbox) = ends_of(config, inline_wake.map(Arc::clone), is_durable);
+            ends.push(end);
+            inboxes.push(inbox);
+        }
+        let random = keys::nonce()?;
+        let index_key = u64::from_le_bytes(std::array::from_fn(|i| random[i]));
+        let (mut recovery, _desk) = Recovery::new(config, inboxes, unbounded(), || index_key)?;
+        let mut data = if is_durable {
+            Some(Data::open(&config.journal)?)
+        } else {
+            None
+        };
+        if let Some(data) = &mut data {
+            let cluster = Some(config.server.cluster_id);
+            let mut reader = data.reader(cluster).map_err(RecoveryError::from)?;
+            recovery.replay(&mut reader, progress)?;
+        }
+        let founding = recovery.found()?;
+        recovery.finish()?;
+        let journal = match data {
+            Some(data) => Some(data.begin(config, recovery.recovered.end, &ends)?),
+            None => None,
+        };
+        if let Some(journal) = &journal {
+            for mut batch in founding {
+                journal.journal.append(&mut batch)?;
+            }
+        }
+        Ok(Self::assemble(config, recovery, journal, ends))
+    }
+
+    fn assemble(
+        config: &Config,
+        recovery: Recovery<'_>,
+        journal: Option<OpenJournal>,
+        ends: Vec<Ends>,
+    ) -> Self {
+        let Recovery {
             directory,
             treasury,
-            seats,
-        } = Bootstrap::new(config, matchers);
-        let next_seats = seats.iter().map(|seats| Seat(seats.len() as u32)).collect();
-        let (tasks_in, tasks) = unbounded();
-        let desk = Desk {
-            treasury: Arc::clone(&treasury),
-            directory: Arc::clone(&directory),
-            tasks: tasks_in,
-        };
-        let recording = begin_recording(config)?;
+            matchers,
+            mut streams,
+            tasks,
+            recovered,
+            ..
+        } = recovery;
+        let next_seats = streams.next_seats();
+        let decided = streams.take_decided();
         let tenants: Arc<[TenantId]> = config.tenants.iter().map(|tenant| tenant.id).collect();
-        let (mut doors, mut matchers) = (Vec::new(), Vec::new());
-        for seats in seats {
-            let wake = inline_wake.map(Arc::clone);
-            let recorder = recording.as_ref().map(|(recording, _)| {
-                StreamRecorder::new(recording.clone(), Arc::clone(&tenants), &seats)
+        let behind = |matcher: Matcher<Publisher>, streams: Vec<(TenantId, MarketId)>| {
+            matcher.behind(|publisher| match &journal {
+                None => NodeJournal::Memory(MemoryJournal::new(publisher)),
+                Some(open) => {
+                    let (journal, tenants) = (open.journal.clone(), Arc::clone(&tenants));
+                    NodeJournal::Local(LocalJournal::new(publisher, journal, tenants, streams))
+                }
+            })
+        };
+        let names = streams.take_names();
+        let mut matchers: Vec<_> = matchers
+            .into_iter()
+            .zip(names)
+            .map(|(matcher, names)| behind(matcher, names))
+            .collect();
+        // Carried now, because the process before did not come to it: before anything else is asked of the markets.
+        for (tenant, route, change) in decided {
+            let matcher = &mut matchers[route.matcher];
+            matcher.gauge().admit_always(tenant);
+            matcher.accept(Submission {
+                tenant,
+                link: Arc::new(Link::new(SessionId(0), 0, 0)),
+                lane: Lane::Orders,
+                items: vec![Item {
+                    seat: route.seat,
+                    request: Request::Change(change),
+                }],
             });
-            let (door, matcher) = build_matcher(config, seats, desk.clone(), recorder, wake)?;
-            doors.push(door);
-            matchers.push(matcher);
+            matcher.poll(clock::wall_ns());
         }
         let shared = Arc::new(Shared {
             registry: Arc::new(Registry::new(
@@ -96,60 +202,90 @@ impl Node {
             )),
             directory,
             treasury,
-            doors,
+            doors: ends.into_iter().map(|ends| ends.door).collect(),
             limits: config.limits,
             cluster_id: config.server.cluster_id,
-            durability: Durability::Memory,
+            durability: config.journal.durability,
             settlements_max: config.history.settlements_max,
         });
         let administrator = Administrator::new(tasks, Arc::downgrade(&shared), next_seats);
-        Ok(Self {
+        Self {
             shared,
             matchers,
             administrator,
-            recording,
+            journal,
+            recovered,
+        }
+    }
+}
+
+/// A data directory that is this process's.
+struct Data {
+    disk: Arc<dyn Disk>,
+    lock: FolderLock,
+    folder: std::path::PathBuf,
+}
+
+impl Data {
+    fn open(config: &JournalConfig) -> Result<Self, NodeError> {
+        let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
+        let folder = config.directory.join(JOURNAL_FOLDER);
+        disk.make_folder(&folder)?;
+        let lock = FolderLock::take(&config.directory.join(LOCK_FILE), &config.node)?;
+        Ok(Self { disk, lock, folder })
+    }
+
+    fn reader(&self, cluster_id: Option<u64>) -> Result<Reader, crate::journal::ReadError> {
+        Reader::open(Arc::clone(&self.disk), &self.folder, cluster_id)
+    }
+
+    /// Goes on after `end`, in a new segment.
+    fn begin(
+        self,
+        config: &Config,
+        end: Option<JournalEnd>,
+        ends: &[Ends],
+    ) -> Result<OpenJournal, NodeError> {
+        let (chain, last) = end.map_or((ChainEnd::START, 0), |end| (end.chain, end.segment));
+        remove_unused(self.disk.as_ref(), &self.folder, last)?;
+        let strategy = match config.journal.commit {
+            Some(strategy) => strategy,
+            None => {
+                let measured = measure(self.disk.as_ref(), &self.folder)?;
+                tracing::info!(?measured, "the fastest way to commit is taken");
+                let fastest = measured.first().map(|measured| measured.strategy);
+                fastest.ok_or_else(|| std::io::Error::other("no way to commit works"))?
+            }
+        };
+        let options = JournalOptions {
+            folder: self.folder,
+            cluster_id: config.server.cluster_id,
+            segment_bytes: config.journal.segment_bytes,
+            strategy,
+        };
+        let (journal, mut writer) = Journal::begin(self.disk, options, last + 1, chain)?;
+        for ends in ends {
+            writer.wakes(ends.wake.clone());
+        }
+        Ok(OpenJournal {
+            journal,
+            writer,
+            lock: self.lock,
         })
     }
 }
 
-/// Begins the recording, if the configuration asks for one, with what led to the node's beginning.
-fn begin_recording(
-    config: &Config,
-) -> Result<Option<(Recording, RecordingWriter<NewFile>)>, RecordingError> {
-    let Some(path) = &config.server.record_to else {
-        return Ok(None);
-    };
-    let header = FileHeader {
-        cluster_id: config.server.cluster_id,
-        begun: clock::wall_ns(),
-    };
-    let (recording, writer) = Recording::create(path, &header)?;
-    let mut bytes = Vec::new();
-    for tenant in &config.tenants {
-        write_founding(tenant, &mut bytes);
-        recording.add(&bytes)?;
-        bytes.clear();
+/// Removes segments that were made ahead and hold nothing.
+fn remove_unused(disk: &dyn Disk, folder: &Path, last: u64) -> std::io::Result<()> {
+    for number in segment::numbers(disk, folder)? {
+        if number > last {
+            disk.remove(&segment::path(folder, number))?;
+        }
     }
-    Ok(Some((recording, writer)))
+    disk.sync_folder(folder)
 }
 
-fn write_founding(tenant: &TenantConfig, bytes: &mut Vec<u8>) {
-    let mut add = |seq, body| founding(tenant.id, seq, body).write(bytes);
-    let name = Text::new(&tenant.name).expect("a tenant's name is checked with its configuration");
-    let custody = tenant.control.custody();
-    add(0, Body::Tenant { custody, name });
-    for (index, command) in tenant.commands.iter().enumerate() {
-        add(index as u64 + 1, Body::Founding(*command));
-    }
-}
-
-fn build_matcher(
-    config: &Config,
-    seats: Vec<SeatConfig>,
-    desk: Desk,
-    recorder: Option<StreamRecorder>,
-    inline_wake: Option<Arc<Notify>>,
-) -> Result<(MatcherDoor, NodeMatcher), NodeError> {
+fn ends_of(config: &Config, inline_wake: Option<Arc<Notify>>, is_durable: bool) -> (Ends, Inbox) {
     let tenants = config.tenants.len();
     let (queue, submissions) = bounded(config.threads.queue_submissions_max);
     let (spare_in, spare) = bounded(SPARE_ITEMS_MAX);
@@ -158,23 +294,28 @@ fn build_matcher(
         config.threads.queue_commands_max,
         config.threads.tenant_share_percent,
     ));
-    let treasury = Arc::clone(&desk.treasury);
-    let journal = MemoryJournal::new(Publisher::new(&seats, desk), recorder);
+    let (wake, committed) = wake_of(inline_wake.as_ref(), is_durable);
     let inbox = Inbox {
         queue: submissions,
         gauge: Arc::clone(&gauge),
         spare: spare_in,
+        committed,
     };
-    let random = keys::nonce()?;
-    let index_key = u64::from_le_bytes(std::array::from_fn(|i| random[i]));
-    let matcher = Matcher::new(inbox, tenants, seats, treasury, index_key, journal)?;
-    Ok((
-        MatcherDoor {
-            queue,
-            gauge,
-            inline_wake,
-            spare,
-        },
-        matcher,
-    ))
+    let door = MatcherDoor {
+        queue,
+        gauge,
+        inline_wake,
+        spare,
+    };
+    (Ends { door, wake }, inbox)
+}
+
+/// How a matcher is told that something has become durable.
+fn wake_of(inline_wake: Option<&Arc<Notify>>, is_durable: bool) -> (Wake, Receiver<()>) {
+    if let Some(wake) = inline_wake {
+        return (Wake::Task(Arc::clone(wake)), never());
+    }
+    let (sender, committed) = bounded(1);
+    let committed = if is_durable { committed } else { never() };
+    (Wake::Thread(sender), committed)
 }

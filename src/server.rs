@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use souk_protocol::TenantId;
+use souk_protocol::{MarketId, SessionId, TenantId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 
@@ -14,9 +14,13 @@ use crate::clock;
 use crate::config::{Config, Layout};
 use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
-use crate::journal::{BALANCES_MAX, BalanceLine, Body, Recording, RecordingError, founding};
+use crate::journal::{
+    BALANCES_MAX, BalanceLine, BatchWriter, Body, Journal, JournalError, StreamRecord,
+};
 use crate::ledger::Unsound;
-use crate::node::{Node, NodeError, NodeMatcher};
+use crate::node::{Node, NodeError, NodeMatcher, OpenJournal};
+use crate::recovery::{Progress, Recovered};
+use crate::storage::FolderLock;
 use crate::threads::{self, Plan, PlanError};
 use crate::treasury::Treasury;
 
@@ -56,11 +60,11 @@ pub enum ServerError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StopError {
-    /// Not everything was recorded, and what was not recorded was not answered.
+    /// The journal could not go on, and what is not in it was not answered.
     #[error(transparent)]
-    Recording(#[from] RecordingError),
+    Journal(#[from] JournalError),
     /// The ledger does not add up.
-    #[error("the ledger is wrong at the end: {0}\nremedy: keep the recording and report it")]
+    #[error("the ledger is wrong at the end: {0}\nremedy: keep the data directory and report it")]
     Ledger(#[from] Unsound),
 }
 
@@ -69,7 +73,9 @@ pub enum StopError {
 struct Closing {
     treasury: Arc<Treasury>,
     tenants: Vec<TenantId>,
-    recording: Option<Recording>,
+    journal: Option<Journal>,
+    /// Given back when everything else has ended.
+    _lock: Option<FolderLock>,
 }
 
 /// A running node. Dropping it stops it without waiting for answers; see [`Server::drain`].
@@ -82,7 +88,8 @@ pub struct Server {
     gateways: Vec<JoinHandle<()>>,
     matchers: Vec<JoinHandle<()>>,
     administrator: Option<JoinHandle<()>>,
-    recorder: Option<JoinHandle<()>>,
+    journal: Option<JoinHandle<()>>,
+    recovered: Recovered,
     /// None when it has been looked at.
     closing: Option<Closing>,
 }
@@ -93,6 +100,17 @@ impl Server {
     /// # Errors
     /// What cannot be had; nothing is left running then.
     pub fn start(config: &Config) -> Result<Self, ServerError> {
+        Self::start_telling(config, &mut |_| {})
+    }
+
+    /// [`Self::start`], telling how far the recovery has come.
+    ///
+    /// # Errors
+    /// What cannot be had; nothing is left running then.
+    pub fn start_telling(
+        config: &Config,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, ServerError> {
         let plan = Plan::new(&config.threads)?;
         let (listener, address) = listen(config.server.listen)?;
         let inline_wake = (plan.layout == Layout::Inline).then(|| Arc::new(Notify::new()));
@@ -100,8 +118,9 @@ impl Server {
             shared,
             matchers,
             administrator,
-            recording,
-        } = Node::new(config, plan.matchers, inline_wake.as_ref())?;
+            journal,
+            recovered,
+        } = Node::recover(config, plan.matchers, inline_wake.as_ref(), progress)?;
         let (drain, drained) = watch::channel(false);
         let gateway = Gateway {
             listener,
@@ -112,10 +131,19 @@ impl Server {
             },
             drained,
         };
+        let (journal, writer, lock) = match journal {
+            Some(OpenJournal {
+                journal,
+                writer,
+                lock,
+            }) => (Some(journal), Some(writer), Some(lock)),
+            None => (None, None, None),
+        };
         let closing = Closing {
             treasury: Arc::clone(&shared.treasury),
             tenants: config.tenants.iter().map(|tenant| tenant.id).collect(),
-            recording: recording.as_ref().map(|(recording, _)| recording.clone()),
+            journal,
+            _lock: lock,
         };
         let mut server = Self {
             address,
@@ -125,11 +153,12 @@ impl Server {
             gateways: Vec::new(),
             matchers: Vec::new(),
             administrator: None,
-            recorder: None,
+            journal: None,
+            recovered,
             closing: Some(closing),
         };
-        if let Some((_, writer)) = recording {
-            server.recorder = Some(thread("souk-recorder", move || writer.run())?);
+        if let Some(writer) = writer {
+            server.journal = Some(thread("souk-journal", move || writer.run())?);
         }
         server.administrator = Some(thread("souk-administrator", move || administrator.run())?);
         server.spawn(gateway, matchers, inline_wake)?;
@@ -148,6 +177,12 @@ impl Server {
         &self.plan
     }
 
+    /// What it began with.
+    #[must_use]
+    pub const fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+
     /// Connections at this moment.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -160,7 +195,7 @@ impl Server {
     /// all threads. Then it looks at the ledger.
     ///
     /// # Errors
-    /// When the recording has failed, or the ledger does not add up.
+    /// When the journal has failed, or the ledger does not add up.
     pub fn drain(mut self) -> Result<(), StopError> {
         self.stop()
     }
@@ -168,10 +203,10 @@ impl Server {
     /// Why the node cannot go on, if it cannot: nothing is answered any more.
     ///
     /// # Errors
-    /// When the recording has failed.
-    pub fn failure(&self) -> Result<(), RecordingError> {
-        let recording = self.closing.as_ref().and_then(|it| it.recording.as_ref());
-        recording.map_or(Ok(()), Recording::failure)
+    /// When the journal has failed.
+    pub fn failure(&self) -> Result<(), JournalError> {
+        let journal = self.closing.as_ref().and_then(|it| it.journal.as_ref());
+        journal.map_or(Ok(()), Journal::failure)
     }
 
     fn stop(&mut self) -> Result<(), StopError> {
@@ -191,13 +226,13 @@ impl Server {
             return Ok(());
         };
         let closed = closing.close();
-        if let Some(recorder) = self.recorder.take() {
-            join(recorder);
+        if let Some(journal) = self.journal.take() {
+            join(journal);
         }
         closed?;
         // What was written last may have failed, too.
-        if let Some(recording) = &closing.recording {
-            recording.failure()?;
+        if let Some(journal) = &closing.journal {
+            journal.failure()?;
         }
         Ok(())
     }
@@ -213,10 +248,20 @@ impl Server {
             let runtime = runtime(1)?;
             let run = move || {
                 threads::pin(core);
-                for matcher in matchers {
-                    runtime.spawn(run_inline(matcher, Arc::clone(&wake)));
-                }
+                let (ended, end) = watch::channel(false);
+                let tasks: Vec<_> = matchers
+                    .into_iter()
+                    .map(|matcher| {
+                        runtime.spawn(run_inline(matcher, Arc::clone(&wake), end.clone()))
+                    })
+                    .collect();
                 gateway.run(&runtime);
+                let _ = ended.send(true);
+                for task in tasks {
+                    if let Err(error) = runtime.block_on(task) {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                }
             };
             self.gateways.push(thread("souk-inline", run)?);
             return Ok(());
@@ -246,17 +291,17 @@ impl Drop for Server {
 }
 
 impl Closing {
-    /// Looks at the ledger, and ends the recording with its balances. Nothing runs any more.
+    /// Looks at the ledger, and ends the journal with its balances. Nothing runs any more.
     fn close(&self) -> Result<(), StopError> {
-        let Some(recording) = &self.recording else {
+        let Some(journal) = &self.journal else {
             return self.check();
         };
         // What was not published is not settled: such a ledger is not at rest.
-        let ended = match recording.failure() {
-            Ok(()) => self.record_balances(recording),
+        let ended = match journal.failure() {
+            Ok(()) => self.write_balances(journal),
             Err(error) => Err(error),
         };
-        recording.close();
+        journal.close();
         ended?;
         self.check()
     }
@@ -272,10 +317,10 @@ impl Closing {
         Ok(())
     }
 
-    fn record_balances(&self, recording: &Recording) -> Result<(), RecordingError> {
+    fn write_balances(&self, journal: &Journal) -> Result<(), JournalError> {
         let ledger = self.treasury.ledger();
         let mut waiting: Vec<Vec<BalanceLine>> = vec![Vec::new(); self.tenants.len()];
-        let mut count = 0;
+        let mut balances = 0;
         for balance in ledger.all_balances() {
             let (tenant, account) = ledger.account_owner(balance.account);
             let code = self.treasury.code(balance.currency);
@@ -285,28 +330,34 @@ impl Closing {
                 total: balance.view.total,
                 held: balance.view.held,
             };
-            count += 1;
+            balances += 1;
             let lines = &mut waiting[tenant.0 as usize];
             lines.push(line);
             if lines.len() == BALANCES_MAX {
                 let lines = std::mem::take(lines);
-                self.record(recording, tenant.0, Body::Balances(lines))?;
+                let tenant = self.tenants[tenant.0 as usize];
+                append(journal, tenant, Body::Balances(lines))?;
             }
         }
-        for (tenant, lines) in (0..).zip(waiting) {
-            self.record(recording, tenant, Body::Balances(lines))?;
+        for (tenant, lines) in self.tenants.iter().zip(waiting) {
+            append(journal, *tenant, Body::Balances(lines))?;
         }
-        let end = founding(TenantId(0), 0, Body::End { balances: count });
-        let mut bytes = Vec::new();
-        end.write(&mut bytes);
-        recording.add_when_there_is_room(&bytes)
+        append(journal, TenantId(0), Body::End { balances })
     }
+}
 
-    fn record(&self, recording: &Recording, tenant: u32, body: Body) -> Result<(), RecordingError> {
-        let mut bytes = Vec::new();
-        founding(self.tenants[tenant as usize], 0, body).write(&mut bytes);
-        recording.add_when_there_is_room(&bytes)
-    }
+/// Appends a record that is of no command.
+fn append(journal: &Journal, tenant: TenantId, body: Body) -> Result<(), JournalError> {
+    let mut writer = BatchWriter::default();
+    writer.add(&StreamRecord {
+        tenant,
+        market: MarketId(0),
+        stream_seq: 0,
+        transact_time: 0,
+        session: SessionId(0),
+        body,
+    });
+    journal.append(writer.finish(0, 0)).map(|_| ())
 }
 
 /// What the gateway's thread is given.
@@ -345,8 +396,9 @@ impl Gateway {
     }
 }
 
-/// A matcher on a gateway's thread: applies what was submitted whenever it is woken.
-async fn run_inline(mut matcher: NodeMatcher, wake: Arc<Notify>) {
+/// A matcher on a gateway's thread: applies what was submitted and publishes what is durable whenever it is woken, until
+/// all gateways have ended.
+async fn run_inline(mut matcher: NodeMatcher, wake: Arc<Notify>, mut end: watch::Receiver<bool>) {
     loop {
         let mut batches = 0;
         while matcher.poll(clock::wall_ns()) > 0 {
@@ -356,7 +408,18 @@ async fn run_inline(mut matcher: NodeMatcher, wake: Arc<Notify>) {
                 tokio::task::yield_now().await;
             }
         }
-        wake.notified().await;
+        if *end.borrow() {
+            if matcher.is_idle() {
+                return matcher.end();
+            }
+            wake.notified().await;
+        } else {
+            tokio::select! {
+                () = wake.notified() => {}
+                // An error: the sender is gone, which is an end too.
+                _ = end.changed() => {}
+            }
+        }
     }
 }
 
@@ -433,7 +496,8 @@ mod tests {
         let closing = Closing {
             treasury: Arc::clone(&treasury),
             tenants: vec![TenantId(1)],
-            recording: None,
+            journal: None,
+            _lock: None,
         };
         assert!(closing.close().is_ok());
         treasury

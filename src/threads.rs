@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use core_affinity::CoreId;
-use crossbeam_channel::{RecvTimeoutError, TryRecvError};
+use crossbeam_channel::{TryRecvError, select};
 
 use crate::clock;
 use crate::config::{Layout, ThreadsConfig, Wait};
@@ -90,7 +90,7 @@ pub fn pin(core: Option<usize>) {
     }
 }
 
-/// A matcher's thread: polls until all senders are gone and everything is applied.
+/// A matcher's thread: polls until all senders are gone and everything is applied and published.
 pub fn run_matcher<J: TakesBatches>(matcher: &mut Matcher<J>, wait: Wait) {
     while !matcher.is_finished() {
         if matcher.poll(clock::wall_ns()) > 0 {
@@ -103,12 +103,28 @@ pub fn run_matcher<J: TakesBatches>(matcher: &mut Matcher<J>, wait: Wait) {
                 Err(TryRecvError::Disconnected) => matcher.close(),
             }
         } else {
-            match matcher.queue().recv_timeout(PARK) {
-                Ok(submission) => matcher.accept(submission),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => matcher.close(),
-            }
+            rest(matcher);
         }
+    }
+    matcher.end();
+}
+
+/// Sleeps until there is something to apply or to publish.
+fn rest<J: TakesBatches>(matcher: &mut Matcher<J>) {
+    if matcher.is_closed() {
+        // Whichever it is, the loop looks.
+        let _ = matcher.committed().recv_timeout(PARK);
+        return;
+    }
+    let received = select! {
+        recv(matcher.queue()) -> submission => Some(submission),
+        recv(matcher.committed()) -> _ => None,
+        default(PARK) => None,
+    };
+    match received {
+        Some(Ok(submission)) => matcher.accept(submission),
+        Some(Err(_)) => matcher.close(),
+        None => {}
     }
 }
 

@@ -4,7 +4,6 @@
 mod support;
 
 use souk::config::{Config, Layout, Overrides};
-use souk::control::Effect;
 use support::two_tenants;
 
 fn error_of(text: &str) -> String {
@@ -34,15 +33,13 @@ fn refused(good: &str, bad: &str, expected: &[&str]) {
 fn the_good_one_is_good() {
     let config = Config::from_toml(&two_tenants(""), &Overrides::default()).unwrap();
     assert_eq!(config.tenants.len(), 2);
-    let created = config.tenants[0]
-        .effects
-        .iter()
-        .find_map(|effect| match effect {
-            Effect::MarketCreated(terms) => Some(terms),
-            _ => None,
-        });
     // 0.01 x 0.0001 of a currency with six digits after the point is one smallest unit.
-    let spec = created.unwrap().spec;
+    let spec = config.tenants[0]
+        .control
+        .market_terms()
+        .next()
+        .unwrap()
+        .spec;
     assert_eq!(spec.notional_unit, 1);
     // 0.0001 of a currency with eight digits.
     assert_eq!(spec.lot_units, 10_000);

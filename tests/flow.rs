@@ -312,7 +312,9 @@ fn a_long_list_of_markets_is_whole_and_counts_as_several_requests() {
             )
         })
         .collect();
-    let text = two_tenants("[server]\nlisten = \"127.0.0.1:0\"") + &markets;
+    let text =
+        two_tenants("[journal]\ndurability = \"memory\"\n[server]\nlisten = \"127.0.0.1:0\"")
+            + &markets;
     let server = Server::start(&Config::from_toml(&text, &Overrides::default()).unwrap()).unwrap();
     let mut wire = Wire::logged_on(server.address(), 3);
     let requests = 60;

@@ -27,7 +27,8 @@ const SEEDS: [u8; 2] = [0x31, 0x32];
 
 /// A node with two tenants of four accounts and two markets. `account` is further lines of each account.
 fn node(rights: &str, custody: &str, account: &str) -> (Server, Vec<SessionKey>) {
-    let mut text = "[server]\nlisten = \"127.0.0.1:0\"\n".to_owned();
+    let mut text =
+        "[journal]\ndurability = \"memory\"\n[server]\nlisten = \"127.0.0.1:0\"\n".to_owned();
     let mut keys = Vec::new();
     for (seed, id) in SEEDS.iter().zip(1..) {
         let private = PrivateKey::from_seed(&[*seed; 32]).unwrap();

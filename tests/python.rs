@@ -66,6 +66,8 @@ fn a_client_written_from_the_document_trades_with_a_live_server() {
 }
 
 const MARKET: &str = r#"
+[journal]
+durability = "memory"
 [server]
 listen = "127.0.0.1:0"
 [[tenant]]

@@ -91,6 +91,7 @@ impl Server {
             queue: submissions,
             gauge: Arc::clone(&gauge),
             spare: spare_in,
+            committed: crossbeam_channel::never(),
         };
         let treasury = Arc::clone(&bank.treasury);
         let matcher = Matcher::new(inbox, 1, seats(), treasury, 0x5eed, door);

@@ -78,7 +78,6 @@ impl Bank {
                 base: pair[0],
                 quote: pair[1],
                 custody: Custody::Internal,
-                changes: Vec::new(),
                 settlements_max: 0,
             },
             pair,

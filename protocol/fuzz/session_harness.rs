@@ -24,6 +24,8 @@ const STEP: Duration = Duration::from_micros(50);
 
 /// Two keys of one tenant, two markets.
 const CONFIG: &str = r#"
+[journal]
+durability = "memory"
 [limits]
 max_inflight = 64
 [[tenant]]

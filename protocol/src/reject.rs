@@ -118,6 +118,7 @@ reject_reasons! {
     CancelOnDisconnectNotSupported = 213, final, "cancel_on_disconnect is 0 in this version", "Send 0.";
     SlowConsumer = 214, retry, "a session reads what it is sent: its outbox is bounded", "Read faster, subscribe to less; reconnect and join again.";
     NotJoined = 215, final, "the session has the subscription it gives up", "Subscribe first.";
+    JournalFailed = 216, retry, "a node answers nothing that its journal cannot keep: its disk has failed, and it stops", "Reconnect when it runs again, and resume: it knows what was applied.";
 
     // 3xx: too much. Nothing was applied; the same bytes may be sent again.
     SessionRateExceeded = 301, retry, "a session keeps to its rate", "Wait retry_after_us; rate and burst are in the logon acknowledgement.";

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::difference::{Difference, Money};
 use crate::control::CurrencyCode;
-use crate::journal::{Ending, FileHeader};
+use crate::journal::JournalEnd;
 
 /// The sums of a currency of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,18 +47,18 @@ pub struct StreamCount {
 /// What an audit found.
 #[derive(Debug)]
 pub struct Report {
-    /// What the file says of itself.
-    pub header: FileHeader,
-    /// How it ends.
-    pub ending: Ending,
+    /// Where the journal ends.
+    pub end: JournalEnd,
+    /// Whether the node that wrote it last stopped in order.
+    pub ended_in_order: bool,
     /// Records of all kinds.
     pub records: u64,
     /// By tenant and currency.
     pub sums: Vec<CurrencySum>,
     /// By tenant and stream.
     pub streams: Vec<StreamCount>,
-    /// Balances of the running node that were compared.
-    pub balances_compared: Option<u64>,
+    /// Balances that running nodes wrote down at their ends, compared.
+    pub balances_compared: u64,
     /// Differences, as many as were kept.
     pub differences: Vec<Difference>,
     /// Differences in all.
@@ -109,21 +109,22 @@ impl fmt::Display for Report {
         table(f, &header, streams.collect())?;
         writeln!(
             f,
-            "\n{} records, cluster {}",
-            self.records, self.header.cluster_id
+            "\n{} records in {} batches, cluster {}",
+            self.records,
+            self.end.chain.batch - 1,
+            self.end.cluster_id.unwrap_or(0)
         )?;
-        match self.ending {
-            Ending::Complete => {}
-            Ending::Stopped => writeln!(f, "the node was stopped hard: there is no last record")?,
-            Ending::Cut { offset, bytes } => writeln!(
+        if let Some(torn) = self.end.torn {
+            writeln!(
                 f,
-                "the tail is cut: from byte {offset} on {bytes} bytes are no whole record; they are left out"
-            )?,
+                "the tail is cut: at byte {} of segment {} a group was being written; it is left out",
+                torn.offset, torn.segment
+            )?;
         }
-        match self.balances_compared {
-            Some(count) => writeln!(f, "{count} final balances compared")?,
-            None => writeln!(f, "no final balances to compare with")?,
+        if !self.ended_in_order {
+            writeln!(f, "the node was stopped hard, or runs")?;
         }
+        writeln!(f, "{} final balances compared", self.balances_compared)?;
         for difference in &self.differences {
             writeln!(f, "{difference}")?;
         }

@@ -11,8 +11,8 @@ use super::report::{CurrencySum, StreamCount};
 use crate::control::{
     Control, ControlCommand, CurrencyCode, Custody, Effect, FEE_ACCOUNT, Funds, Movement,
 };
-use crate::handoff::MarketChange;
-use crate::journal::{BalanceLine, Body, StreamRecord, Verdict};
+use crate::handoff::Verdict;
+use crate::journal::{BalanceLine, Body, StreamRecord};
 
 /// A tenant while it is replayed.
 #[derive(Debug)]
@@ -25,7 +25,6 @@ pub(super) struct TenantReplay {
     ledger: PlainLedger,
     /// What the running node had at its end.
     finals: BTreeMap<(AccountId, [u8; 8]), BalanceLine>,
-    founding: u64,
     commands: u64,
     refused: u64,
 }
@@ -72,7 +71,6 @@ impl TenantReplay {
             markets: BTreeMap::new(),
             ledger: PlainLedger::default(),
             finals: BTreeMap::new(),
-            founding: 0,
             commands: 0,
             refused: 0,
         }
@@ -91,22 +89,12 @@ impl TenantReplay {
                 self.commands += 1;
                 self.control(place, command, *verdict, findings);
             }
-            Body::Founding(command) => {
-                self.founding += 1;
-                if self.commands > 0 {
-                    let (expected, found) = ("before all others", "after others");
-                    place.differ("beginning", expected.into(), found.into(), findings);
-                }
-                if let Some(effect) = self.control(place, command, Verdict::Applied, findings) {
-                    self.found(&effect);
-                }
-            }
             Body::Balances(lines) => {
                 for line in lines {
                     self.finals.insert((line.account, line.currency.0), *line);
                 }
             }
-            Body::Tenant { .. } | Body::End { .. } => {}
+            Body::Tenant { .. } | Body::StateHash(_) | Body::End { .. } => {}
         }
     }
 
@@ -132,14 +120,13 @@ impl TenantReplay {
         }
     }
 
-    /// Gives what an applied command led to.
     fn control(
         &mut self,
         place: Place,
         command: &ControlCommand,
         verdict: Verdict,
         findings: &mut Findings,
-    ) -> Option<Effect> {
+    ) {
         let refused = match verdict {
             Verdict::Refused(reason) => Some(reason),
             Verdict::Applied | Verdict::Repeated => None,
@@ -158,14 +145,15 @@ impl TenantReplay {
         place.compare_refusals(result.as_ref().err().copied(), refused, findings);
         let seq = self.control.seq();
         place.compare("stream_seq", &seq, &place.stream_seq, findings);
-        let effect = result.ok()?;
+        let Ok(effect) = result else {
+            return;
+        };
         let repeated = matches!(effect, Effect::Repeated { .. });
         if refused.is_none() {
             let found = verdict == Verdict::Repeated;
             place.compare("repeated", &repeated, &found, findings);
         }
         self.effect(place, &effect, findings);
-        Some(effect)
     }
 
     fn effect(&mut self, place: Place, effect: &Effect, findings: &mut Findings) {
@@ -194,26 +182,6 @@ impl TenantReplay {
         }
     }
 
-    /// What a configuration changes of a market comes before the market's stream.
-    fn found(&mut self, effect: &Effect) {
-        let (market, change) = match effect {
-            Effect::Fees {
-                market,
-                fee_group,
-                rates,
-            } => {
-                let (fee_group, rates) = (*fee_group, *rates);
-                (market, MarketChange::Fees { fee_group, rates })
-            }
-            Effect::Limits { market, limits } => (market, MarketChange::Limits(*limits)),
-            Effect::State { market, state } => (market, MarketChange::State(*state)),
-            _ => return,
-        };
-        if let Some(market) = self.markets.get_mut(market) {
-            market.found(&change, &mut self.ledger);
-        }
-    }
-
     fn move_money(&mut self, movement: &Movement) {
         let amount = i128::from(movement.amount.0);
         let mut add = |account: Option<AccountId>, amount: i128| {
@@ -233,16 +201,18 @@ impl TenantReplay {
         }
     }
 
-    /// Checks everything that must hold at the end. `has_finals`: whether the file has the final
-    /// balances of the running node.
-    pub(super) fn finish(&self, has_finals: bool, findings: &mut Findings) {
+    /// Checks everything that must hold at the end.
+    pub(super) fn finish(&self, findings: &mut Findings) {
         if self.control.custody() == Custody::Internal {
             self.check_balances(findings);
             self.check_sums(findings);
         }
-        if has_finals {
-            self.check_finals(findings);
-        }
+    }
+
+    /// A node ended here, and wrote down its balances before.
+    pub(super) fn end(&mut self, findings: &mut Findings) {
+        self.check_finals(findings);
+        self.finals.clear();
     }
 
     fn money(&self, code: CurrencyCode, units: i128) -> Money {
@@ -373,7 +343,7 @@ impl TenantReplay {
         let control = StreamCount {
             tenant: self.name.clone(),
             stream: "(control)".to_owned(),
-            records: self.founding + self.commands,
+            records: self.commands,
             refused: self.refused,
             trades: 0,
             open_orders: 0,

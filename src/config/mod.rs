@@ -12,9 +12,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use souk_protocol::{AccountId, KeyId, TenantId};
+use souk_protocol::{AccountId, Durability, KeyId, TenantId};
 
-use crate::control::{Control, ControlCommand, Effect};
+use crate::control::{Control, ControlCommand};
+use crate::storage::CommitStrategy;
 
 pub use error::ConfigError;
 pub use raw::Overrides;
@@ -30,6 +31,8 @@ pub struct Config {
     pub limits: Limits,
     /// How much of the past is kept in memory.
     pub history: HistoryConfig,
+    /// What survives the process.
+    pub journal: JournalConfig,
     /// The tenants, in order of the file.
     pub tenants: Vec<TenantConfig>,
 }
@@ -41,6 +44,21 @@ pub struct HistoryConfig {
     pub statement_entries_max: usize,
     /// Settlements of each market whose tenant copies them.
     pub settlements_max: usize,
+}
+
+/// What survives the process.
+#[derive(Clone, Debug)]
+pub struct JournalConfig {
+    /// What an acknowledgement is worth: `memory` or `local`.
+    pub durability: Durability,
+    /// The data directory.
+    pub directory: PathBuf,
+    /// The node's name, which a locked data directory tells.
+    pub node: String,
+    /// Bytes of a segment of the journal.
+    pub segment_bytes: u64,
+    /// How groups come to be durable; nothing chooses by a measurement at start.
+    pub commit: Option<CommitStrategy>,
 }
 
 /// The listener and its bounds.
@@ -62,8 +80,6 @@ pub struct ServerConfig {
     pub outbox_bytes_max: usize,
     /// How long a drain waits for answers before it closes anyway.
     pub drain_timeout: Duration,
-    /// The new file that all streams are recorded to.
-    pub record_to: Option<PathBuf>,
 }
 
 /// Threads and where they run.
@@ -137,8 +153,6 @@ pub struct TenantConfig {
     pub control: Control,
     /// The commands that led there, in order.
     pub commands: Vec<ControlCommand>,
-    /// What each of them led to.
-    pub effects: Vec<Effect>,
     /// Its keys.
     pub keys: Vec<KeyConfig>,
 }

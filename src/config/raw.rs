@@ -1,12 +1,14 @@
 //! The configuration file as it is written. `docs/configuration.md` documents every key.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Layout, Wait};
 use crate::control::Custody;
+use crate::storage::CommitStrategy;
 
 /// What environment and flags may set over the file.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +25,8 @@ pub struct Overrides {
     pub matchers: Option<usize>,
     /// `SOUK_GATEWAYS`, `--gateways`.
     pub gateways: Option<usize>,
+    /// `SOUK_DATA`, `--data`: the data directory.
+    pub data: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +40,8 @@ pub(super) struct RawConfig {
     pub limits: RawLimits,
     #[serde(default)]
     pub history: RawHistory,
+    #[serde(default)]
+    pub journal: RawJournal,
     #[serde(default)]
     pub tenant: Vec<RawTenant>,
 }
@@ -53,7 +59,6 @@ pub(super) struct RawServer {
     pub logon_rate: Option<Spanned<u64>>,
     pub outbox_bytes_max: Option<Spanned<u64>>,
     pub drain_timeout_ms: Option<Spanned<u64>>,
-    pub record_to: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -72,6 +77,31 @@ pub(super) struct RawThreads {
 pub(super) struct RawHistory {
     pub statement_entries_max: Option<Spanned<u64>>,
     pub settlements_max: Option<Spanned<u64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawJournal {
+    pub durability: Option<RawDurability>,
+    pub directory: Option<Spanned<String>>,
+    pub node: Option<Spanned<String>>,
+    pub segment_bytes: Option<Spanned<u64>>,
+    pub commit: Option<RawCommit>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawDurability {
+    Memory,
+    Local,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawCommit {
+    Auto,
+    #[serde(untagged)]
+    Strategy(CommitStrategy),
 }
 
 #[derive(Default, Deserialize)]

@@ -12,10 +12,17 @@ use toml::Spanned;
 
 use super::raw::*;
 use super::*;
+use crate::storage::BLOCK;
 
 mod market;
 mod tenant;
 
+/// Bytes of a segment: half a second at the highest load.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// The largest batch fits many times.
+const SEGMENT_BYTES_MIN: u64 = 1 << 20;
+/// A segment is read into memory as a whole.
+const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// Submissions that may wait for one matcher, whatever their size.
 const QUEUE_SUBMISSIONS_MAX: usize = 16_384;
 
@@ -105,6 +112,7 @@ pub(super) fn resolve(text: &str, overrides: &Overrides) -> Result<Config, Confi
         threads: resolve_threads(&source, &raw.threads, overrides)?,
         limits: resolve_limits(&source, &raw.limits)?,
         history: resolve_history(&source, &raw.history)?,
+        journal: resolve_journal(&source, &raw.journal, overrides)?,
         tenants,
     })
 }
@@ -155,22 +163,49 @@ fn resolve_server(
             5_000,
             0..=600_000,
         )?,
-        record_to: resolve_record_to(source, raw)?,
     })
 }
 
-fn resolve_record_to(source: &Source<'_>, raw: &RawServer) -> Result<Option<PathBuf>, ConfigError> {
-    match &raw.record_to {
+fn resolve_journal(
+    source: &Source<'_>,
+    raw: &RawJournal,
+    overrides: &Overrides,
+) -> Result<JournalConfig, ConfigError> {
+    let named = |key, given: &Option<Spanned<String>>, default: &str| match given {
         Some(given) if given.get_ref().is_empty() => Err(source.error(
-            "record_to",
+            key,
             given.span(),
             "\"\"",
-            "must be the path of a new file",
-            "name a file, or leave the key out to record nothing",
+            "must not be empty",
+            "leave the key out for the default",
         )),
-        Some(given) => Ok(Some(PathBuf::from(given.get_ref()))),
-        None => Ok(None),
-    }
+        Some(given) => Ok(given.get_ref().clone()),
+        None => Ok(default.to_owned()),
+    };
+    let segment_bytes = source.number(
+        "segment_bytes",
+        raw.segment_bytes.as_ref(),
+        SEGMENT_BYTES,
+        SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX,
+    )?;
+    let directory = named("directory", &raw.directory, "souk-data")?;
+    Ok(JournalConfig {
+        durability: match raw.durability {
+            Some(RawDurability::Memory) => Durability::Memory,
+            None | Some(RawDurability::Local) => Durability::Local,
+        },
+        directory: overrides
+            .data
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(directory)),
+        node: named("node", &raw.node, "souk")?,
+        // Whole blocks.
+        segment_bytes: segment_bytes.next_multiple_of(BLOCK as u64),
+        commit: match raw.commit {
+            None | Some(RawCommit::Auto) => None,
+            Some(RawCommit::Strategy(strategy)) => Some(strategy),
+        },
+    })
 }
 
 fn resolve_listen(

@@ -225,6 +225,11 @@ impl Control {
         self.markets.len()
     }
 
+    /// The markets, by id.
+    pub fn market_terms(&self) -> impl Iterator<Item = &MarketTerms> {
+        self.markets.values()
+    }
+
     /// The accounts, in no order.
     pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &AccountTerms)> {
         self.accounts

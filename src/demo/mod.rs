@@ -230,7 +230,7 @@ fn tenant_keys(tenant: u32) -> anyhow::Result<TenantKeys> {
 
 fn config_text(tenants: &[TenantKeys; 2]) -> String {
     let mut text = String::from(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[limits]\norder_rate = 10000000\norder_burst = 1000000\ncancel_rate = 10000000\ncancel_burst = 1000000\n",
+        "[journal]\ndurability = \"memory\"\n[server]\nlisten = \"127.0.0.1:0\"\n[limits]\norder_rate = 10000000\norder_burst = 1000000\ncancel_rate = 10000000\ncancel_burst = 1000000\n",
     );
     for (index, (name, keys)) in TENANTS.iter().zip(tenants).enumerate() {
         text += &format!("[[tenant]]\nid = {}\nname = \"{name}\"\n", index + 1);

@@ -1,56 +1,100 @@
 //! The only door between matchers and the publisher: a batch passes when it is durable.
 //!
-//! In the durability class `memory`, the only one of this version, the door stands open and nothing
-//! survives the process. The server says so at start and in each logon acknowledgement. A node may
-//! record all streams to a file on the way ([`Recording`]), which promises no sync.
+//! Class `local`: one thread writes the batches of all matchers in groups to segment files, one sync for each
+//! ([`Journal`]); each matcher's [`LocalJournal`] keeps its batches until then. Class `memory`: the door stands open
+//! ([`MemoryJournal`]), and nothing survives the process.
+//!
+//! Must never: open before a batch is durable; leave a record out and go on; make a matcher wait for a disk.
 
-mod chain;
+mod bytes;
+mod decode;
+mod entry;
+mod group;
+mod local;
 mod reader;
 mod record;
+pub mod segment;
+mod strategy;
 #[cfg(test)]
-mod record_tests;
-mod recording;
+mod tests;
 mod wire_form;
+mod writer;
 
-pub use chain::{RECORD_PREFIX_LEN, length, seal, verify};
-pub use reader::{Ending, FILE_HEADER_LEN, FileHeader, Problem, ReadError, Reader};
-pub use record::{
-    BALANCES_MAX, BalanceLine, Body, Damage, RECORD_HEADER_LEN, RECORD_LEN_MAX, StreamRecord,
-    Verdict,
+pub use decode::{BatchHead, read_batch};
+pub use entry::{BATCH_HEADER_LEN, BatchWriter, number};
+pub use group::{ChainEnd, GROUP_HEADER_LEN, GROUP_LEN_MAX, GroupHead, blocks_of, read_head, seal};
+pub use local::LocalJournal;
+pub use reader::{JournalEnd, Problem, ReadError, Reader, TornTail};
+pub use record::{BALANCES_MAX, BalanceLine, Body, Damage, StreamRecord};
+pub use strategy::{Measured, measure};
+pub use writer::{
+    Journal, JournalCounts, JournalError, JournalOptions, JournalWriter, Ticket, Wake,
 };
-pub(crate) use recording::founding;
-pub use recording::{
-    PENDING_BYTES_MAX, Recording, RecordingError, RecordingWriter, StreamRecorder,
-};
 
-use crate::handoff::{Batch, TakesBatches};
+use crate::handoff::{Batch, SeatState, TakesBatches};
 
-/// The journal of the durability class `memory`: passes each batch on at once, recorded if asked.
+/// The journal of the durability class `memory`: passes each batch on at once.
 #[derive(Debug)]
 pub struct MemoryJournal<P> {
     publisher: P,
-    recorder: Option<StreamRecorder>,
 }
 
 impl<P: TakesBatches> MemoryJournal<P> {
     /// A journal in front of `publisher`.
     #[must_use]
-    pub const fn new(publisher: P, recorder: Option<StreamRecorder>) -> Self {
-        Self {
-            publisher,
-            recorder,
-        }
+    pub const fn new(publisher: P) -> Self {
+        Self { publisher }
     }
 }
 
 impl<P: TakesBatches> TakesBatches for MemoryJournal<P> {
-    /// A batch is recorded before it is published, so that whatever comes of it is recorded later.
     fn take(&mut self, batch: &mut Batch) {
-        if let Some(recorder) = &mut self.recorder
-            && recorder.record(batch).is_err()
-        {
-            return StreamRecorder::refuse(&batch.submissions);
-        }
         self.publisher.take(batch);
+    }
+}
+
+/// The journal of a node, of whichever class.
+#[derive(Debug)]
+pub enum NodeJournal<P> {
+    /// Durability class `memory`.
+    Memory(MemoryJournal<P>),
+    /// Durability class `local`.
+    Local(LocalJournal<P>),
+}
+
+impl<P: TakesBatches> TakesBatches for NodeJournal<P> {
+    fn take(&mut self, batch: &mut Batch) {
+        match self {
+            Self::Memory(journal) => journal.take(batch),
+            Self::Local(journal) => journal.take(batch),
+        }
+    }
+
+    fn release(&mut self) -> Option<Batch> {
+        match self {
+            Self::Memory(journal) => journal.release(),
+            Self::Local(journal) => journal.release(),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        match self {
+            Self::Memory(journal) => journal.has_room(),
+            Self::Local(journal) => journal.has_room(),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        match self {
+            Self::Memory(journal) => journal.is_idle(),
+            Self::Local(journal) => journal.is_idle(),
+        }
+    }
+
+    fn end(&mut self, states: &[SeatState], transact_time: u64) {
+        match self {
+            Self::Memory(journal) => journal.end(states, transact_time),
+            Self::Local(journal) => journal.end(states, transact_time),
+        }
     }
 }

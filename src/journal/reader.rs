@@ -1,98 +1,105 @@
-//! Reads a recording from its beginning, record by record, and says what is wrong with it and where.
+//! Reads a journal from a segment on, group by group, and says where it ends, or what is wrong with it and where.
+//!
+//! A journal ends at the first group that is not whole, if nothing whole comes after it: that group was being written when
+//! the process or the machine stopped, so nobody was told of it. If something whole does come after it, what is not
+//! whole was once synced, and is damaged.
+//!
+//! Must never: take damage for an end, or panic on what a file says.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use souk_protocol::{MarketId, TenantId};
-use twox_hash::XxHash64;
 
-use super::chain::{RECORD_PREFIX_LEN, length, verify};
-use super::record::{Body, Damage, StreamRecord, u64_at};
-use crate::storage;
+use super::decode::{BatchHead, read_batch};
+use super::group::{ChainEnd, GROUP_HEADER_LEN, GroupHead, blocks_of, read_head};
+use super::record::{Damage, StreamRecord};
+use super::segment::{self, Beginning, SegmentHead, VERSION};
+use crate::storage::{BLOCK, Disk};
 
-/// The first bytes of a recording.
-const MAGIC: [u8; 8] = *b"SOUKREC\0";
-/// The version of the layout.
-const VERSION: u32 = 1;
-/// Bytes of a record after which its length can be trusted.
-const LENGTHS_LEN: usize = 8;
-/// Bytes before the first record.
-pub const FILE_HEADER_LEN: usize = 40;
-
-/// What a recording says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileHeader {
-    /// The cluster of the node.
-    pub cluster_id: u64,
-    /// When it began, nanoseconds since 1970-01-01 UTC.
-    pub begun: u64,
-}
-
-impl FileHeader {
-    /// Its bytes, and the checksum that the first record's begins with.
-    #[must_use]
-    pub fn write(&self) -> ([u8; FILE_HEADER_LEN], u64) {
-        let mut bytes = [0; FILE_HEADER_LEN];
-        bytes[..8].copy_from_slice(&MAGIC);
-        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
-        bytes[12..16].copy_from_slice(&(FILE_HEADER_LEN as u32).to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.cluster_id.to_le_bytes());
-        bytes[24..32].copy_from_slice(&self.begun.to_le_bytes());
-        let checksum = XxHash64::oneshot(0, &bytes[..32]);
-        bytes[32..].copy_from_slice(&checksum.to_le_bytes());
-        (bytes, checksum)
-    }
-
-    fn read(bytes: &[u8; FILE_HEADER_LEN]) -> Result<(Self, u64), Problem> {
-        if bytes[..8] != MAGIC {
-            return Err(Problem::NotARecording);
-        }
-        let header = Self {
-            cluster_id: u64_at(bytes, 16),
-            begun: u64_at(bytes, 24),
-        };
-        let (found, computed) = (u64_at(bytes, 32), XxHash64::oneshot(0, &bytes[..32]));
-        if found != computed {
-            return Err(Damage::Checksum { found, computed }.into());
-        }
-        // The length is the version's.
-        let (written, _) = header.write();
-        if *bytes != written {
-            return Err(Problem::Version(u64_at(bytes, 8) as u32));
-        }
-        Ok((header, found))
-    }
-}
-
-/// What is wrong with a file.
+/// What is wrong with a journal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// The system cannot read it.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It does not begin like a recording.
-    #[error("this is no recording of Souk")]
-    NotARecording,
+    /// The folder has no journal.
+    #[error("there is no journal here")]
+    NoJournal,
+    /// The segment's header is damaged.
+    #[error("the segment's header is damaged")]
+    SegmentHeader,
     /// Another version wrote it.
     #[error("it is of version {0}; this program reads version {VERSION}")]
     Version(u32),
-    /// It is not what was written.
-    #[error(transparent)]
+    /// The segment is not the one that its name says, or of another cluster.
+    #[error(
+        "it is segment {found} of cluster {cluster}, where segment {expected} of cluster {own} belongs"
+    )]
+    WrongSegment {
+        /// Its number.
+        found: u64,
+        /// Its cluster.
+        cluster: u64,
+        /// The number that is expected.
+        expected: u64,
+        /// The cluster that is expected.
+        own: u64,
+    },
+    /// A segment is not there, although there are later ones.
+    #[error("segment {0} is missing, although there are later ones")]
+    MissingSegment(u64),
+    /// The segment does not begin where the one before ends.
+    #[error("the segment begins with group {found}, but group {expected} comes next")]
+    Gap {
+        /// The group it begins with.
+        found: u64,
+        /// The group that comes next.
+        expected: u64,
+    },
+    /// A group is damaged: later ones are whole.
+    #[error(
+        "group {expected} is damaged or missing: group {found} comes after it, at byte {at} of segment {segment}"
+    )]
+    DamagedGroup {
+        /// The group that should be here.
+        expected: u64,
+        /// A whole group behind it.
+        found: u64,
+        /// The segment of that one.
+        segment: u64,
+        /// Its place there.
+        at: u64,
+    },
+    /// A group's bytes are good, what they say is not.
+    #[error("{0}")]
     Damage(#[from] Damage),
+    /// A batch has another number than it should.
+    #[error("it has batch {found}, but batch {expected} comes next")]
+    BatchNumber {
+        /// Its number.
+        found: u64,
+        /// What comes next.
+        expected: u64,
+    },
 }
 
-/// What is wrong with a recording, and where.
+/// What is wrong with a journal, and where.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: byte {offset}, record {number} ({}): {problem}", file.display(), after(*after_record))]
+#[error(
+    "{}: byte {offset}, group {group} ({}): {problem}\nremedy: keep the files; restore the data directory from a copy, or start with another one",
+    file.display(), after(*after_record)
+)]
 pub struct ReadError {
-    /// The file.
+    /// The segment, or the folder.
     pub file: PathBuf,
-    /// Where the record begins.
+    /// Where in it.
     pub offset: u64,
-    /// The record's number in the file, from 1; 0 for the file's header.
-    pub number: u64,
-    /// The record before it: tenant, market and number in its stream.
+    /// The group that is expected there.
+    pub group: u64,
+    /// The last good record: tenant, market and number in its stream.
     pub after_record: Option<(TenantId, MarketId, u64)>,
     /// What is wrong.
     pub problem: Problem,
@@ -107,175 +114,353 @@ fn after(record: Option<(TenantId, MarketId, u64)>) -> String {
     }
 }
 
-/// How a recording ends.
+/// A group that was being written when the journal ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// With its last record.
-    Complete,
-    /// After a whole record that is not the last: the node was stopped hard.
-    Stopped,
-    /// Within a record: the bytes that are left of it, and where it begins.
-    Cut {
-        /// Where the record begins.
-        offset: u64,
-        /// Bytes there are of it.
-        bytes: usize,
-    },
+pub struct TornTail {
+    /// The segment.
+    pub segment: u64,
+    /// Where it begins there.
+    pub offset: u64,
 }
 
-/// Reads records in order.
+/// How a journal ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalEnd {
+    /// What comes next.
+    pub chain: ChainEnd,
+    /// The last segment that is in use; 0 if none is.
+    pub segment: u64,
+    /// The cluster, if any segment says so.
+    pub cluster_id: Option<u64>,
+    /// What was cut off.
+    pub torn: Option<TornTail>,
+}
+
+/// Reads groups in order.
 #[derive(Debug)]
-pub struct Reader<R> {
-    source: R,
-    file: PathBuf,
-    header: FileHeader,
-    checksum: u64,
-    offset: u64,
-    number: u64,
+pub struct Reader {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    /// Segments that are still to be read, the next one last.
+    later: Vec<u64>,
+    cluster_id: Option<u64>,
+    segment: u64,
+    bytes: Vec<u8>,
+    at: usize,
+    chain: ChainEnd,
+    groups: u64,
     last: Option<(TenantId, MarketId, u64)>,
+    torn: Option<TornTail>,
     ended: bool,
-    ending: Ending,
-    buffer: Vec<u8>,
+    batches: Vec<u8>,
+    batch_at: usize,
+    batches_left: u32,
 }
 
-impl Reader<Box<dyn Read>> {
-    /// Opens a recording.
+impl Reader {
+    /// A reader of the journal in `folder`, from its oldest segment on. `cluster_id` is checked if it is given.
     ///
     /// # Errors
-    /// What is wrong with the file or its header.
-    pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let source = storage::open(path).map_err(|error| ReadError {
-            file: path.to_owned(),
-            offset: 0,
-            number: 0,
-            after_record: None,
-            problem: error.into(),
-        })?;
-        Self::new(Box::new(source), path)
+    /// What is wrong with the folder.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        cluster_id: Option<u64>,
+    ) -> Result<Self, ReadError> {
+        Self::open_from(disk, folder, cluster_id, None)
     }
-}
 
-impl<R: Read> Reader<R> {
-    /// Reads from `source`, which errors call `path`.
+    /// A reader that begins with the segment whose first group comes where `from` says.
     ///
     /// # Errors
-    /// What is wrong with the header.
-    pub fn new(mut source: R, path: &Path) -> Result<Self, ReadError> {
-        let mut bytes = [0; FILE_HEADER_LEN];
-        let header = fill(&mut source, &mut bytes)
-            .map_err(Problem::from)
-            .and_then(|filled| match filled {
-                FILE_HEADER_LEN => FileHeader::read(&bytes),
-                _ => Err(Problem::NotARecording),
-            });
-        let (header, checksum) = header.map_err(|problem| ReadError {
-            file: path.to_owned(),
-            offset: 0,
-            number: 0,
-            after_record: None,
-            problem,
-        })?;
-        Ok(Self {
-            source,
-            file: path.to_owned(),
-            header,
-            checksum,
-            offset: FILE_HEADER_LEN as u64,
-            number: 0,
+    /// What is wrong with the folder; also when it has no such segment.
+    pub fn open_from(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        cluster_id: Option<u64>,
+        from: Option<(u64, ChainEnd)>,
+    ) -> Result<Self, ReadError> {
+        let (first, chain) = from.unwrap_or((0, ChainEnd::START));
+        let mut reader = Self {
+            disk,
+            folder: folder.to_owned(),
+            later: Vec::new(),
+            cluster_id,
+            segment: 0,
+            bytes: Vec::new(),
+            at: 0,
+            chain,
+            groups: 0,
             last: None,
+            torn: None,
             ended: false,
-            ending: Ending::Stopped,
-            buffer: Vec::new(),
+            batches: Vec::new(),
+            batch_at: 0,
+            batches_left: 0,
+        };
+        let numbers = segment::numbers(reader.disk.as_ref(), folder)
+            .map_err(|error| reader.error(error.into()))?;
+        let mut numbers: Vec<u64> = numbers.into_iter().filter(|n| *n >= first).collect();
+        for pair in numbers.windows(2) {
+            if pair[1] != pair[0] + 1 {
+                let missing = Problem::MissingSegment(pair[0] + 1);
+                return Err(reader.error(missing));
+            }
+        }
+        if from.is_some() && numbers.first() != Some(&first) && !numbers.is_empty() {
+            return Err(reader.error(Problem::MissingSegment(first)));
+        }
+        numbers.reverse();
+        reader.later = numbers;
+        Ok(reader)
+    }
+
+    /// Segments that are still to be read, this one not included.
+    #[must_use]
+    pub fn segments_left(&self) -> usize {
+        self.later.len()
+    }
+
+    /// Groups read so far.
+    #[must_use]
+    pub const fn groups(&self) -> u64 {
+        self.groups
+    }
+
+    /// The segment that is read, and the byte in it.
+    #[must_use]
+    pub const fn position(&self) -> (u64, u64) {
+        (self.segment, self.at as u64)
+    }
+
+    /// Where the journal ends, once [`Self::next_batch`] gave nothing.
+    #[must_use]
+    pub const fn end(&self) -> JournalEnd {
+        JournalEnd {
+            chain: self.chain,
+            segment: self.segment,
+            cluster_id: self.cluster_id,
+            torn: self.torn,
+        }
+    }
+
+    /// Adds the records of the next batch to `records`; nothing at the end, wherever that is.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn next_batch(
+        &mut self,
+        records: &mut Vec<StreamRecord>,
+    ) -> Result<Option<BatchHead>, ReadError> {
+        while self.batches_left == 0 {
+            match self.next_group() {
+                Ok(Some(head)) => self.take_group(&head),
+                Ok(None) => return Ok(None),
+                Err(problem) => return Err(self.error(problem)),
+            }
+        }
+        let from = records.len();
+        let head = self.batch(records).map_err(|problem| self.error(problem))?;
+        if let Some(record) = records[from..].last() {
+            self.last = Some((record.tenant, record.market, record.stream_seq));
+        }
+        Ok(Some(head))
+    }
+
+    fn batch(&mut self, records: &mut Vec<StreamRecord>) -> Result<BatchHead, Problem> {
+        let head = read_batch(&self.batches[self.batch_at..], records)?;
+        if head.number != self.chain.batch {
+            return Err(Problem::BatchNumber {
+                found: head.number,
+                expected: self.chain.batch,
+            });
+        }
+        self.batch_at += head.len;
+        self.batches_left -= 1;
+        self.chain.batch += 1;
+        if self.batches_left == 0 && self.batch_at != self.batches.len() {
+            let rest = self.batches.len() - self.batch_at;
+            return Err(Damage::Short(rest).into());
+        }
+        Ok(head)
+    }
+
+    fn take_group(&mut self, head: &GroupHead) {
+        self.batches.clear();
+        let end = self.at + head.len;
+        let from = self.at + GROUP_HEADER_LEN;
+        self.batches.extend_from_slice(&self.bytes[from..end]);
+        self.batch_at = 0;
+        self.batches_left = head.batches;
+        self.at += blocks_of(head.len);
+        self.chain.group += 1;
+        self.chain.checksum = head.checksum;
+        self.groups += 1;
+    }
+
+    /// The next group, at [`Self::at`] of the segment; nothing at the end of the journal.
+    fn next_group(&mut self) -> Result<Option<GroupHead>, Problem> {
+        loop {
+            if self.ended {
+                return Ok(None);
+            }
+            if self.segment != 0 {
+                let here = self.bytes.get(self.at..).and_then(read_head);
+                if let Some(head) = here.filter(|head| self.is_next(head)) {
+                    if head.first_batch != self.chain.batch {
+                        return Err(Problem::BatchNumber {
+                            found: head.first_batch,
+                            expected: self.chain.batch,
+                        });
+                    }
+                    return Ok(Some(head));
+                }
+            }
+            if !self.next_segment()? {
+                self.end_here()?;
+                return Ok(None);
+            }
+        }
+    }
+
+    const fn is_next(&self, head: &GroupHead) -> bool {
+        head.number == self.chain.group && head.previous == self.chain.checksum
+    }
+
+    /// Goes on with the next segment, if it is in use.
+    fn next_segment(&mut self) -> Result<bool, Problem> {
+        let Some(&number) = self.later.last() else {
+            return Ok(false);
+        };
+        let bytes = segment::read(self.disk.as_ref(), &self.folder, number)?;
+        let head = match segment::beginning(&bytes) {
+            Beginning::Unused => {
+                // Nothing behind it may be in use.
+                return self.only_unused_left().map(|()| false);
+            }
+            Beginning::Head(head) => head,
+            // What is torn there was never synced: nothing was in use behind it.
+            Beginning::Damaged if self.is_torn_beginning(number, &bytes)? => return Ok(false),
+            beginning => {
+                (self.segment, self.at) = (number, 0);
+                return Err(match beginning {
+                    Beginning::Version(version) => Problem::Version(version),
+                    _ => Problem::SegmentHeader,
+                });
+            }
+        };
+        self.check_segment(number, &head)?;
+        self.later.pop();
+        (self.segment, self.bytes, self.at) = (number, bytes, BLOCK);
+        Ok(true)
+    }
+
+    fn check_segment(&mut self, number: u64, head: &SegmentHead) -> Result<(), Problem> {
+        let own = *self.cluster_id.get_or_insert(head.cluster_id);
+        if head.number != number || head.cluster_id != own {
+            return Err(Problem::WrongSegment {
+                found: head.number,
+                cluster: head.cluster_id,
+                expected: number,
+                own,
+            });
+        }
+        if head.start == self.chain {
+            return Ok(());
+        }
+        if self.segment == 0 {
+            return Err(Problem::Gap {
+                found: head.start.group,
+                expected: self.chain.group,
+            });
+        }
+        // The segment before has lost groups that this one follows.
+        Err(Problem::DamagedGroup {
+            expected: self.chain.group,
+            found: head.start.group,
+            segment: number,
+            at: 0,
         })
     }
 
-    /// What the file says of itself.
-    #[must_use]
-    pub const fn header(&self) -> FileHeader {
-        self.header
+    /// Whether a damaged header is one that was being written: nothing whole is behind it or in a later segment.
+    fn is_torn_beginning(&self, number: u64, bytes: &[u8]) -> Result<bool, Problem> {
+        let is_last = self.later.first() == Some(&number) || {
+            self.later[..self.later.len() - 1]
+                .iter()
+                .map(|later| self.is_unused(*later))
+                .collect::<Result<Vec<_>, _>>()?
+                .into_iter()
+                .all(|unused| unused)
+        };
+        // Only the first group of a segment is written together with its header.
+        let later_group =
+            whole_groups(bytes, BLOCK).any(|(_, head)| head.number > self.chain.group);
+        Ok(is_last && !later_group)
     }
 
-    /// How the recording ends, once [`Self::next_record`] gave nothing.
-    #[must_use]
-    pub const fn ending(&self) -> Ending {
-        self.ending
+    fn is_unused(&self, number: u64) -> Result<bool, Problem> {
+        let bytes = segment::read(self.disk.as_ref(), &self.folder, number)?;
+        Ok(segment::beginning(&bytes) == Beginning::Unused)
     }
 
-    /// Records read so far.
-    #[must_use]
-    pub const fn records(&self) -> u64 {
-        self.number
+    fn only_unused_left(&self) -> Result<(), Problem> {
+        for number in self.later.iter().rev().copied() {
+            if !self.is_unused(number)? {
+                return Err(Problem::DamagedGroup {
+                    expected: self.chain.group,
+                    found: self.chain.group + 1,
+                    segment: number,
+                    at: 0,
+                });
+            }
+        }
+        Ok(())
     }
 
-    /// The next record; nothing at the end, wherever that is.
-    ///
-    /// # Errors
-    /// What is wrong with the record.
-    pub fn next_record(&mut self) -> Result<Option<StreamRecord>, ReadError> {
-        self.read().map_err(|problem| ReadError {
-            file: self.file.clone(),
-            offset: self.offset,
-            number: self.number + 1,
+    /// The journal ends at [`Self::at`], unless something whole comes after it.
+    fn end_here(&mut self) -> Result<(), Problem> {
+        self.ended = true;
+        if self.at >= self.bytes.len() {
+            return Ok(());
+        }
+        let later =
+            whole_groups(&self.bytes, self.at).find(|(_, head)| head.number > self.chain.group);
+        if let Some((at, head)) = later {
+            return Err(Problem::DamagedGroup {
+                expected: self.chain.group,
+                found: head.number,
+                segment: self.segment,
+                at: at as u64,
+            });
+        }
+        if self.bytes[self.at..].iter().any(|byte| *byte != 0) {
+            self.torn = Some(TornTail {
+                segment: self.segment,
+                offset: self.at as u64,
+            });
+        }
+        Ok(())
+    }
+
+    fn error(&self, problem: Problem) -> ReadError {
+        let file = if self.segment == 0 {
+            self.folder.clone()
+        } else {
+            segment::path(&self.folder, self.segment)
+        };
+        ReadError {
+            file,
+            offset: self.at as u64,
+            group: self.chain.group,
             after_record: self.last,
             problem,
-        })
-    }
-
-    fn read(&mut self) -> Result<Option<StreamRecord>, Problem> {
-        let mut prefix = [0; RECORD_PREFIX_LEN];
-        let filled = fill(&mut self.source, &mut prefix)?;
-        if filled == 0 {
-            return Ok(None);
         }
-        if self.ended {
-            return Err(Damage::AfterEnd.into());
-        }
-        if filled < LENGTHS_LEN {
-            return self.cut(filled);
-        }
-        let len = length(&prefix)?;
-        if filled < RECORD_PREFIX_LEN {
-            return self.cut(filled);
-        }
-        self.buffer.clear();
-        self.buffer.extend_from_slice(&prefix);
-        self.buffer.resize(len, 0);
-        let filled = fill(&mut self.source, &mut self.buffer[RECORD_PREFIX_LEN..])?;
-        if RECORD_PREFIX_LEN + filled < len {
-            return self.cut(RECORD_PREFIX_LEN + filled);
-        }
-        let checksum = verify(&self.buffer, self.checksum)?;
-        let read = StreamRecord::read(&self.buffer)?;
-        self.checksum = checksum;
-        self.offset += len as u64;
-        self.number += 1;
-        self.last = Some((read.tenant, read.market, read.stream_seq));
-        if matches!(read.body, Body::End { .. }) {
-            (self.ended, self.ending) = (true, Ending::Complete);
-        }
-        Ok(Some(read))
-    }
-
-    /// The file ends here.
-    const fn cut(&mut self, bytes: usize) -> Result<Option<StreamRecord>, Problem> {
-        self.ending = Ending::Cut {
-            offset: self.offset,
-            bytes,
-        };
-        Ok(None)
     }
 }
 
-/// Fills `bytes` as far as the source goes.
-fn fill(source: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match source.read(&mut bytes[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
+/// The whole groups at block boundaries from `from` on.
+fn whole_groups(bytes: &[u8], from: usize) -> impl Iterator<Item = (usize, GroupHead)> + '_ {
+    let blocks = (from.next_multiple_of(BLOCK)..bytes.len()).step_by(BLOCK);
+    blocks.filter_map(|at| Some((at, read_head(&bytes[at..])?)))
 }

@@ -8,7 +8,7 @@ use souk_engine::{Command, FeeTier, Hold};
 use souk_protocol::{AccountId, AccountStatus, FeeGroup, RejectReason, Side};
 
 use crate::control::Custody;
-use crate::handoff::{Admitted, MarketSeat};
+use crate::handoff::{Admitted, MarketSeat, Recorded};
 use crate::ledger::{BalanceSlot, Leg, Wallets};
 use crate::treasury::Treasury;
 
@@ -22,6 +22,8 @@ pub(super) struct Admission {
     custody: Custody,
     /// The account admitted last and its balances, base and quote, which its order is about to hold from.
     last: (AccountId, [Option<BalanceSlot>; 2]),
+    /// What the journal says of the command that is replayed.
+    pub(super) recorded: Option<Recorded>,
 }
 
 impl Admission {
@@ -32,6 +34,7 @@ impl Admission {
             tiers: HashMap::new(),
             custody: seat.custody,
             last: (AccountId(0), [None; 2]),
+            recorded: None,
         }
     }
 
@@ -49,6 +52,9 @@ impl Admission {
             return refused(RejectReason::UnknownAccount);
         };
         self.last = (id, [wallet.known(Leg::Base), wallet.known(Leg::Quote)]);
+        if let Some(recorded) = &self.recorded {
+            return recorded.admit(command);
+        }
         let terms = ledger.terms(wallet.account());
         match terms.status {
             AccountStatus::Active => {}
@@ -88,6 +94,11 @@ impl Admission {
         if self.custody == Custody::External {
             return Ok(());
         }
+        if let Some(Recorded::Applied { refused, .. }) = self.recorded
+            && refused == Some(RejectReason::InsufficientFunds)
+        {
+            return Err(RejectReason::InsufficientFunds);
+        }
         let (last, slots) = &self.last;
         let known = slots[usize::from(hold.side == Side::Buy)];
         let slot = match known {
@@ -110,6 +121,20 @@ impl Admission {
         let ledger = self.treasury.ledger();
         let mut wallet = self.wallets.wallet(ledger, hold.account)?;
         wallet.balance(leg)
+    }
+}
+
+impl Recorded {
+    /// What was said of the command then.
+    fn admit(&self, command: &mut Command) -> Admitted {
+        let Self::Applied { admitted, .. } = self else {
+            return Admitted::default();
+        };
+        if let Command::New(new) = command {
+            new.fee_tier = admitted.fee_tier;
+            new.stp_group = admitted.stp_group;
+        }
+        *admitted
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use souk_protocol::{AccountId, Amount, RejectReason};
 
 use crate::control::{Control, CurrencyCode, Funds};
-use crate::handoff::{ControlRequest, Outcome, TenantIndex};
+use crate::handoff::{ControlRequest, Outcome, TenantIndex, Verdict};
 use crate::treasury::Treasury;
 
 /// The control stream of one tenant.
@@ -46,6 +46,21 @@ impl ControlStream {
 
     pub(super) const fn seq(&self) -> u64 {
         self.control.seq()
+    }
+
+    /// The state of the stream.
+    pub(super) const fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Does again what the journal says: what was refused then depends on what other streams had done.
+    pub(super) fn replay(&mut self, request: &ControlRequest, verdict: Verdict) -> Outcome {
+        Outcome::Controlled(match verdict {
+            Verdict::Refused(reason) => Err(reason),
+            Verdict::Applied | Verdict::Repeated => {
+                self.control.apply(&request.command, &mut self.funds)
+            }
+        })
     }
 
     pub(super) fn command(&mut self, request: &ControlRequest) -> Outcome {

@@ -5,6 +5,7 @@
 mod admission;
 mod control_stream;
 mod lanes;
+mod replay;
 mod stream;
 
 use std::sync::Arc;
@@ -14,12 +15,13 @@ use souk_engine::{Market, SpecError};
 use souk_protocol::RejectReason;
 
 use crate::handoff::{
-    BATCH_COMMANDS_MAX, Batch, Item, Outcome, QueueGauge, Record, Request, SeatConfig, Submission,
-    TakesBatches,
+    BATCH_COMMANDS_MAX, Batch, Item, Outcome, QueueGauge, Record, Request, Seat, SeatConfig,
+    SeatState, Submission, TakesBatches,
 };
 use crate::treasury::Treasury;
 use control_stream::ControlStream;
 use lanes::Lanes;
+pub use replay::{Difference, ReplayItem};
 use stream::{Output, Place, Stream};
 
 /// How many items ahead of the one being applied a book is told to fetch an order, and its
@@ -35,6 +37,9 @@ const SETTLEMENTS_PER_COMMAND: usize = 2;
 /// Orders looked at for a fill-or-kill order that do.
 const ORDERS_PER_COMMAND: usize = 16;
 
+/// Batches kept to be used again: about as many as wait for one sync.
+const SPARE_BATCHES_MAX: usize = 256;
+
 /// The queue a matcher takes from.
 #[derive(Debug)]
 pub struct Inbox {
@@ -44,6 +49,8 @@ pub struct Inbox {
     pub gauge: Arc<QueueGauge>,
     /// Where emptied vectors go.
     pub spare: Sender<Vec<Item>>,
+    /// Tells that something has become durable.
+    pub committed: Receiver<()>,
 }
 
 /// Applies commands to the books it owns.
@@ -53,6 +60,10 @@ pub struct Matcher<J> {
     lanes: Lanes,
     seats: Vec<Seated>,
     batch: Batch,
+    /// Batches that were published, to be used again.
+    spare_batches: Vec<Batch>,
+    /// The time of the last batch.
+    time: u64,
     journal: J,
     treasury: Arc<Treasury>,
     /// Keys the books' hash indexes.
@@ -86,6 +97,8 @@ impl<J: TakesBatches> Matcher<J> {
             lanes: Lanes::new(tenants),
             seats: Vec::new(),
             batch: Batch::default(),
+            spare_batches: Vec::new(),
+            time: 0,
             journal,
             treasury,
             index_key,
@@ -97,7 +110,11 @@ impl<J: TakesBatches> Matcher<J> {
         Ok(matcher)
     }
 
-    fn open(&mut self, seat: SeatConfig) -> Result<(), SpecError> {
+    /// Opens another seat, after the last one.
+    ///
+    /// # Errors
+    /// When a market's bounds are refused.
+    pub fn open(&mut self, seat: SeatConfig) -> Result<(), SpecError> {
         let treasury = Arc::clone(&self.treasury);
         self.seats.push(match seat {
             SeatConfig::Market(seat) => {
@@ -113,13 +130,18 @@ impl<J: TakesBatches> Matcher<J> {
         Ok(())
     }
 
-    /// Applies up to about one batch of what waits. Gives the number of items applied, and more for those
-    /// that were much work; 0 means that nothing waits.
+    /// Publishes what is durable by now, and applies up to about one batch of what waits. Gives the number of
+    /// items applied and batches published, and more for those that were much work; 0 means that there is nothing
+    /// to do.
     pub fn poll(&mut self, now_ns: u64) -> usize {
+        let mut done = self.release();
         self.fill_lanes();
-        let mut done = 0;
+        if !self.journal.has_room() {
+            return done;
+        }
         // A clock that is set back does not turn the market's time back.
-        self.batch.transact_time = self.batch.transact_time.max(now_ns);
+        self.time = self.time.max(now_ns);
+        self.batch.transact_time = self.time;
         while done < BATCH_COMMANDS_MAX {
             let Some(submission) = self.lanes.pop() else {
                 break;
@@ -138,7 +160,13 @@ impl<J: TakesBatches> Matcher<J> {
     /// Whether all senders are gone and everything they sent is applied.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.closed && self.lanes.is_empty()
+        self.closed && self.is_idle()
+    }
+
+    /// Whether everything that came is applied and published.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.lanes.is_empty() && self.inbox.queue.is_empty() && self.journal.is_idle()
     }
 
     /// Takes a submission that a waiting thread received itself.
@@ -179,9 +207,25 @@ impl<J: TakesBatches> Matcher<J> {
         &self.inbox.queue
     }
 
+    /// What counts what waits.
+    pub fn gauge(&self) -> &QueueGauge {
+        &self.inbox.gauge
+    }
+
+    /// What tells a thread that waits that there may be something to publish.
+    pub const fn committed(&self) -> &Receiver<()> {
+        &self.inbox.committed
+    }
+
     /// Says that the queue has ended.
     pub const fn close(&mut self) {
         self.closed = true;
+    }
+
+    /// Whether the queue has ended.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.closed
     }
 
     fn fill_lanes(&mut self) {
@@ -254,13 +298,75 @@ impl<J: TakesBatches> Matcher<J> {
         work
     }
 
-    /// Hands the batch on, and gives the vectors of its submissions back to the gateways.
+    /// Hands the batch on. If it is kept, another one takes its place.
     fn commit(&mut self) {
         self.journal.take(&mut self.batch);
+        self.recycle();
+        if let Some(spare) = self
+            .spare_batches
+            .pop_if(|_| self.batch.records.capacity() == 0)
+        {
+            self.batch = spare;
+        }
+    }
+
+    /// Publishes what is durable. Gives how many batches that were.
+    fn release(&mut self) -> usize {
+        let mut released = 0;
+        while let Some(batch) = self.journal.release() {
+            let current = std::mem::replace(&mut self.batch, batch);
+            self.recycle();
+            let spare = std::mem::replace(&mut self.batch, current);
+            if self.spare_batches.len() < SPARE_BATCHES_MAX {
+                self.spare_batches.push(spare);
+            }
+            released += 1;
+        }
+        released
+    }
+
+    /// Gives the vectors of the batch's submissions back to the gateways.
+    fn recycle(&mut self) {
         for mut submission in self.batch.clear() {
             submission.items.clear();
             // A full pool lets the vector go.
             let _ = self.inbox.spare.try_send(submission.items);
+        }
+    }
+
+    /// What the matcher's market streams have come to.
+    fn states(&self) -> Vec<SeatState> {
+        let seats = (0..).map(Seat).zip(&self.seats);
+        let state = |(seat, seated): (Seat, &Seated)| match seated {
+            Seated::Market(stream) => Some(SeatState {
+                seat,
+                stream_seq: stream.seq(),
+                hash: stream.state_hash(),
+            }),
+            Seated::Control(_) => None,
+        };
+        seats.filter_map(state).collect()
+    }
+
+    /// Puts down what the streams have come to, at the end.
+    pub fn end(&mut self) {
+        let states = self.states();
+        self.journal.end(&states, self.time);
+    }
+
+    /// The same matcher with another stage behind it.
+    pub fn behind<K>(self, journal: impl FnOnce(J) -> K) -> Matcher<K> {
+        Matcher {
+            inbox: self.inbox,
+            lanes: self.lanes,
+            seats: self.seats,
+            batch: self.batch,
+            spare_batches: self.spare_batches,
+            time: self.time,
+            journal: journal(self.journal),
+            treasury: self.treasury,
+            index_key: self.index_key,
+            closed: self.closed,
         }
     }
 }

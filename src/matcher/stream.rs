@@ -1,15 +1,17 @@
 //! A market as a stream: its book, the number of commands applied, and where each session stands.
 
+use std::hash::Hasher;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use souk_engine::{Command, Event, EventSink, Hold, Market};
 use souk_protocol::message::{LevelEntry, MarketJoined, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY};
 use souk_protocol::{Amount, MarketId, RejectReason, Reserved, SessionId, Side};
+use twox_hash::XxHash64;
 
 use super::admission::Admission;
 use crate::handoff::{
-    Admitted, Item, Link, MarketChange, MarketSeat, Numbered, Outcome, Record, Request,
+    Admitted, Item, Link, MarketChange, MarketSeat, Numbered, Outcome, Record, Recorded, Request,
 };
 use crate::treasury::Treasury;
 
@@ -116,9 +118,6 @@ impl Stream {
             frame: FrameVerdict::Apply,
         };
         let mut events = Vec::new();
-        for change in &seat.changes {
-            stream.change(change, &mut events);
-        }
         stream.change(&MarketChange::State(seat.state), &mut events);
         stream
     }
@@ -136,6 +135,25 @@ impl Stream {
 
     pub(super) const fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Hash of everything the stream's future depends on: two streams with equal hashes answer every future
+    /// request alike.
+    pub(super) fn state_hash(&self) -> u64 {
+        let mut marks: Vec<_> = self.applied.iter().collect();
+        marks.sort_unstable();
+        let mut hasher = XxHash64::with_seed(self.book.state_hash());
+        hasher.write_u64(self.seq);
+        for (session, client_seq) in marks {
+            hasher.write_u32(session.0);
+            hasher.write_u64(*client_seq);
+        }
+        hasher.finish()
+    }
+
+    /// What the journal says of the next command, if it is replayed.
+    pub(super) const fn replays(&mut self, recorded: Option<Recorded>) {
+        self.admission.recorded = recorded;
     }
 
     /// Settlements that the answer to a request may hold.

@@ -79,7 +79,8 @@ impl Publisher {
         }
     }
 
-    fn open_market(&mut self, seat: &MarketSeat) {
+    /// Opens another market, after the last seat.
+    pub fn open_market(&mut self, seat: &MarketSeat) {
         let market = MarketReports::new(seat, &self.desk.treasury);
         self.seats.push(SeatReports::Market(Box::new(market)));
     }
@@ -144,15 +145,5 @@ impl TakesBatches for Publisher {
         self.gathered
             .finish(&self.desk.treasury, batch.transact_time);
         self.links.flush();
-    }
-}
-
-impl Outcome {
-    /// How many of the batch's events belong to it.
-    const fn events(&self) -> usize {
-        match self {
-            Self::Applied { events, .. } | Self::Changed { events } => *events as usize,
-            _ => 0,
-        }
     }
 }

@@ -12,7 +12,7 @@ use souk_protocol::{Amount, MarketId, Reserved, Side, StatementKind};
 use super::links::Links;
 use super::settlements::Settlements;
 use crate::control::{CurrencyCode, Custody, FEE_ACCOUNT};
-use crate::handoff::{Admitted, MarketChange, MarketSeat, TenantIndex};
+use crate::handoff::{Admitted, MarketSeat, TenantIndex};
 use crate::ledger::{AccountIndex, BalanceSlot, Change, Leg, Wallets};
 use crate::treasury::{Touched, Treasury};
 
@@ -75,16 +75,9 @@ impl MarketMoney {
             let code = treasury.code(currency);
             code.expect("a market is opened between currencies that exist")
         };
-        let mut fees = FeeTable::new(seat.spec.fees);
-        for change in &seat.changes {
-            if let MarketChange::Fees { rates, .. } = change {
-                fees.add(*rates)
-                    .expect("rates are checked before they are a change");
-            }
-        }
         Self {
             custody: seat.custody,
-            settlement: Settlement::resume(&seat.spec, fees),
+            settlement: Settlement::resume(&seat.spec, FeeTable::new(seat.spec.fees)),
             purse: Purse {
                 market: seat.market,
                 tenant: seat.tenant,

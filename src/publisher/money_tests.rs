@@ -56,7 +56,6 @@ fn treasury() -> (Treasury, MarketSeat) {
         base: currency("BTC"),
         quote: currency("USDT"),
         custody: Custody::Internal,
-        changes: Vec::new(),
         settlements_max: 0,
     };
     (treasury, seat)

@@ -1,9 +1,15 @@
 //! The only place that opens files.
 
+mod disk;
+mod lock;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+pub use disk::{AlignedBuffer, BLOCK, CommitStrategy, Disk, DiskFile, SystemDisk};
+pub use lock::{FolderLock, LockError};
 
 /// Bytes of one read of a long file.
 const READ_BYTES: usize = 1 << 20;

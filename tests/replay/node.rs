@@ -85,7 +85,9 @@ impl Node {
 }
 
 fn configuration(markets: u32, settings: &str, quote_scale: u8, keys: &[PrivateKey]) -> String {
-    let mut text = format!("[server]\nlisten = \"127.0.0.1:0\"\n{settings}\n");
+    let mut text = format!(
+        "[journal]\ndurability = \"memory\"\n[server]\nlisten = \"127.0.0.1:0\"\n{settings}\n"
+    );
     for (key, id) in keys.iter().zip(1..) {
         let public: String = key
             .public()

@@ -63,7 +63,8 @@ fn tenants(custody: &str) -> String {
 }
 
 fn open(text: &str) -> Server {
-    let text = format!("[server]\nlisten = \"127.0.0.1:0\"\n{text}");
+    let text =
+        format!("[journal]\ndurability = \"memory\"\n[server]\nlisten = \"127.0.0.1:0\"\n{text}");
     let config = Config::from_toml(&text, &Overrides::default()).expect("the bank's config");
     Server::start(&config).expect("the bank opens")
 }

@@ -69,8 +69,9 @@ pub fn start(head: &str) -> Server {
             format!("[server]\nlisten = \"127.0.0.1:0\"\n{text}")
         };
     }
-    let config =
+    let mut config =
         Config::from_toml(&text, &Overrides::default()).expect("the test's config is good");
+    config.journal.durability = souk_protocol::Durability::Memory;
     Server::start(&config).expect("the test's server starts")
 }
 

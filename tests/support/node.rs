@@ -29,6 +29,7 @@ impl Node {
         submissions_max: usize,
     ) -> Self {
         let mut config = Config::from_toml(&two_tenants(head), &Overrides::default()).unwrap();
+        config.journal.durability = souk_protocol::Durability::Memory;
         config.threads.queue_commands_max = commands_max;
         config.threads.tenant_share_percent = share_percent;
         config.threads.queue_submissions_max = submissions_max;

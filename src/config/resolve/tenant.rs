@@ -14,7 +14,7 @@ use toml::Spanned;
 use super::{Source, market};
 use crate::config::raw::*;
 use crate::config::{ConfigError, KeyAccounts, KeyConfig, Permissions, TenantConfig};
-use crate::control::{Control, ControlCommand, CurrencyCode, Effect, Funds};
+use crate::control::{Control, ControlCommand, CurrencyCode, Funds};
 
 /// The business of the credits in a configuration.
 const BUSINESS: &str = "config";
@@ -24,7 +24,6 @@ pub(super) struct Draft<'a> {
     pub source: &'a Source<'a>,
     pub control: Control,
     commands: Vec<ControlCommand>,
-    effects: Vec<Effect>,
 }
 
 /// A configuration takes no money.
@@ -46,9 +45,8 @@ impl Draft<'_> {
         value: &str,
     ) -> Result<(), ConfigError> {
         match self.control.apply(command, &mut NoFunds) {
-            Ok(effect) => {
+            Ok(_) => {
                 self.commands.push(*command);
-                self.effects.push(effect);
                 Ok(())
             }
             Err(reason) => {
@@ -80,7 +78,6 @@ pub(super) fn resolve_tenant(
         source,
         control: Control::new(raw.custody),
         commands: Vec::new(),
-        effects: Vec::new(),
     };
     let mut codes = HashSet::new();
     for currency in &raw.currency {
@@ -120,7 +117,6 @@ pub(super) fn resolve_tenant(
         name: name.clone(),
         control: draft.control,
         commands: draft.commands,
-        effects: draft.effects,
         keys,
     })
 }
@@ -228,7 +224,7 @@ fn credit(
     let command = ControlCommand::Credit(Credit {
         request_id: 0,
         business: Text::new(BUSINESS).expect("it is short and printable"),
-        business_id: draft.effects.len() as u64,
+        business_id: draft.commands.len() as u64,
         account,
         scale,
         reserved: Reserved,

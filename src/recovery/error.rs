@@ -1,0 +1,99 @@
+//! Why a node does not start from its journal.
+
+use souk_engine::SpecError;
+use souk_protocol::{MarketId, TenantId};
+
+use crate::control::Custody;
+use crate::journal::ReadError;
+use crate::ledger::Unsound;
+
+/// Why a node does not start from its journal.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoveryError {
+    /// The journal cannot be read, or is damaged.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A market's bounds are refused.
+    #[error("market: {0}")]
+    Market(#[from] SpecError),
+    /// A tenant has a past, but no configuration.
+    #[error(
+        "the journal has tenant {id} ({name}), the configuration has not\nremedy: put its [[tenant]] back, or use another data directory"
+    )]
+    TenantNotConfigured {
+        /// Its id.
+        id: TenantId,
+        /// Its name.
+        name: String,
+    },
+    /// A tenant is configured otherwise than it began.
+    #[error(
+        "tenant {id} began as {name} with {custody:?} custody, which never change\nremedy: configure it so, or give the other tenant another id"
+    )]
+    TenantChanged {
+        /// Its id.
+        id: TenantId,
+        /// The name it began with.
+        name: String,
+        /// The custody it began with.
+        custody: Custody,
+    },
+    /// A record is of a stream that was never opened.
+    #[error(
+        "tenant {tenant}, market {market}, stream_seq {stream_seq}: the journal never opened this stream\nremedy: keep the data directory and report it"
+    )]
+    UnknownStream {
+        /// Whose.
+        tenant: TenantId,
+        /// Which; 0 is the control stream.
+        market: MarketId,
+        /// The record's number.
+        stream_seq: u64,
+    },
+    /// A command does not come out as it was recorded.
+    #[error(
+        "tenant {tenant}, market {market}, stream_seq {stream_seq}: {what}\nremedy: start the version that wrote the journal; keep the data directory and report it"
+    )]
+    Difference {
+        /// Whose.
+        tenant: TenantId,
+        /// Which; 0 is the control stream.
+        market: MarketId,
+        /// The record's number.
+        stream_seq: u64,
+        /// What differs.
+        what: String,
+    },
+    /// A batch does not have the events it had.
+    #[error(
+        "batch {batch}: the replay gives {replayed} events, the journal says {recorded}\nremedy: start the version that wrote the journal; keep the data directory and report it"
+    )]
+    Events {
+        /// The batch.
+        batch: u64,
+        /// Events of the replay.
+        replayed: u64,
+        /// Events that were recorded.
+        recorded: u64,
+    },
+    /// A stream does not come to the state it had.
+    #[error(
+        "tenant {tenant}, market {market}, stream_seq {stream_seq}: the replay comes to state {replayed:#018x}, the journal says {recorded:#018x}\nremedy: start the version that wrote the journal; keep the data directory and report it"
+    )]
+    StateHash {
+        /// Whose.
+        tenant: TenantId,
+        /// Which.
+        market: MarketId,
+        /// Where.
+        stream_seq: u64,
+        /// The hash of the replay.
+        replayed: u64,
+        /// The hash that was recorded.
+        recorded: u64,
+    },
+    /// The ledger does not add up.
+    #[error("the recovered ledger is wrong: {0}\nremedy: keep the data directory and report it")]
+    Ledger(#[from] Unsound),
+}

@@ -1,0 +1,453 @@
+//! What a node begins with: everything its journal says, done again through the same matchers and publishers; and for
+//! tenants that are new, what the configuration says of them, as the first commands of their control streams.
+//!
+//! Must never: start from a journal that does not come out as it was recorded, or from a ledger that does not add up.
+
+mod error;
+mod report;
+mod streams;
+
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use souk_protocol::{MarketId, SessionId, TenantId, Text};
+
+use crate::config::{Config, TenantConfig};
+use crate::control::{Custody, Effect, FEE_ACCOUNT, MarketTerms, tell_limits};
+use crate::directory::{Directory, Route};
+use crate::handoff::{
+    ControlRequest, ControlSeat, Item, MarketChange, MarketSeat, Recorded, Request, RequestOrigin,
+    SeatConfig, Task, TenantIndex, Verdict,
+};
+use crate::journal::{BatchHead, BatchWriter, Body, Reader, StreamRecord};
+use crate::matcher::{Inbox, Matcher, ReplayItem};
+use crate::publisher::{Desk, Publisher};
+use crate::routing::{market_hash, matcher_of};
+use crate::treasury::Treasury;
+
+pub use error::RecoveryError;
+pub use report::{Progress, Recovered};
+use streams::Streams;
+
+/// The name under which a tenant's control stream is hashed to its matcher.
+const CONTROL: &str = "$control";
+/// Records of one batch of a tenant's first commands.
+const FOUNDING_RECORDS_MAX: usize = 256;
+
+/// A node while it is made.
+pub(crate) struct Recovery<'a> {
+    config: &'a Config,
+    pub directory: Arc<Directory>,
+    pub treasury: Arc<Treasury>,
+    pub matchers: Vec<Matcher<Publisher>>,
+    pub streams: Streams,
+    /// What control streams decided of markets.
+    pub tasks: Receiver<Task>,
+    pub recovered: Recovered,
+}
+
+impl<'a> Recovery<'a> {
+    /// A node of tenants that have nothing yet, with a matcher for each inbox. `index_key` keys the books' hash indexes.
+    pub(crate) fn new(
+        config: &'a Config,
+        inboxes: Vec<Inbox>,
+        tasks: (crossbeam_channel::Sender<Task>, Receiver<Task>),
+        mut index_key: impl FnMut() -> u64,
+    ) -> Result<(Self, Desk), RecoveryError> {
+        let mut streams = Streams::new(config, inboxes.len());
+        let mut control = |tenant: TenantIndex, entry: &TenantConfig| {
+            let hash = market_hash(&entry.name, CONTROL);
+            streams.add(
+                tenant,
+                entry.id,
+                MarketId(0),
+                matcher_of(hash, inboxes.len()),
+            )
+        };
+        let routes: Vec<Route> = tenants(config)
+            .map(|(index, tenant)| control(index, tenant))
+            .collect::<Vec<_>>();
+        let directory = Arc::new(Directory::new(config, |tenant| routes[tenant.0 as usize]));
+        let history = config.history;
+        let treasury = Treasury::new(config.tenants.len(), history.statement_entries_max);
+        let treasury = Arc::new(treasury);
+        let (tasks_in, tasks) = tasks;
+        let desk = Desk {
+            treasury: Arc::clone(&treasury),
+            directory: Arc::clone(&directory),
+            tasks: tasks_in,
+        };
+        let mut seats: Vec<Vec<SeatConfig>> = inboxes.iter().map(|_| Vec::new()).collect();
+        for ((index, tenant), route) in tenants(config).zip(&routes) {
+            treasury.set_account(index, FEE_ACCOUNT, &crate::control::AccountTerms::FEES);
+            seats[route.matcher].push(SeatConfig::Control(ControlSeat {
+                tenant: index,
+                control: crate::control::Control::new(tenant.control.custody()),
+            }));
+        }
+        let mut matchers = Vec::new();
+        for (inbox, seats) in inboxes.into_iter().zip(seats) {
+            let publisher = Publisher::new(&seats, desk.clone());
+            let treasury = Arc::clone(&treasury);
+            let tenants = config.tenants.len();
+            let matcher = Matcher::new(inbox, tenants, seats, treasury, index_key(), publisher)?;
+            matchers.push(matcher);
+        }
+        let recovery = Self {
+            config,
+            directory,
+            treasury,
+            matchers,
+            streams,
+            tasks,
+            recovered: Recovered::default(),
+        };
+        Ok((recovery, desk))
+    }
+
+    /// Does again everything that the journal says.
+    pub(crate) fn replay(
+        &mut self,
+        reader: &mut Reader,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), RecoveryError> {
+        let mut records = Vec::new();
+        let segments = reader.segments_left();
+        while let Some(head) = reader.next_batch(&mut records)? {
+            self.batch(&head, &records)?;
+            records.clear();
+            if head.number.is_multiple_of(1_024) {
+                progress(Progress {
+                    records: self.recovered.records,
+                    segments_read: segments - reader.segments_left(),
+                    segments,
+                });
+            }
+        }
+        self.recovered.end = Some(reader.end());
+        Ok(())
+    }
+
+    /// Founds the tenants that the journal does not know. Gives the batches that say so.
+    pub(crate) fn found(&mut self) -> Result<Vec<Vec<u8>>, RecoveryError> {
+        let mut batches = Vec::new();
+        for (index, tenant) in tenants(self.config) {
+            if !self.streams.is_known(index) {
+                self.found_tenant(tenant, &mut batches)?;
+            }
+        }
+        Ok(batches)
+    }
+
+    fn found_tenant(
+        &mut self,
+        tenant: &TenantConfig,
+        batches: &mut Vec<Vec<u8>>,
+    ) -> Result<(), RecoveryError> {
+        let name = Text::new(&tenant.name);
+        let body = Body::Tenant {
+            custody: tenant.control.custody(),
+            name: name.expect("a tenant's name is checked with its configuration"),
+        };
+        let record = |stream_seq, body| StreamRecord {
+            tenant: tenant.id,
+            market: MarketId(0),
+            stream_seq,
+            transact_time: 0,
+            session: SessionId(0),
+            body,
+        };
+        let commands = (1..).zip(&tenant.commands).map(|(seq, command)| {
+            let verdict = Verdict::Applied;
+            let command = *command;
+            record(seq, Body::Control { command, verdict })
+        });
+        let records: Vec<_> = std::iter::once(record(0, body)).chain(commands).collect();
+        let mut writer = BatchWriter::default();
+        for records in records.chunks(FOUNDING_RECORDS_MAX) {
+            records.iter().for_each(|record| writer.add(record));
+            batches.push(writer.finish(0, 0).to_vec());
+            let head = BatchHead {
+                len: 0,
+                entries: records.len() as u32,
+                number: 0,
+                transact_time: 0,
+                events: 0,
+            };
+            self.batch(&head, records)?;
+        }
+        self.recovered.founded += 1;
+        Ok(())
+    }
+
+    /// Does one batch again.
+    fn batch(&mut self, head: &BatchHead, records: &[StreamRecord]) -> Result<(), RecoveryError> {
+        let mut run = Run::default();
+        let mut touched = Touched::default();
+        for record in records {
+            match &record.body {
+                Body::Tenant { custody, name } => {
+                    self.check_tenant(record.tenant, *custody, name.as_str())?;
+                }
+                Body::StateHash(hash) => {
+                    self.end_run(&mut run, &mut touched)?;
+                    self.compare_hash(record, *hash)?;
+                }
+                Body::Balances(_) | Body::End { .. } => {}
+                Body::Command { .. } | Body::Change { .. } | Body::Control { .. } => {
+                    let (tenant, route) = self.streams.find(record)?;
+                    if run.is_other(route, record.session) {
+                        self.end_run(&mut run, &mut touched)?;
+                        run.begin(tenant, route, record.session);
+                    }
+                    run.items.push(self.item(route, record)?);
+                }
+            }
+        }
+        self.end_run(&mut run, &mut touched)?;
+        let mut events = 0;
+        for matcher in touched.matchers {
+            events += self.matchers[matcher].end_replayed(head.transact_time);
+        }
+        if events != head.events as usize {
+            return Err(RecoveryError::Events {
+                batch: head.number,
+                replayed: events as u64,
+                recorded: head.events.into(),
+            });
+        }
+        self.recovered.records += u64::from(head.entries);
+        self.recovered.batches += 1;
+        self.carry_out_tasks()
+    }
+
+    fn end_run(&mut self, run: &mut Run, touched: &mut Touched) -> Result<(), RecoveryError> {
+        if run.items.is_empty() {
+            return Ok(());
+        }
+        let (Some(route), items) = (run.route, std::mem::take(&mut run.items)) else {
+            return Ok(());
+        };
+        touched.add(route.matcher);
+        let link = self.streams.link(run.session);
+        let matcher = &mut self.matchers[route.matcher];
+        matcher
+            .replay(run.tenant, &link, items)
+            .map_err(|difference| {
+                let (tenant, market) = self.streams.name(route.matcher, difference.seat);
+                RecoveryError::Difference {
+                    tenant,
+                    market,
+                    stream_seq: difference.stream_seq,
+                    what: difference.to_string(),
+                }
+            })
+    }
+
+    /// The request that a record tells of.
+    fn item(&mut self, route: Route, record: &StreamRecord) -> Result<ReplayItem, RecoveryError> {
+        let (request, recorded) = match &record.body {
+            Body::Command {
+                numbered,
+                admitted,
+                refused,
+            } => (
+                Request::Command(*numbered),
+                Recorded::Applied {
+                    admitted: *admitted,
+                    refused: *refused,
+                },
+            ),
+            Body::Change { change, refused } => {
+                self.streams.carried(record, change)?;
+                (Request::Change(*change), Recorded::Changed(*refused))
+            }
+            Body::Control { command, verdict } => {
+                let request = ControlRequest {
+                    origin: RequestOrigin {
+                        request_id: 0,
+                        template: 0,
+                    },
+                    command: *command,
+                    permit: None,
+                };
+                let recorded = Recorded::Controlled(*verdict);
+                (Request::Control(Box::new(request)), recorded)
+            }
+            _ => unreachable!("these ask for nothing"),
+        };
+        let seat = route.seat;
+        Ok(ReplayItem {
+            item: Item { seat, request },
+            stream_seq: record.stream_seq,
+            recorded,
+        })
+    }
+
+    fn check_tenant(
+        &mut self,
+        id: TenantId,
+        custody: Custody,
+        name: &str,
+    ) -> Result<(), RecoveryError> {
+        let config = tenants(self.config).find(|(_, tenant)| tenant.id == id);
+        let Some((index, tenant)) = config else {
+            let name = name.to_owned();
+            return Err(RecoveryError::TenantNotConfigured { id, name });
+        };
+        if tenant.name != name || tenant.control.custody() != custody {
+            return Err(RecoveryError::TenantChanged {
+                id,
+                name: name.to_owned(),
+                custody,
+            });
+        }
+        self.streams.know(index);
+        Ok(())
+    }
+
+    fn compare_hash(&mut self, record: &StreamRecord, recorded: u64) -> Result<(), RecoveryError> {
+        let (_, route) = self.streams.find(record)?;
+        let replayed = self.matchers[route.matcher].state_hash(route.seat);
+        if replayed == Some(recorded) {
+            self.recovered.hashes_compared += 1;
+            return Ok(());
+        }
+        Err(RecoveryError::StateHash {
+            tenant: record.tenant,
+            market: record.market,
+            stream_seq: record.stream_seq,
+            replayed: replayed.unwrap_or(0),
+            recorded,
+        })
+    }
+
+    /// What control streams decided: markets open at once; their changes are in their own streams, if they were carried.
+    fn carry_out_tasks(&mut self) -> Result<(), RecoveryError> {
+        while let Ok(task) = self.tasks.try_recv() {
+            let tenant = &self.directory.tenants[task.tenant.0 as usize];
+            let (market, change) = match task.effect {
+                Effect::MarketCreated(terms) => {
+                    self.open_market(task.tenant, &terms)?;
+                    continue;
+                }
+                Effect::Limits { market, limits } => {
+                    tenant.change_market(market, |definition| tell_limits(definition, &limits));
+                    (market, MarketChange::Limits(limits))
+                }
+                Effect::State { market, state } => {
+                    tenant.change_market(market, |definition| definition.state = state);
+                    (market, MarketChange::State(state))
+                }
+                Effect::Fees {
+                    market,
+                    fee_group,
+                    rates,
+                } => (market, MarketChange::Fees { fee_group, rates }),
+                Effect::Currency(_)
+                | Effect::Account { .. }
+                | Effect::Moved(_)
+                | Effect::Repeated { .. } => continue,
+            };
+            self.streams.decided(tenant.id, market, change);
+        }
+        Ok(())
+    }
+
+    fn open_market(
+        &mut self,
+        tenant: TenantIndex,
+        terms: &MarketTerms,
+    ) -> Result<(), RecoveryError> {
+        let entry = &self.directory.tenants[tenant.0 as usize];
+        let hash = market_hash(&entry.name, terms.definition.symbol.as_str());
+        let matcher = matcher_of(hash, self.matchers.len());
+        let settlements_max = self.config.history.settlements_max;
+        let seat = market_seat(
+            &self.treasury,
+            tenant,
+            entry.custody,
+            terms,
+            settlements_max,
+        );
+        let route = self.streams.add(tenant, entry.id, terms.id(), matcher);
+        let matcher = &mut self.matchers[matcher];
+        matcher.journal_mut().open_market(&seat);
+        matcher.open(SeatConfig::Market(seat))?;
+        entry.add_market(route, terms.definition);
+        Ok(())
+    }
+
+    /// Looks at everything once more before the node runs.
+    pub(crate) fn finish(&mut self) -> Result<(), RecoveryError> {
+        self.treasury.ledger().check_at_rest()?;
+        let hash = |matcher: usize, seat| self.matchers[matcher].state_hash(seat);
+        self.recovered.state_hash = self.streams.hash(hash);
+        self.recovered.open_streams = self.streams.len();
+        Ok(())
+    }
+}
+
+/// Requests of one session to one matcher, in a row.
+#[derive(Default)]
+struct Run {
+    tenant: TenantIndex,
+    route: Option<Route>,
+    session: SessionId,
+    items: Vec<ReplayItem>,
+}
+
+impl Run {
+    fn is_other(&self, route: Route, session: SessionId) -> bool {
+        let matcher = self.route.map(|route| route.matcher);
+        matcher != Some(route.matcher) || self.session != session
+    }
+
+    const fn begin(&mut self, tenant: TenantIndex, route: Route, session: SessionId) {
+        self.tenant = tenant;
+        self.route = Some(route);
+        self.session = session;
+    }
+}
+
+/// The matchers that a batch is for.
+#[derive(Default)]
+struct Touched {
+    matchers: Vec<usize>,
+}
+
+impl Touched {
+    fn add(&mut self, matcher: usize) {
+        if !self.matchers.contains(&matcher) {
+            self.matchers.push(matcher);
+        }
+    }
+}
+
+fn tenants(config: &Config) -> impl Iterator<Item = (TenantIndex, &TenantConfig)> {
+    (0..).map(TenantIndex).zip(&config.tenants)
+}
+
+/// What the seat of a market is made with. Its currencies exist.
+pub(crate) fn market_seat(
+    treasury: &Treasury,
+    tenant: TenantIndex,
+    custody: Custody,
+    terms: &MarketTerms,
+    settlements_max: usize,
+) -> MarketSeat {
+    let currency = |code| {
+        let index = treasury.currency(tenant, code);
+        index.expect("a market is made between currencies that exist")
+    };
+    MarketSeat {
+        tenant,
+        market: terms.id(),
+        spec: terms.spec,
+        state: terms.definition.state,
+        base: currency(terms.definition.base),
+        quote: currency(terms.definition.quote),
+        custody,
+        settlements_max,
+    }
+}

@@ -1,0 +1,159 @@
+//! Which stream is where, and what control streams decided of markets that is not in their own streams yet.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use souk_protocol::{MarketId, SessionId, TenantId};
+use twox_hash::XxHash64;
+
+use super::RecoveryError;
+use crate::config::Config;
+use crate::directory::Route;
+use crate::handoff::{Link, MarketChange, Seat, TenantIndex};
+use crate::journal::StreamRecord;
+
+/// The streams of a node.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    routes: HashMap<(TenantId, MarketId), (TenantIndex, Route)>,
+    /// By matcher and seat.
+    names: Vec<Vec<(TenantId, MarketId)>>,
+    /// Tenants that the journal has.
+    known: Vec<bool>,
+    /// Changes that a market's own stream does not have yet.
+    decided: HashMap<(TenantId, MarketId), VecDeque<MarketChange>>,
+    /// Links of sessions that are not connected.
+    links: HashMap<SessionId, Arc<Link>>,
+}
+
+impl Streams {
+    pub(super) fn new(config: &Config, matchers: usize) -> Self {
+        Self {
+            routes: HashMap::new(),
+            names: (0..matchers).map(|_| Vec::new()).collect(),
+            known: config.tenants.iter().map(|_| false).collect(),
+            decided: HashMap::new(),
+            links: HashMap::new(),
+        }
+    }
+
+    /// Gives a stream the next seat of a matcher.
+    pub(super) fn add(
+        &mut self,
+        tenant: TenantIndex,
+        id: TenantId,
+        market: MarketId,
+        matcher: usize,
+    ) -> Route {
+        let names = &mut self.names[matcher];
+        let seat = Seat(names.len() as u32);
+        names.push((id, market));
+        let route = Route { matcher, seat };
+        self.routes.insert((id, market), (tenant, route));
+        route
+    }
+
+    pub(super) fn find(
+        &self,
+        record: &StreamRecord,
+    ) -> Result<(TenantIndex, Route), RecoveryError> {
+        let StreamRecord {
+            tenant,
+            market,
+            stream_seq,
+            ..
+        } = *record;
+        let found = self.routes.get(&(tenant, market)).copied();
+        found.ok_or(RecoveryError::UnknownStream {
+            tenant,
+            market,
+            stream_seq,
+        })
+    }
+
+    pub(super) fn name(&self, matcher: usize, seat: Seat) -> (TenantId, MarketId) {
+        self.names[matcher][seat.0 as usize]
+    }
+
+    pub(super) fn is_known(&self, tenant: TenantIndex) -> bool {
+        self.known[tenant.0 as usize]
+    }
+
+    pub(super) fn know(&mut self, tenant: TenantIndex) {
+        self.known[tenant.0 as usize] = true;
+    }
+
+    pub(super) fn link(&mut self, session: SessionId) -> Arc<Link> {
+        let link = self.links.entry(session);
+        Arc::clone(link.or_insert_with(|| Arc::new(Link::new(session, 0, 0))))
+    }
+
+    /// A control stream decided a change of a market.
+    pub(super) fn decided(&mut self, tenant: TenantId, market: MarketId, change: MarketChange) {
+        let decided = self.decided.entry((tenant, market)).or_default();
+        decided.push_back(change);
+    }
+
+    /// A market's stream has a change: the oldest that was decided.
+    pub(super) fn carried(
+        &mut self,
+        record: &StreamRecord,
+        change: &MarketChange,
+    ) -> Result<(), RecoveryError> {
+        let decided = self.decided.get_mut(&(record.tenant, record.market));
+        let oldest = decided.and_then(VecDeque::pop_front);
+        if oldest.as_ref() == Some(change) {
+            return Ok(());
+        }
+        Err(RecoveryError::Difference {
+            tenant: record.tenant,
+            market: record.market,
+            stream_seq: record.stream_seq,
+            what: format!("the control stream decided {oldest:?}, the market has {change:?}"),
+        })
+    }
+
+    /// Takes what was decided and not carried, in the order of each market.
+    pub(crate) fn take_decided(&mut self) -> Vec<(TenantIndex, Route, MarketChange)> {
+        let mut left = Vec::new();
+        for (name, changes) in self.decided.drain() {
+            let (tenant, route) = self.routes[&name];
+            left.extend(changes.into_iter().map(|change| (tenant, route, change)));
+        }
+        left.sort_by_key(|(tenant, route, _)| (*tenant, route.matcher, route.seat.0));
+        left
+    }
+
+    /// The streams of each matcher, by seat.
+    pub(crate) fn take_names(&mut self) -> Vec<Vec<(TenantId, MarketId)>> {
+        std::mem::take(&mut self.names)
+    }
+
+    /// The next free seat of each matcher.
+    pub(crate) fn next_seats(&self) -> Vec<Seat> {
+        let next = |names: &Vec<_>| Seat(names.len() as u32);
+        self.names.iter().map(next).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// One hash of the hashes of all market streams, whatever matcher they are on.
+    pub(super) fn hash(&self, of: impl Fn(usize, Seat) -> Option<u64>) -> u64 {
+        let mut hashes: Vec<_> = self
+            .routes
+            .iter()
+            .filter_map(|(name, (_, route))| Some((*name, of(route.matcher, route.seat)?)))
+            .collect();
+        hashes.sort_unstable();
+        let mut bytes = Vec::new();
+        for ((tenant, market), hash) in hashes {
+            bytes.extend_from_slice(&tenant.0.to_le_bytes());
+            bytes.extend_from_slice(&market.0.to_le_bytes());
+            bytes.extend_from_slice(&hash.to_le_bytes());
+        }
+        XxHash64::oneshot(0, &bytes)
+    }
+}
