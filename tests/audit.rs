@@ -1,5 +1,5 @@
-//! A node that records its streams, and `souk audit` on what it recorded: sound when it is, and
-//! naming what was changed when it is not.
+//! A node that keeps a journal, and `souk audit` on it: sound when it is, and naming what was changed when it
+//! is not.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -11,14 +11,17 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use souk::audit::{Difference, Quantity, Report, audit};
 use souk::config::{Config, Overrides};
 use souk::control::ControlCommand;
+use souk::handoff::Verdict;
 use souk::journal::{
-    Body, Ending, FileHeader, Reader, RecordingError, StreamRecord, Verdict, seal,
+    BatchHead, BatchWriter, Body, ChainEnd, Journal, JournalOptions, Reader, StreamRecord,
 };
 use souk::server::{Server, ServerError};
+use souk::storage::{CommitStrategy, SystemDisk};
 use souk_protocol::*;
 use traffic::{config, run_sessions, session};
 
@@ -30,42 +33,70 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-fn start(file: &Path) -> Result<Server, ServerError> {
-    let text = config(file);
+fn start(data: &Path) -> Result<Server, ServerError> {
+    let text = config(data);
     let config = Config::from_toml(&text, &Overrides::default()).unwrap();
     Server::start(&config)
 }
 
-/// A recording of a few thousand commands of four sessions on two matchers, and its records.
-fn recorded(name: &str) -> (PathBuf, FileHeader, Vec<StreamRecord>) {
-    let file = folder(name).join("streams.rec");
-    let server = start(&file).unwrap();
+type Batches = Vec<(BatchHead, Vec<StreamRecord>)>;
+
+/// The journal of a few thousand commands of four sessions on two matchers, and its batches.
+fn recorded(name: &str) -> (PathBuf, Batches) {
+    let data = folder(name).join("data");
+    let server = start(&data).unwrap();
     run_sessions(server.address(), 1_500);
     server
         .drain()
-        .expect("the ledger is sound and everything is recorded");
-    let (header, records) = read(&file);
-    (file, header, records)
+        .expect("the ledger is sound and everything is in the journal");
+    let batches = read(&data);
+    (data, batches)
 }
 
-fn read(file: &Path) -> (FileHeader, Vec<StreamRecord>) {
-    let mut reader = Reader::open(file).unwrap();
+fn read(data: &Path) -> Batches {
+    let disk = Arc::new(SystemDisk);
+    let mut reader = Reader::open(disk, &data.join("journal"), None).unwrap();
+    let mut batches = Vec::new();
     let mut records = Vec::new();
-    while let Some(record) = reader.next_record().unwrap() {
-        records.push(record);
+    while let Some(head) = reader.next_batch(&mut records).unwrap() {
+        batches.push((head, std::mem::take(&mut records)));
     }
-    (reader.header(), records)
+    batches
 }
 
-/// The same file with other records, under good checksums.
-fn write(file: &Path, header: &FileHeader, records: &[StreamRecord]) {
-    let (head, checksum) = header.write();
-    let mut bytes = Vec::new();
-    for record in records {
-        record.write(&mut bytes);
+/// A journal of other records, under good checksums, in place of the one there.
+fn write(data: &Path, batches: &Batches) {
+    let folder = data.join("journal");
+    fs::remove_dir_all(&folder).unwrap();
+    fs::create_dir_all(&folder).unwrap();
+    let options = JournalOptions {
+        folder,
+        cluster_id: 1,
+        segment_bytes: 1 << 20,
+        strategy: CommitStrategy::Fdatasync,
+    };
+    let disk = Arc::new(SystemDisk);
+    let (journal, writer) = Journal::begin(disk, options, 1, ChainEnd::START).unwrap();
+    let thread = std::thread::spawn(move || writer.run());
+    let mut writer = BatchWriter::default();
+    for (head, records) in batches {
+        records.iter().for_each(|record| writer.add(record));
+        if !writer.is_empty() {
+            let bytes = writer.finish(head.transact_time, head.events);
+            journal.append(bytes).unwrap();
+        }
     }
-    seal(&mut bytes, checksum);
-    fs::write(file, [head.as_slice(), &bytes].concat()).unwrap();
+    journal.close();
+    thread.join().unwrap();
+    journal.failure().unwrap();
+}
+
+fn records(batches: &Batches) -> impl Iterator<Item = &StreamRecord> {
+    batches.iter().flat_map(|(_, records)| records)
+}
+
+fn records_mut(batches: &mut Batches) -> impl Iterator<Item = &mut StreamRecord> {
+    batches.iter_mut().flat_map(|(_, records)| records)
 }
 
 fn is_refused(record: &&StreamRecord, with: RejectReason) -> bool {
@@ -77,9 +108,9 @@ fn is_refused(record: &&StreamRecord, with: RejectReason) -> bool {
 }
 
 /// Runs `souk audit`. Gives its exit code and all it printed.
-fn souk_audit(file: &Path) -> (i32, String) {
+fn souk_audit(data: &Path) -> (i32, String) {
     let souk = env!("CARGO_BIN_EXE_souk");
-    let output = Command::new(souk).arg("audit").arg(file).output().unwrap();
+    let output = Command::new(souk).arg("audit").arg(data).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (
         output.status.code().unwrap(),
@@ -87,18 +118,22 @@ fn souk_audit(file: &Path) -> (i32, String) {
     )
 }
 
+fn audited(data: &Path) -> Report {
+    audit(&data.join("journal")).unwrap()
+}
+
 fn trades(report: &Report) -> u64 {
     report.streams.iter().map(|stream| stream.trades).sum()
 }
 
 #[test]
-fn a_recording_of_several_sessions_on_two_matchers_is_sound() {
-    let (file, _, records) = recorded("sound");
-    let report = audit(&file).unwrap();
+fn a_journal_of_several_sessions_on_two_matchers_is_sound() {
+    let (data, batches) = recorded("sound");
+    let report = audited(&data);
     assert!(report.is_sound(), "{report}");
-    assert_eq!(report.ending, Ending::Complete);
+    assert!(report.ended_in_order);
     // Four accounts and the fees, in two currencies.
-    assert_eq!(report.balances_compared, Some(9));
+    assert_eq!(report.balances_compared, 9);
     // The traffic did what an audit is for.
     assert!(trades(&report) > 500, "{report}");
     for reason in [
@@ -108,7 +143,7 @@ fn a_recording_of_several_sessions_on_two_matchers_is_sound() {
         RejectReason::AccountFrozen,
         RejectReason::BusinessIdReused,
     ] {
-        let refused = records.iter().filter(|record| is_refused(record, reason));
+        let refused = records(&batches).filter(|record| is_refused(record, reason));
         assert!(refused.count() > 0, "nothing was refused with {reason}");
     }
     let repeated = |record: &StreamRecord| {
@@ -120,7 +155,7 @@ fn a_recording_of_several_sessions_on_two_matchers_is_sound() {
             }
         )
     };
-    assert!(records.iter().any(repeated));
+    assert!(records(&batches).any(repeated));
     assert!(report.sums.iter().any(|sum| sum.fees.units > 0), "{report}");
     assert!(report.sums.iter().any(|sum| sum.held.units > 0), "{report}");
     assert!(
@@ -130,51 +165,59 @@ fn a_recording_of_several_sessions_on_two_matchers_is_sound() {
             .any(|stream| stream.stream == "LATE-USDT" && stream.trades > 0)
     );
 
-    let (code, text) = souk_audit(&file);
+    let (code, text) = souk_audit(&data);
     assert_eq!((code, text.lines().last()), (0, Some("sound")), "{text}");
     assert_eq!(text, report.to_string());
 }
 
 #[test]
-fn a_hold_that_was_changed_is_named() {
-    let (file, header, mut records) = recorded("hold");
+fn a_verdict_that_was_changed_is_named() {
+    let (data, mut batches) = recorded("verdict");
     let mut changed = None;
-    for record in &mut records {
-        if let Body::Command { admitted, .. } = &mut record.body
-            && admitted.hold.0 > 0
-            && record.stream_seq > 100
+    for record in records_mut(&mut batches) {
+        if let Body::Command { refused, .. } = &mut record.body
+            && *refused == Some(RejectReason::InsufficientFunds)
             && record.tenant == TenantId(1)
         {
-            admitted.hold.0 += 1;
-            changed = Some((record.market, record.stream_seq, admitted.hold.0));
+            *refused = None;
+            changed = Some((record.market, record.stream_seq));
             break;
         }
     }
-    let (market, stream_seq, hold) = changed.unwrap();
-    write(&file, &header, &records);
-    let report = audit(&file).unwrap();
-    let expected = Difference::Record {
-        tenant: TenantId(1),
-        market,
-        stream_seq,
-        what: "hold",
-        expected: (hold - 1).to_string(),
-        found: hold.to_string(),
+    let (market, stream_seq) = changed.unwrap();
+    write(&data, &batches);
+    let report = audited(&data);
+    let is_named = |difference: &Difference| match difference {
+        Difference::Record {
+            market: of,
+            stream_seq: seq,
+            what: "hold",
+            ..
+        } => (*of, *seq) == (market, stream_seq),
+        _ => false,
     };
-    assert_eq!(report.differences, [expected], "{report}");
-    let (code, text) = souk_audit(&file);
+    assert!(report.differences.iter().any(is_named), "{report}");
+    let (code, text) = souk_audit(&data);
     assert_eq!(code, 1, "{text}");
     assert!(
         text.contains(&format!("market {market}, stream_seq {stream_seq}: hold")),
         "{text}"
     );
+    // Nor does a node start from it.
+    let error = start(&data).expect_err("no money was there").to_string();
+    let place = format!("market {market}, stream_seq {stream_seq}: ");
+    assert!(error.contains(&place), "{error}");
+    assert!(
+        error.contains("InsufficientFunds") || error.contains("available"),
+        "{error}"
+    );
 }
 
 #[test]
 fn an_amount_that_was_changed_is_named_by_account_and_currency() {
-    let (file, header, mut records) = recorded("amount");
+    let (data, mut batches) = recorded("amount");
     let mut changed = None;
-    for record in &mut records {
+    for record in records_mut(&mut batches) {
         if let Body::Control {
             command: ControlCommand::Credit(credit),
             verdict: Verdict::Applied,
@@ -186,8 +229,8 @@ fn an_amount_that_was_changed_is_named_by_account_and_currency() {
         }
     }
     let (account, currency) = changed.unwrap();
-    write(&file, &header, &records);
-    let report = audit(&file).unwrap();
+    write(&data, &batches);
+    let report = audited(&data);
     let is_named = |difference: &Difference| match difference {
         Difference::Balance {
             account: of,
@@ -200,14 +243,14 @@ fn an_amount_that_was_changed_is_named_by_account_and_currency() {
         _ => false,
     };
     assert!(report.differences.iter().any(is_named), "{report}");
-    assert_eq!(souk_audit(&file).0, 1);
+    assert_eq!(souk_audit(&data).0, 1);
 }
 
 #[test]
 fn a_balance_that_was_changed_is_named() {
-    let (file, header, mut records) = recorded("balance");
+    let (data, mut batches) = recorded("balance");
     let mut changed = None;
-    for record in &mut records {
+    for record in records_mut(&mut batches) {
         if let Body::Balances(lines) = &mut record.body
             && let Some(line) = lines.first_mut()
         {
@@ -217,8 +260,8 @@ fn a_balance_that_was_changed_is_named() {
         }
     }
     let (tenant, account, currency) = changed.unwrap();
-    write(&file, &header, &records);
-    let report = audit(&file).unwrap();
+    write(&data, &batches);
+    let report = audited(&data);
     let [difference] = report.differences.as_slice() else {
         panic!("{report}")
     };
@@ -226,7 +269,7 @@ fn a_balance_that_was_changed_is_named() {
         panic!("{report}")
     };
     assert_eq!(*quantity, Quantity::FinalHeld);
-    let (code, text) = souk_audit(&file);
+    let (code, text) = souk_audit(&data);
     let place = format!(
         "tenant {tenant}, account {account}, {}: final held",
         currency.as_str()
@@ -236,14 +279,17 @@ fn a_balance_that_was_changed_is_named() {
 
 #[test]
 fn a_record_that_was_left_out_is_missed() {
-    let (file, header, mut records) = recorded("missing");
+    let (data, mut batches) = recorded("missing");
     let of_market = |record: &StreamRecord| {
         matches!(record.body, Body::Command { .. }) && record.stream_seq == 50
     };
-    let at = records.iter().position(of_market).unwrap();
-    let removed = records.remove(at);
-    write(&file, &header, &records);
-    let report = audit(&file).unwrap();
+    let found = batches.iter_mut().find_map(|(_, records)| {
+        let at = records.iter().position(of_market)?;
+        Some(records.remove(at))
+    });
+    let removed = found.unwrap();
+    write(&data, &batches);
+    let report = audited(&data);
     let is_named = |difference: &Difference| match difference {
         Difference::Record {
             market,
@@ -255,41 +301,44 @@ fn a_record_that_was_left_out_is_missed() {
         _ => false,
     };
     assert!(report.differences.iter().any(is_named), "{report}");
+    let error = start(&data).expect_err("a command is missing").to_string();
+    assert!(error.contains("stream_seq 51"), "{error}");
+}
+
+/// The file of a journal's first segment.
+fn segment(data: &Path) -> PathBuf {
+    data.join("journal/0000000001.journal")
 }
 
 #[test]
-fn a_damaged_file_is_unreadable_and_the_place_is_named() {
-    let (file, _, _) = recorded("damage");
+fn a_damaged_journal_is_unreadable_and_the_place_is_named() {
+    let (data, _) = recorded("damage");
+    let file = segment(&data);
     let mut bytes = fs::read(&file).unwrap();
-    let at = bytes.len() / 2;
-    bytes[at] ^= 4;
+    // In the first groups: later ones are whole.
+    bytes[4_096 * 3 + 100] ^= 4;
     fs::write(&file, &bytes).unwrap();
-    let (code, text) = souk_audit(&file);
+    let (code, text) = souk_audit(&data);
     assert_eq!(code, 2, "{text}");
-    for part in ["streams.rec: byte ", ", record ", "stream_seq "] {
+    for part in [
+        "0000000001.journal: byte ",
+        ", group ",
+        "stream_seq ",
+        "remedy",
+    ] {
         assert!(text.contains(part), "{text} lacks {part}");
     }
-    let (code, text) = souk_audit(&file.with_file_name("nothing.rec"));
-    assert!(code == 2 && text.contains("nothing.rec"), "{text}");
-}
-
-#[test]
-fn a_recording_is_never_overwritten() {
-    let (file, _, _) = recorded("again");
-    let before = fs::read(&file).unwrap();
-    let error = start(&file).expect_err("the file exists");
-    let ServerError::Node(souk::node::NodeError::Recording(error)) = &error else {
-        panic!("{error}")
-    };
-    assert!(matches!(error, RecordingError::Create { .. }), "{error}");
-    assert_eq!(fs::read(&file).unwrap(), before);
+    let error = start(&data).expect_err("it is damaged").to_string();
+    assert!(error.contains("is damaged or missing"), "{error}");
+    let (code, text) = souk_audit(&data.with_file_name("nothing"));
+    assert!(code == 2 && text.contains("nothing"), "{text}");
 }
 
 /// A `souk serve` of its own, begun by `shell` so that it can set limits before.
 fn serve(folder: &Path, limits: &str) -> (Child, SocketAddr, PathBuf) {
-    let file = folder.join("streams.rec");
+    let data = folder.join("data");
     let configuration = folder.join("souk.toml");
-    fs::write(&configuration, config(&file)).unwrap();
+    fs::write(&configuration, config(&data)).unwrap();
     let command = format!("{limits} exec \"$0\" serve --config \"$1\" 2>\"$2\"");
     let mut child = Command::new("sh")
         .args(["-c", &command, env!("CARGO_BIN_EXE_souk")])
@@ -301,54 +350,63 @@ fn serve(folder: &Path, limits: &str) -> (Child, SocketAddr, PathBuf) {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
     let address = line.trim().strip_prefix("listening ").unwrap();
-    (child, address.parse().unwrap(), file)
+    (child, address.parse().unwrap(), data)
 }
 
 #[test]
-fn a_node_that_was_killed_leaves_a_recording_that_is_sound_wherever_it_is_cut() {
+fn a_node_that_was_killed_leaves_a_journal_that_is_sound_wherever_it_is_cut() {
     let folder = folder("killed");
-    let (mut child, address, file) = serve(&folder, "");
+    let (mut child, address, data) = serve(&folder, "");
     run_sessions(address, 700);
     let mut last = session(address, 2, 9);
     last.send(400);
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let report = audit(&file).unwrap();
+    let report = audited(&data);
     assert!(report.is_sound(), "{report}");
-    assert_ne!(report.ending, Ending::Complete);
-    assert_eq!(report.balances_compared, None);
+    assert!(!report.ended_in_order);
+    assert_eq!(report.balances_compared, 0);
     assert!(trades(&report) > 200, "{report}");
 
-    let whole = fs::read(&file).unwrap();
-    let cut = folder.join("cut.rec");
+    let whole = fs::read(segment(&data)).unwrap();
+    let used = whole.iter().rposition(|byte| *byte != 0).unwrap();
+    let cut = folder.join("cut");
+    fs::create_dir_all(cut.join("journal")).unwrap();
     for part in 1..=40 {
-        let len = whole.len() * part / 41 + part % 8;
-        fs::write(&cut, &whole[..len]).unwrap();
-        let report = audit(&cut).unwrap();
+        let len = used * part / 41 + part % 8;
+        fs::write(segment(&cut), &whole[..len]).unwrap();
+        let report = audited(&cut);
         assert!(report.is_sound(), "cut at {len}: {report}");
     }
-    fs::write(&cut, &whole[..whole.len() / 2 / 8 * 8 + 1]).unwrap();
+    fs::write(segment(&cut), &whole[..used - 10]).unwrap();
     let (code, text) = souk_audit(&cut);
     assert!(code == 0 && text.contains("the tail is cut"), "{text}");
+    start(&cut)
+        .expect("what was whole is there")
+        .drain()
+        .unwrap();
 }
 
 #[test]
-fn a_node_whose_recording_fails_answers_nothing_more_and_says_why() {
+fn a_node_that_cannot_make_its_journal_does_not_start_and_says_why() {
     let folder = folder("full");
-    // Files of at most 100 kB, and no signal for who wants more.
-    let (mut child, address, file) = serve(&folder, "ulimit -f 200; trap '' 25;");
-    let mut trader = session(address, 1, 5);
-    trader.send(3_000);
-    let answers = trader.wire.until_closed();
-    let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(1));
-    let log = fs::read_to_string(folder.join("log")).unwrap();
-    assert!(log.contains("cannot write to the recording"), "{log}");
-    assert!(log.contains("remedy"), "{log}");
-
-    let report = audit(&file).unwrap();
-    assert!(report.is_sound(), "{report}");
-    assert_ne!(report.ending, Ending::Complete);
-    assert!(!answers.is_empty());
+    let (data, configuration) = (folder.join("data"), folder.join("souk.toml"));
+    fs::write(&configuration, config(&data)).unwrap();
+    // Files of at most half a megabyte, and no signal for who wants more: a segment has one.
+    let command = "ulimit -f 1000; trap '' 25; exec \"$0\" serve --config \"$1\"";
+    let output = Command::new("sh")
+        .args(["-c", command, env!("CARGO_BIN_EXE_souk")])
+        .arg(&configuration)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("cannot make the journal's next segment"),
+        "{text}"
+    );
+    assert!(text.contains("remedy: make room"), "{text}");
+    // What is left behind is no obstacle.
+    start(&data).unwrap().drain().unwrap();
 }

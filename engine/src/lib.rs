@@ -34,6 +34,7 @@ mod replace;
 mod settlement;
 mod side_book;
 mod spec;
+mod state_bytes;
 mod taker;
 #[cfg(test)]
 mod tests;
@@ -47,3 +48,4 @@ pub use market::Market;
 pub use money::*;
 pub use settlement::*;
 pub use spec::*;
+pub use state_bytes::{GivesBytes, StateError, TakesBytes, TooFewBytes};

@@ -75,6 +75,11 @@ impl Order {
         }
     }
 
+    /// Whether it is a slot that [`Orders::restore_free`] freed and that was not used since.
+    pub(crate) fn is_restored_free(&self) -> bool {
+        self.account == AccountSlot::NONE && self.cum == RESTORED_FREE
+    }
+
     /// The id of the order that is in `slot`.
     #[inline]
     pub(crate) const fn id(&self, slot: Slot) -> OrderId {
@@ -102,6 +107,21 @@ impl Flags {
     #[inline]
     pub(crate) const fn bits(self) -> u8 {
         self.0
+    }
+
+    /// Flags as they were written: see [`Self::are_legal`].
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// Whether [`Self::new`] gives such flags.
+    pub(crate) fn are_legal(self) -> bool {
+        self == Self::new(
+            self.side(),
+            self.post_only(),
+            self.stp_mode(),
+            self.stp_scope(),
+        )
     }
 
     #[inline]
@@ -150,6 +170,9 @@ pub(crate) struct Orders {
     /// Top of the stack of free slots, which is threaded through [`Order::next`].
     free: Slot,
 }
+
+/// What a slot that is restored as free has in place of executed lots: no order can have as many.
+const RESTORED_FREE: Qty = Qty(u64::MAX);
 
 const FRESH: Order = Order {
     next: Slot::NONE,
@@ -210,6 +233,29 @@ impl Orders {
         order.generation += 1;
         order.next = below;
         self.free = slot;
+    }
+
+    /// Adds a slot that has been used so often, this time included; it is neither open nor free.
+    pub(crate) fn restore(&mut self, generation: u32) {
+        self.slots.push(Order {
+            generation,
+            ..FRESH
+        });
+    }
+
+    /// Puts a restored slot on top of the stack of free ones. Gives whether it is one, and was not free before.
+    pub(crate) fn restore_free(&mut self, slot: Slot) -> bool {
+        let below = self.free;
+        let Some(order) = self
+            .slots
+            .get_mut(slot.0)
+            .filter(|order| !order.is_restored_free())
+        else {
+            return false;
+        };
+        (order.next, order.cum) = (below, RESTORED_FREE);
+        self.free = slot;
+        true
     }
 
     /// The id of the order in `slot`.

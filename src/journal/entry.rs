@@ -196,9 +196,9 @@ impl BatchWriter {
         self.context.pass(numbered.batch.last);
         let codes = (admitted.refused.is_some() | refused.is_some())
             .then(|| [code_of(admitted.refused), code_of(refused)]);
-        let mut flags = u8::from(numbered.batch.last) * LAST_OF_FRAME;
-        flags |= u8::from(numbered.batch.stop_at_reject) * STOP_AT_REJECT;
-        flags |= u8::from(codes.is_some()) * HAS_CODES;
+        let mut flags = bit(numbered.batch.last, LAST_OF_FRAME);
+        flags |= bit(numbered.batch.stop_at_reject, STOP_AT_REJECT);
+        flags |= bit(codes.is_some(), HAS_CODES);
         match &numbered.command {
             Command::New(new) => self.new_order(counts, flags, new, admitted),
             Command::Cancel(CancelOrder { account, order }) => {
@@ -223,7 +223,7 @@ impl BatchWriter {
     #[inline]
     fn new_order(&mut self, counts: u8, flags: u8, new: &NewOrder, admitted: &Admitted) {
         let has_budget = new.budget.0 != 0;
-        let flags = flags | u8::from(has_budget) * HAS_BUDGET;
+        let flags = flags | bit(has_budget, HAS_BUDGET);
         // One write of one size: most orders are such.
         let mut entry = [0; 39];
         entry[0] = NEW | counts;
@@ -257,8 +257,7 @@ impl BatchWriter {
     #[inline]
     fn named(&mut self, kind: u8, flags: u8, account: u32, order: OrderRef) {
         let (has_order, has_client) = (order.order_id.0 != 0, order.cl_ord_id.0 != 0);
-        let flags =
-            flags | u8::from(has_order) * HAS_ORDER_ID | u8::from(has_client) * HAS_CLIENT_ID;
+        let flags = flags | bit(has_order, HAS_ORDER_ID) | bit(has_client, HAS_CLIENT_ID);
         self.bytes.extend_from_slice(&[kind, flags]);
         self.u32(account);
         if has_order {
@@ -289,7 +288,7 @@ impl BatchWriter {
                 self.block(|out| wire_form::write_control(command, out));
             }
             Body::Tenant { custody, name } => {
-                let external = u8::from(*custody == Custody::External) * EXTERNAL_CUSTODY;
+                let external = bit(*custody == Custody::External, EXTERNAL_CUSTODY);
                 self.head(TENANT, external, None);
                 self.bytes.extend_from_slice(&name.0);
             }
@@ -318,7 +317,7 @@ impl BatchWriter {
 
     /// Kind, flags and codes.
     fn head(&mut self, kind: u8, flags: u8, refused: Option<RejectReason>) {
-        let has_codes = u8::from(refused.is_some()) * HAS_CODES;
+        let has_codes = bit(refused.is_some(), HAS_CODES);
         self.bytes.extend_from_slice(&[kind, flags | has_codes]);
         if refused.is_some() {
             self.codes([0, code_of(refused)]);
@@ -349,6 +348,12 @@ impl BatchWriter {
     fn u64(&mut self, value: u64) {
         self.bytes.extend_from_slice(&value.to_le_bytes());
     }
+}
+
+/// A flag, if it is on.
+#[inline]
+const fn bit(is_on: bool, flag: u8) -> u8 {
+    if is_on { flag } else { 0 }
 }
 
 /// Whether a record leaves its stream at the number it had.

@@ -53,7 +53,7 @@ impl Admission {
         };
         self.last = (id, [wallet.known(Leg::Base), wallet.known(Leg::Quote)]);
         if let Some(recorded) = &self.recorded {
-            return recorded.admit(command);
+            return admitted_then(recorded, command);
         }
         let terms = ledger.terms(wallet.account());
         match terms.status {
@@ -124,18 +124,16 @@ impl Admission {
     }
 }
 
-impl Recorded {
-    /// What was said of the command then.
-    fn admit(&self, command: &mut Command) -> Admitted {
-        let Self::Applied { admitted, .. } = self else {
-            return Admitted::default();
-        };
-        if let Command::New(new) = command {
-            new.fee_tier = admitted.fee_tier;
-            new.stp_group = admitted.stp_group;
-        }
-        *admitted
+/// What was said of the command then.
+const fn admitted_then(recorded: &Recorded, command: &mut Command) -> Admitted {
+    let Recorded::Applied { admitted, .. } = recorded else {
+        return refused(RejectReason::UnknownAccount);
+    };
+    if let Command::New(new) = command {
+        new.fee_tier = admitted.fee_tier;
+        new.stp_group = admitted.stp_group;
     }
+    *admitted
 }
 
 const fn refused(reason: RejectReason) -> Admitted {

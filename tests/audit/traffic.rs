@@ -12,7 +12,7 @@ use crate::support::{Wire, cancel, limit, public_hex};
 const WINDOW: u64 = 50;
 
 /// Two tenants on two matchers: acme with fees and money of its own, globex in external custody.
-pub fn config(file: &Path) -> String {
+pub fn config(data: &Path) -> String {
     let market = |id: u32, symbol: &str, base: &str, quote: &str, more: &str| {
         format!(
             "[[tenant.market]]\nid = {id}\nsymbol = \"{symbol}\"\nbase = \"{base}\"\nquote = \"{quote}\"\ntick_size = \"0.01\"\nlot_size = \"1\"\n{more}\n"
@@ -33,8 +33,8 @@ pub fn config(file: &Path) -> String {
     let currencies = "[[tenant.currency]]\ncode = \"BTC\"\nscale = 4\n[[tenant.currency]]\ncode = \"USDT\"\nscale = 6\n";
     let parts = [
         format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nrecord_to = \"{}\"\n[threads]\nlayout = \"threads\"\nmatchers = 2\n",
-            file.display()
+            "[server]\nlisten = \"127.0.0.1:0\"\n[journal]\ndirectory = \"{}\"\nsegment_bytes = 1048576\n[threads]\nlayout = \"threads\"\nmatchers = 2\n",
+            data.display()
         ),
         format!("[[tenant]]\nid = 1\nname = \"acme\"\n{currencies}"),
         market(1, "BTC-USDT", "BTC", "USDT", fees),

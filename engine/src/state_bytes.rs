@@ -1,0 +1,467 @@
+//! The state of a market in bytes, and back: for snapshots.
+//!
+//! Little-endian, packed, in this order:
+//!
+//! | type | what |
+//! |---|---|
+//! | u32 | version of this layout, 1 |
+//! | 8 x u64, 2 x u32 | the spec: notional unit, lot units, lowest and highest price, quantity, notional; most orders, of an account |
+//! | u8, u64 | market state; last match id |
+//! | u16, and for each i32, i32 | tiers: maker and taker rate |
+//! | u32, and for each u32 | slots: generation |
+//! | u32, and for each u32 | the free slots, from the top of their stack |
+//! | u32 | accounts with open orders, and for each |
+//! | u32, u32 | its id, its open orders, and for each in the order in which they came to rest |
+//! | u32, 4 x u64, u32, u16, u8, u8 | slot, leaves, cum, client order id, price, session, STP group, flags, fee tier: 44 bytes |
+//! | u32, and for each u32 | for buys, then for sells: slots by priority |
+//!
+//! An order takes 48 bytes and 4 for its slot. Reading checks every rule that ties these together: what is accepted
+//! satisfies [`Market::check_invariants`].
+//!
+//! Must never: panic on what the bytes say, or take memory for more than the bytes that came.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::accounts::AccountSlot;
+use crate::level::Rank;
+use crate::market::{Market, index, opposite};
+use crate::new_order::BOOK_QTY_MAX;
+use crate::orders::{Flags, Order, Slot};
+use crate::{FeeRates, FeeTier, MarketSpec};
+use souk_protocol::{
+    AccountId, Amount, ClOrdId, MarketState, MatchId, PRICE_MAX, Price, QTY_MAX, Qty, RejectReason,
+    SessionId, Side, StpGroup,
+};
+
+/// The version of the layout.
+const VERSION: u32 = 1;
+/// Bytes of an order.
+const ORDER_LEN: usize = 44;
+
+/// Where bytes go.
+pub trait TakesBytes {
+    /// Takes all of them.
+    fn take(&mut self, bytes: &[u8]);
+}
+
+impl TakesBytes for Vec<u8> {
+    fn take(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Where bytes come from.
+pub trait GivesBytes {
+    /// Why they do not come.
+    type Error;
+
+    /// Fills `bytes` with the next ones.
+    ///
+    /// # Errors
+    /// When there are not as many, or they cannot be had.
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error>;
+}
+
+/// There are fewer bytes than were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooFewBytes;
+
+impl GivesBytes for &[u8] {
+    type Error = TooFewBytes;
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), TooFewBytes> {
+        let (given, rest) = self.split_at_checked(bytes.len()).ok_or(TooFewBytes)?;
+        bytes.copy_from_slice(given);
+        *self = rest;
+        Ok(())
+    }
+}
+
+/// Why bytes are not the state of a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StateError<E> {
+    /// They could not be had.
+    Source(E),
+    /// Another version wrote them.
+    Version(u32),
+    /// A word without a meaning, or bounds or rates that are refused.
+    Refused(RejectReason),
+    /// The spec breaks a rule.
+    Spec,
+    /// A rule that ties the parts together does not hold.
+    Rule {
+        /// Which.
+        rule: &'static str,
+        /// What stands there.
+        found: u64,
+    },
+}
+
+impl<E: fmt::Display> fmt::Display for StateError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(error) => error.fmt(f),
+            Self::Version(found) => {
+                write!(f, "a market's state is of version {found}, not {VERSION}")
+            }
+            Self::Refused(reason) => write!(f, "a market's state is refused: {reason}"),
+            Self::Spec => write!(f, "a market's bounds break a rule"),
+            Self::Rule { rule, found } => write!(f, "a market's state has {found}: {rule}"),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> core::error::Error for StateError<E> {}
+
+const fn broken<T, E>(rule: &'static str, found: u64) -> Result<T, StateError<E>> {
+    Err(StateError::Rule { rule, found })
+}
+
+/// Numbers from a source.
+struct Source<'a, S>(&'a mut S);
+
+impl<S: GivesBytes> Source<'_, S> {
+    #[inline]
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], StateError<S::Error>> {
+        let mut bytes = [0; N];
+        self.0.fill(&mut bytes).map_err(StateError::Source)?;
+        Ok(bytes)
+    }
+
+    fn u16(&mut self) -> Result<u16, StateError<S::Error>> {
+        self.bytes().map(u16::from_le_bytes)
+    }
+
+    #[inline]
+    fn u32(&mut self) -> Result<u32, StateError<S::Error>> {
+        self.bytes().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, StateError<S::Error>> {
+        self.bytes().map(u64::from_le_bytes)
+    }
+}
+
+impl Market {
+    /// Writes the whole state.
+    pub fn write_state(&self, out: &mut impl TakesBytes) {
+        out.take(&VERSION.to_le_bytes());
+        self.write_spec(out);
+        out.take(&[self.state as u8]);
+        out.take(&self.last_match_id.0.to_le_bytes());
+        let tiers = self.fees.tiers();
+        out.take(&(tiers.len() as u16).to_le_bytes());
+        for rates in tiers {
+            out.take(&rates.maker_ppm.to_le_bytes());
+            out.take(&rates.taker_ppm.to_le_bytes());
+        }
+        let orders = &self.open.orders;
+        out.take(&orders.len().to_le_bytes());
+        for generation in orders.generations() {
+            out.take(&generation.to_le_bytes());
+        }
+        out.take(&(orders.free_slots().count() as u32).to_le_bytes());
+        for slot in orders.free_slots() {
+            out.take(&slot.0.to_le_bytes());
+        }
+        self.write_accounts(out);
+        for side in [Side::Buy, Side::Sell] {
+            let count: u32 = self.levels(side).map(|level| level.orders).sum();
+            out.take(&count.to_le_bytes());
+            for slot in self.resting_slots(side) {
+                out.take(&slot.0.to_le_bytes());
+            }
+        }
+    }
+
+    fn write_spec(&self, out: &mut impl TakesBytes) {
+        let spec = &self.spec;
+        for number in [
+            spec.notional_unit,
+            spec.lot_units,
+            spec.price_min.0.cast_unsigned(),
+            spec.price_max.0.cast_unsigned(),
+            spec.qty_min.0,
+            spec.qty_max.0,
+            spec.notional_min.0,
+            spec.notional_max.0,
+        ] {
+            out.take(&number.to_le_bytes());
+        }
+        out.take(&spec.orders_max.to_le_bytes());
+        out.take(&spec.account_orders_max.to_le_bytes());
+    }
+
+    fn write_accounts(&self, out: &mut impl TakesBytes) {
+        out.take(&self.open.accounts.busy().to_le_bytes());
+        for (_, account) in self.open.accounts.iter() {
+            if account.open == 0 {
+                continue;
+            }
+            out.take(&account.id.0.to_le_bytes());
+            out.take(&account.open.to_le_bytes());
+            let mut slot = account.first;
+            for _ in 0..account.open {
+                let order = &self.open.orders[slot];
+                out.take(&order_bytes(slot, order));
+                slot = order.account_next;
+            }
+        }
+    }
+
+    /// The market whose state was written. `index_key` as in [`Market::new`].
+    ///
+    /// # Errors
+    /// The first thing that is not a market's.
+    pub fn read_state<S: GivesBytes>(
+        source: &mut S,
+        index_key: u64,
+    ) -> Result<Self, StateError<S::Error>> {
+        let mut source = Source(source);
+        let version = source.u32()?;
+        if version != VERSION {
+            return Err(StateError::Version(version));
+        }
+        let mut numbers = [0; 8];
+        for number in &mut numbers {
+            *number = source.u64()?;
+        }
+        let (orders_max, account_orders_max) = (source.u32()?, source.u32()?);
+        let state = MarketState::try_from(source.bytes::<1>()?[0]).map_err(StateError::Refused)?;
+        let last_match_id = MatchId(source.u64()?);
+        let tiers = source.u16()?;
+        if tiers == 0 {
+            return broken("a market has at least one tier", 0);
+        }
+        let rates = |source: &mut Source<'_, S>| {
+            Ok(FeeRates {
+                maker_ppm: source.u32()?.cast_signed(),
+                taker_ppm: source.u32()?.cast_signed(),
+            })
+        };
+        let spec = MarketSpec {
+            notional_unit: numbers[0],
+            lot_units: numbers[1],
+            price_min: Price(numbers[2].cast_signed()),
+            price_max: Price(numbers[3].cast_signed()),
+            qty_min: Qty(numbers[4]),
+            qty_max: Qty(numbers[5]),
+            notional_min: Amount(numbers[6]),
+            notional_max: Amount(numbers[7]),
+            orders_max,
+            account_orders_max,
+            fees: rates(&mut source)?,
+        };
+        let mut market = Self::new(spec, index_key).map_err(|_| StateError::Spec)?;
+        (market.state, market.last_match_id) = (state, last_match_id);
+        for tier in 1..tiers {
+            let added = market.fees.add(rates(&mut source)?);
+            let added = added.map_err(StateError::Refused)?;
+            if u16::from(added.0) != tier {
+                return broken("each tier has rates of its own", added.0.into());
+            }
+        }
+        market.read_slots(&mut source)?;
+        market.read_accounts(&mut source)?;
+        market.read_queues(&mut source)?;
+        market.check_crossed()?;
+        let free = market.open.orders.free_slots().count() as u64;
+        let known = free + u64::from(market.open.count) + u64::from(market.open.orders.retired());
+        if known != u64::from(market.open.orders.len()) {
+            return broken("a slot is open, free or retired", known);
+        }
+        Ok(market)
+    }
+
+    fn read_slots<S: GivesBytes>(
+        &mut self,
+        source: &mut Source<'_, S>,
+    ) -> Result<(), StateError<S::Error>> {
+        let slots = source.u32()?;
+        if slots == u32::MAX {
+            return broken("a market has at most 2^32 - 1 slots", slots.into());
+        }
+        for _ in 0..slots {
+            let generation = source.u32()?;
+            if generation == 0 {
+                return broken("a slot's generations begin with 1", 0);
+            }
+            self.open.orders.restore(generation);
+        }
+        let free = source.u32()?;
+        if free > slots {
+            return broken("there are not more free slots than slots", free.into());
+        }
+        let mut stack = Vec::new();
+        for _ in 0..free {
+            stack.push(Slot(source.u32()?));
+        }
+        // From the bottom, so that the first is on top again.
+        for slot in stack.into_iter().rev() {
+            if !self.open.orders.restore_free(slot) {
+                return broken("a free slot is a slot, and free once", slot.0.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn read_accounts<S: GivesBytes>(
+        &mut self,
+        source: &mut Source<'_, S>,
+    ) -> Result<(), StateError<S::Error>> {
+        for _ in 0..source.u32()? {
+            let (id, open) = (AccountId(source.u32()?), source.u32()?);
+            if self.open.accounts.find(id) != AccountSlot::NONE {
+                return broken("an account comes once", id.0.into());
+            }
+            if open == 0 {
+                return broken("an account that is kept has orders", id.0.into());
+            }
+            let account = self.open.accounts.add(id);
+            for _ in 0..open {
+                let bytes = source.bytes::<ORDER_LEN>()?;
+                self.restore_order(id, account, &bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn restore_order<E>(
+        &mut self,
+        id: AccountId,
+        account: AccountSlot,
+        bytes: &[u8; ORDER_LEN],
+    ) -> Result<(), StateError<E>> {
+        let (slot, read) = order_of(bytes);
+        let known = self.open.orders.get(slot);
+        if !known
+            .is_some_and(|order| order.account == AccountSlot::NONE && !order.is_restored_free())
+        {
+            return broken(
+                "an order has a slot of its own, which is not free",
+                slot.0.into(),
+            );
+        }
+        if read.leaves.0 == 0 || read.leaves > QTY_MAX || read.cum > QTY_MAX {
+            return broken("an open order has leaves, at most 2^62", read.leaves.0);
+        }
+        if read.leaves.0 + read.cum.0 > QTY_MAX.0 {
+            return broken("an order has at most 2^62 lots", read.cum.0);
+        }
+        if read.price.0 < 1 || read.price > PRICE_MAX {
+            return broken("a price is 1 to 2^62", read.price.0.cast_unsigned());
+        }
+        if !read.flags.are_legal() {
+            return broken("an order's flags have a meaning", read.flags.bits().into());
+        }
+        if usize::from(read.fee_tier.0) >= self.fees.tiers().len() {
+            return broken("an order's tier is in the table", read.fee_tier.0.into());
+        }
+        if read.cl_ord_id.0 != 0 {
+            if self.open.find_client(id, read.cl_ord_id).is_some() {
+                return broken("a client order id names one open order", read.cl_ord_id.0);
+            }
+            let tag = self.open.key.client_id(id, read.cl_ord_id);
+            self.open.clients.insert(tag, slot.0);
+        }
+        let generation = self.open.orders[slot].generation;
+        self.open.orders[slot] = Order {
+            account,
+            generation,
+            ..read
+        };
+        let earlier = self.open.accounts.push(account, slot);
+        self.open.orders[earlier].account_next = slot;
+        self.open.orders[slot].account_prev = earlier;
+        self.open.count += 1;
+        Ok(())
+    }
+
+    fn read_queues<S: GivesBytes>(
+        &mut self,
+        source: &mut Source<'_, S>,
+    ) -> Result<(), StateError<S::Error>> {
+        // Links that nothing sets before its order is in a queue tell whether it is.
+        let mut queued = 0;
+        for side in [Side::Buy, Side::Sell] {
+            let mut last = Rank(0);
+            for _ in 0..source.u32()? {
+                let slot = Slot(source.u32()?);
+                let Some(&order) = self.open.orders.get(slot) else {
+                    return broken("a queue has slots", slot.0.into());
+                };
+                let is_open = order.account != AccountSlot::NONE;
+                if !is_open || order.prev != UNQUEUED || order.flags.side() != side {
+                    return broken("an open order is in one queue, of its side", slot.0.into());
+                }
+                let book = &self.sides[index(side)];
+                let rank = book.rank(order.price);
+                if rank < last {
+                    return broken("queues go from the best price to the worst", slot.0.into());
+                }
+                last = rank;
+                if book.qty().0 + order.leaves.0 > BOOK_QTY_MAX.0 {
+                    return broken("a side has at most 2^63 - 1 lots", order.leaves.0);
+                }
+                self.enqueue(slot, side, order.price, order.leaves);
+                queued += 1;
+            }
+        }
+        if queued != self.open.count {
+            return broken("every open order is in a queue", queued.into());
+        }
+        Ok(())
+    }
+
+    fn check_crossed<E>(&self) -> Result<(), StateError<E>> {
+        let best = self.best(Side::Buy);
+        let book = &self.sides[opposite(Side::Buy)];
+        let crosses = |buy: Price| book.best() <= book.rank(buy);
+        match best.filter(|buy| crosses(*buy)) {
+            Some(buy) => broken("a book is never crossed", buy.0.cast_unsigned()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Stands in an order's link to the one before until it is in a queue.
+const UNQUEUED: Slot = Slot::NONE;
+
+fn order_bytes(slot: Slot, order: &Order) -> [u8; ORDER_LEN] {
+    let mut bytes = [0; ORDER_LEN];
+    bytes[..4].copy_from_slice(&slot.0.to_le_bytes());
+    bytes[4..12].copy_from_slice(&order.leaves.0.to_le_bytes());
+    bytes[12..20].copy_from_slice(&order.cum.0.to_le_bytes());
+    bytes[20..28].copy_from_slice(&order.cl_ord_id.0.to_le_bytes());
+    bytes[28..36].copy_from_slice(&order.price.0.to_le_bytes());
+    bytes[36..40].copy_from_slice(&order.session.0.to_le_bytes());
+    bytes[40..42].copy_from_slice(&order.stp_group.0.to_le_bytes());
+    bytes[42] = order.flags.bits();
+    bytes[43] = order.fee_tier.0;
+    bytes
+}
+
+/// The slot and the order of bytes; it has no account, no generation and no neighbours yet.
+fn order_of(bytes: &[u8; ORDER_LEN]) -> (Slot, Order) {
+    let u64_at = |at: usize| u64::from_le_bytes(core::array::from_fn(|index| bytes[at + index]));
+    let u32_at = |at: usize| u32::from_le_bytes(core::array::from_fn(|index| bytes[at + index]));
+    let order = Order {
+        next: Slot::NONE,
+        prev: UNQUEUED,
+        account: AccountSlot::NONE,
+        generation: 0,
+        leaves: Qty(u64_at(4)),
+        cum: Qty(u64_at(12)),
+        cl_ord_id: ClOrdId(u64_at(20)),
+        price: Price(u64_at(28).cast_signed()),
+        account_next: Slot::NONE,
+        account_prev: Slot::NONE,
+        session: SessionId(u32_at(36)),
+        stp_group: StpGroup(u16::from_le_bytes([bytes[40], bytes[41]])),
+        flags: Flags::from_bits(bytes[42]),
+        fee_tier: FeeTier(bytes[43]),
+    };
+    (Slot(u32_at(0)), order)
+}
