@@ -30,19 +30,19 @@ pub struct Movement {
 /// Names a movement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FundingKey {
-    business: [u8; 16],
-    business_id: u64,
+    pub(super) business: [u8; 16],
+    pub(super) business_id: u64,
 }
 
 /// What is kept of a movement, to know a repeat.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FundingRecord {
-    from: Option<AccountId>,
-    to: Option<AccountId>,
-    currency: CurrencyCode,
-    scale: u8,
-    amount: Amount,
-    control_seq: u64,
+    pub(super) from: Option<AccountId>,
+    pub(super) to: Option<AccountId>,
+    pub(super) currency: CurrencyCode,
+    pub(super) scale: u8,
+    pub(super) amount: Amount,
+    pub(super) control_seq: u64,
 }
 
 impl From<&Credit> for Movement {

@@ -16,7 +16,7 @@ pub struct MarketTerms {
     /// What the engine is told of it.
     pub spec: MarketSpec,
     /// Every pair of rates it has ever had.
-    fees: FeeTable,
+    pub(super) fees: FeeTable,
 }
 
 /// The size of a tick or a lot: `mantissa` x 10^-`scale`.

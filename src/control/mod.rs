@@ -12,6 +12,7 @@ mod currency;
 mod funding;
 mod market;
 mod sharded;
+mod state;
 #[cfg(test)]
 mod tests;
 

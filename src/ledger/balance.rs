@@ -152,6 +152,16 @@ impl Balance {
         self.unlock(sequence);
     }
 
+    /// Sets all fields. Nobody else uses the balance yet.
+    pub(super) fn restore(&self, view: &BalanceView) {
+        let (total, held) = (view.total.0.cast_signed(), view.held.0.cast_signed());
+        self.total.store(total, Ordering::Relaxed);
+        self.held.store(held, Ordering::Relaxed);
+        self.available
+            .store(total.wrapping_sub(held), Ordering::Relaxed);
+        self.sequence.store(2 * view.sequence, Ordering::Release);
+    }
+
     /// All fields as they were between two commits.
     pub(super) fn read(&self) -> Raw {
         let mut tries = 0;

@@ -374,6 +374,12 @@ impl Ledger {
         );
     }
 
+    /// Sets a balance that nobody uses yet to what it was, and counts it to the supply.
+    pub fn restore(&self, slot: BalanceSlot, view: &BalanceView) {
+        self.balances.get(slot.0).restore(view);
+        self.add_supply(slot, credited(view.total).total);
+    }
+
     /// Whose balance it is, and in which currency.
     #[must_use]
     pub fn balance_owner(&self, slot: BalanceSlot) -> (AccountIndex, CurrencyIndex) {

@@ -2,6 +2,7 @@
 
 mod disk;
 mod lock;
+mod state;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
@@ -10,6 +11,7 @@ use std::path::Path;
 
 pub use disk::{AlignedBuffer, BLOCK, CommitStrategy, Disk, DiskFile, SystemDisk};
 pub use lock::{FolderLock, LockError};
+pub use state::{StateFileError, StateReader, StateWriter};
 
 /// Bytes of one read of a long file.
 const READ_BYTES: usize = 1 << 20;

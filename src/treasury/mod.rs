@@ -6,6 +6,7 @@
 //!
 //! Must never: give money before the command that earned it is durable.
 
+mod state;
 mod statements;
 mod watchers;
 

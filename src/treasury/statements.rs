@@ -148,6 +148,22 @@ impl Statements {
     }
 }
 
+impl Statements {
+    /// What is kept of a tenant, part by part, the oldest first.
+    pub(super) fn each(
+        &self,
+        tenant: TenantIndex,
+        mut each: impl FnMut(AccountId, CurrencyCode, &StatementEntry),
+    ) {
+        for part in &self.tenants[tenant.0 as usize] {
+            let postings = part.lock().unwrap_or_else(PoisonError::into_inner);
+            for posting in &postings.kept {
+                each(posting.account, posting.currency, &posting.entry);
+            }
+        }
+    }
+}
+
 impl Postings {
     fn add(&mut self, posting: &Posting, entries_max: usize) {
         if self.kept.len() >= entries_max && self.kept.pop_front().is_some() {
