@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, TenantConfig};
+use crate::config::{Config, HistoryConfig, TenantConfig};
 use crate::control::{Control, Custody, Effect, FEE_ACCOUNT, MarketTerms};
 use crate::directory::{Directory, Route, TenantEntry};
 use crate::handoff::{ControlSeat, MarketChange, MarketSeat, Seat, SeatConfig, TenantIndex};
@@ -43,7 +43,7 @@ impl Bootstrap {
                 entry,
                 treasury: &treasury,
                 seats: &mut seats,
-                settlements_max: history.settlements_max,
+                history,
             };
             founding.found(tenant);
         }
@@ -60,7 +60,7 @@ struct Founding<'a> {
     entry: &'a TenantEntry,
     treasury: &'a Treasury,
     seats: &'a mut [Vec<SeatConfig>],
-    settlements_max: usize,
+    history: HistoryConfig,
 }
 
 impl Founding<'_> {
@@ -122,7 +122,7 @@ impl Founding<'_> {
             self.entry.index,
             control.custody(),
             terms,
-            self.settlements_max,
+            self.history,
         );
         self.seats[matcher].push(SeatConfig::Market(config));
         self.entry
@@ -136,7 +136,7 @@ pub(crate) fn market_seat(
     tenant: TenantIndex,
     custody: Custody,
     terms: &MarketTerms,
-    settlements_max: usize,
+    history: HistoryConfig,
 ) -> MarketSeat {
     let currency = |code| {
         let index = treasury.currency(tenant, code);
@@ -151,6 +151,7 @@ pub(crate) fn market_seat(
         quote: currency(terms.definition.quote),
         custody,
         changes: Vec::new(),
-        settlements_max,
+        settlements_max: history.settlements_max,
+        reports_bytes_max: history.reports_bytes_max,
     }
 }

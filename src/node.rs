@@ -100,7 +100,7 @@ impl Node {
             limits: config.limits,
             cluster_id: config.server.cluster_id,
             durability: Durability::Memory,
-            settlements_max: config.history.settlements_max,
+            history: config.history,
         });
         let administrator = Administrator::new(tasks, Arc::downgrade(&shared), next_seats);
         Ok(Self {

@@ -80,6 +80,7 @@ impl Bank {
                 custody: Custody::Internal,
                 changes: Vec::new(),
                 settlements_max: 0,
+                reports_bytes_max: 0,
             },
             pair,
             supply: i128::from(accounts) * i128::from(FUNDS.0),

@@ -234,6 +234,17 @@ wire_enum! {
         /// A replace asked for a total quantity that was already executed.
         ReplacedBelowExecuted = 6,
     }
+    /// When a session's open orders are canceled because its connection ended.
+    CancelOnDisconnect, unknown UnknownCancelOnDisconnect {
+        /// Never: they stay.
+        None = 0,
+        /// When the connection ends in any other way than by logging out.
+        OnDisconnect = 1,
+        /// When the session logs out.
+        OnLogout = 2,
+        /// When the connection ends, in whatever way.
+        Both = 3,
+    }
     /// What a batch does after one of its entries was refused.
     BatchMode, unknown UnknownBatchMode {
         /// Go on: entries are independent.

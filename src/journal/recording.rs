@@ -19,7 +19,8 @@ use super::reader::FileHeader;
 use super::record::{Body, StreamRecord, Verdict};
 use crate::control::Effect;
 use crate::handoff::{
-    Batch, MarketSeat, Outcome, Record, Request, SeatConfig, Submission, TenantIndex,
+    Admitted, Batch, MarketSeat, Numbered, Outcome, Record, Request, SeatConfig, Submission,
+    TenantIndex, session_cancel,
 };
 use crate::storage::NewFile;
 use souk_engine::Event;
@@ -284,11 +285,7 @@ impl StreamRecorder {
         self.recording.failure()?;
         let mut events = batch.events.as_slice();
         for record in &batch.records {
-            let count = match record.outcome {
-                Outcome::Applied { events, .. } | Outcome::Changed { events } => events,
-                _ => 0,
-            };
-            let (own, others) = events.split_at(count as usize);
+            let (own, others) = events.split_at(record.outcome.events());
             events = others;
             self.write(batch, record, own);
         }
@@ -313,6 +310,13 @@ impl StreamRecorder {
                 admitted: *admitted,
                 refused,
             },
+            (Request::CancelSession { session, .. }, Outcome::SessionCanceled { account, .. }) => {
+                Body::Command {
+                    numbered: Numbered::unasked(session_cancel(*session, *account)),
+                    admitted: Admitted::default(),
+                    refused,
+                }
+            }
             (Request::Change(change), Outcome::Changed { .. }) => Body::Change {
                 change: *change,
                 refused,
@@ -366,7 +370,8 @@ mod tests {
     use super::*;
     use crate::control::{Control, ControlCommand, Custody};
     use crate::handoff::{
-        ControlRequest, ControlSeat, Item, Lane, Link, RequestOrigin, Seat, TakesBatches,
+        ControlRequest, ControlSeat, Item, Lane, Link, RequestOrigin, Seat, SessionTerms,
+        TakesBatches,
     };
     use crate::journal::MemoryJournal;
     use souk_protocol::message::SetMarketState;
@@ -401,7 +406,7 @@ mod tests {
         Batch {
             submissions: vec![Submission {
                 tenant: TenantIndex(0),
-                link: Arc::new(Link::new(SessionId(1), 1, 1)),
+                link: Arc::new(Link::new(SessionId(1), SessionTerms::plain(1), 1, 1)),
                 lane: Lane::Orders,
                 items: vec![Item { seat, request }],
             }],

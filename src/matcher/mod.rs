@@ -5,21 +5,23 @@
 mod admission;
 mod control_stream;
 mod lanes;
+mod marks;
 mod stream;
 
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use souk_engine::{Market, SpecError};
-use souk_protocol::RejectReason;
+use souk_protocol::{RejectReason, SessionId};
 
 use crate::handoff::{
-    BATCH_COMMANDS_MAX, Batch, Item, Outcome, QueueGauge, Record, Request, SeatConfig, Submission,
-    TakesBatches,
+    BATCH_COMMANDS_MAX, Batch, Item, Outcome, QueueGauge, Record, Request, Seat, SeatConfig,
+    Submission, TakesBatches,
 };
 use crate::treasury::Treasury;
 use control_stream::ControlStream;
 use lanes::Lanes;
+pub use marks::SessionMark;
 use stream::{Output, Place, Stream};
 
 /// How many items ahead of the one being applied a book is told to fetch an order, and its
@@ -34,6 +36,8 @@ const LEVELS_PER_COMMAND: usize = 32;
 const SETTLEMENTS_PER_COMMAND: usize = 2;
 /// Orders looked at for a fill-or-kill order that do.
 const ORDERS_PER_COMMAND: usize = 16;
+/// Bytes of reports sent again that do.
+const BYTES_PER_COMMAND: usize = 16_384;
 
 /// The queue a matcher takes from.
 #[derive(Debug)]
@@ -207,7 +211,8 @@ impl<J: TakesBatches> Matcher<J> {
         }
         let place = self.batch.submissions.len() as u32;
         let first_event = self.batch.events.len();
-        let (mut levels, mut walked, mut settlements) = (0, 0, 0);
+        let (mut levels, mut walked, mut settlements, mut resent) = (0, 0, 0, 0);
+        let mut unfinished = Vec::new();
         let mut out = Output {
             items: &submission.items,
             records: &mut self.batch.records,
@@ -228,11 +233,29 @@ impl<J: TakesBatches> Matcher<J> {
             };
             match (&mut self.seats[item.seat.0 as usize], &item.request) {
                 (Seated::Market(stream), Request::Command(numbered)) => {
-                    stream.command(numbered, submission.link.session, place, &mut out);
+                    stream.command(numbered, &submission.link, place, &mut out);
+                    walked += stream.take_walked() as usize;
+                }
+                (
+                    Seated::Market(stream),
+                    Request::CancelSession {
+                        session,
+                        incarnation,
+                    },
+                ) => {
+                    if stream.cancel_session(*session, *incarnation, place, &mut out) {
+                        unfinished.push(item.clone());
+                    }
                     walked += stream.take_walked() as usize;
                 }
                 (Seated::Market(stream), request) => {
+                    if matches!(request, Request::Join | Request::Resume { .. })
+                        && stream.enter(&submission.link, place, &mut out).is_none()
+                    {
+                        continue;
+                    }
                     settlements += stream.settlements_asked(request);
+                    resent += stream.reports_asked(request);
                     let outcome = stream.other(request, &submission.link, out.events);
                     if let Outcome::Subscribed { levels: shown, .. } = &outcome {
                         levels += shown.len();
@@ -249,9 +272,36 @@ impl<J: TakesBatches> Matcher<J> {
         let work = (self.batch.events.len() - first_event) / EVENTS_PER_COMMAND
             + levels / LEVELS_PER_COMMAND
             + walked / ORDERS_PER_COMMAND
-            + settlements / SETTLEMENTS_PER_COMMAND;
+            + settlements / SETTLEMENTS_PER_COMMAND
+            + resent / BYTES_PER_COMMAND;
+        self.go_on(&submission, unfinished);
         self.batch.submissions.push(submission);
         work
+    }
+
+    /// Queues what was too much for one turn, behind what others have waiting.
+    fn go_on(&mut self, submission: &Submission, unfinished: Vec<Item>) {
+        if unfinished.is_empty() {
+            return;
+        }
+        for _ in &unfinished {
+            self.inbox.gauge.admit_always(submission.tenant);
+        }
+        self.lanes.push(Submission {
+            tenant: submission.tenant,
+            link: Arc::clone(&submission.link),
+            lane: submission.lane,
+            items: unfinished,
+        });
+    }
+
+    /// Where each session stands with the market of a seat.
+    pub fn sessions(&self, seat: Seat) -> impl Iterator<Item = (SessionId, &SessionMark)> {
+        let stream = match self.seats.get(seat.0 as usize) {
+            Some(Seated::Market(stream)) => Some(stream.sessions()),
+            _ => None,
+        };
+        stream.into_iter().flatten()
     }
 
     /// Hands the batch on, and gives the vectors of its submissions back to the gateways.

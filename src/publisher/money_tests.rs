@@ -58,6 +58,7 @@ fn treasury() -> (Treasury, MarketSeat) {
         custody: Custody::Internal,
         changes: Vec::new(),
         settlements_max: 0,
+        reports_bytes_max: 0,
     };
     (treasury, seat)
 }
