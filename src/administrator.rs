@@ -14,7 +14,7 @@ use crate::control::{Effect, MarketTerms, tell_limits};
 use crate::directory::{Route, TenantEntry};
 use crate::gateway::session::Shared;
 use crate::handoff::{
-    Item, Lane, Link, MarketChange, Request, Seat, Submission, Task, TenantIndex,
+    Item, Lane, Link, MarketChange, Request, Seat, SessionTerms, Submission, Task, TenantIndex,
 };
 use crate::recovery::market_seat;
 use crate::routing::{market_hash, matcher_of};
@@ -103,7 +103,7 @@ impl Administrator {
             tenant.index,
             tenant.custody,
             terms,
-            shared.settlements_max,
+            shared.history,
         );
         send(shared, tenant.index, route, Request::Open(Box::new(config)));
         // Only now: whoever finds the route comes after the opening in the queue.
@@ -124,7 +124,7 @@ fn send(shared: &Shared, tenant: TenantIndex, route: Route, request: Request) {
     door.gauge.admit_always(tenant);
     let mut submission = Submission {
         tenant,
-        link: Arc::new(Link::new(SessionId(0), 0, 0)),
+        link: Arc::new(Link::away(SessionId(0), SessionTerms::plain(0))),
         lane: Lane::Orders,
         items: vec![Item {
             seat: route.seat,

@@ -69,7 +69,7 @@ pub struct Catalogue {
 }
 
 /// Where a market or a control stream is. It stays there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Route {
     /// The matcher's number.
     pub matcher: usize,

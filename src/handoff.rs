@@ -11,6 +11,7 @@
 mod gauge;
 mod link;
 mod permit;
+mod session;
 
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use souk_engine::{Command, Event, FeeRates, FeeTier, MarketLimits, MarketSpec};
 use souk_protocol::message::{LevelEntry, MarketJoined, RequestRejected};
 use souk_protocol::{
-    Amount, Code, FeeGroup, MarketId, MarketState, RejectReason, Reserved, StpGroup,
+    AccountId, Amount, Code, FeeGroup, MarketId, MarketState, RejectReason, Reserved, SessionId,
+    StpGroup,
 };
 use tokio::sync::Notify;
 
@@ -29,6 +31,7 @@ pub use crate::ids::TenantIndex;
 pub use gauge::{CountsAs, QueueGauge};
 pub use link::{Link, Outbox};
 pub use permit::Permit;
+pub use session::{SessionTerms, session_cancel};
 
 /// Largest number of commands applied before a batch goes on. Bounds the time that the first
 /// command of a batch waits for the last one.
@@ -37,7 +40,7 @@ pub const BATCH_COMMANDS_MAX: usize = 64;
 pub const SPARE_ITEMS_MAX: usize = 256;
 
 /// A market's place in the table of its matcher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seat(pub u32);
 
 /// What a matcher is made with for each of its seats, in order.
@@ -68,6 +71,8 @@ pub struct MarketSeat {
     pub custody: Custody,
     /// Settlements that are kept for those who copy them.
     pub settlements_max: usize,
+    /// Bytes of reports that are kept for each session.
+    pub reports_bytes_max: usize,
 }
 
 /// What the seat of a control stream is made with.
@@ -117,6 +122,19 @@ pub enum Request {
     Command(Numbered),
     /// Where do I stand, and reports from now on.
     Join,
+    /// The same, and the reports after this one again.
+    Resume {
+        /// The last report that the client has.
+        last_report_seq: u64,
+    },
+    /// A session is gone, and had asked for its orders to be canceled then. Nothing happens if a later
+    /// incarnation has been seen.
+    CancelSession {
+        /// The session.
+        session: SessionId,
+        /// Its last incarnation.
+        incarnation: u64,
+    },
     /// Market data, by the flags of the protocol.
     Subscribe(u8),
     /// No more market data.
@@ -226,6 +244,22 @@ pub struct Numbered {
     pub batch: BatchPlace,
 }
 
+impl Numbered {
+    /// A command that no message brought.
+    #[must_use]
+    pub const fn unasked(command: Command) -> Self {
+        Self {
+            client_seq: 0,
+            command,
+            batch: BatchPlace {
+                index: 0,
+                last: true,
+                stop_at_reject: false,
+            },
+        }
+    }
+}
+
 /// The place of a command in a batch frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchPlace {
@@ -290,6 +324,16 @@ pub enum Outcome {
     },
     /// Where the session stands. The publisher fills in the report number.
     Joined(MarketJoined),
+    /// A session came with a new incarnation: before what it asks.
+    SessionOpened(SessionTerms),
+    /// What an account had open through a session that is gone was canceled, as
+    /// [`session_cancel`] says: the events are the next `events` of the batch.
+    SessionCanceled {
+        /// The account.
+        account: AccountId,
+        /// How many events.
+        events: u32,
+    },
     /// A subscription, with the book as it is now if depth was asked for.
     Subscribed {
         /// The protocol's flags.
@@ -323,7 +367,9 @@ impl Outcome {
     #[must_use]
     pub const fn events(&self) -> usize {
         match self {
-            Self::Applied { events, .. } | Self::Changed { events } => *events as usize,
+            Self::Applied { events, .. }
+            | Self::Changed { events }
+            | Self::SessionCanceled { events, .. } => *events as usize,
             _ => 0,
         }
     }
@@ -357,6 +403,15 @@ pub enum Recorded {
     Changed(Option<RejectReason>),
     /// Of a command to a control stream.
     Controlled(Verdict),
+    /// A session came with a new incarnation.
+    Opened(SessionTerms),
+    /// What an account had open through a session that is gone was canceled.
+    SessionCanceled {
+        /// The account.
+        account: AccountId,
+        /// Why it was refused.
+        refused: Option<RejectReason>,
+    },
 }
 
 /// What came of a control command.

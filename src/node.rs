@@ -13,7 +13,7 @@ use crate::config::{Config, JournalConfig};
 use crate::gateway::registry::Registry;
 use crate::gateway::session::Shared;
 use crate::handoff::{
-    Item, Lane, Link, MatcherDoor, QueueGauge, Request, SPARE_ITEMS_MAX, Submission,
+    Item, Lane, Link, MatcherDoor, QueueGauge, Request, SPARE_ITEMS_MAX, SessionTerms, Submission,
 };
 use crate::journal::{
     ChainEnd, Journal, JournalEnd, JournalError, JournalOptions, JournalWriter, LocalJournal,
@@ -184,7 +184,7 @@ impl Node {
             matcher.gauge().admit_always(tenant);
             matcher.accept(Submission {
                 tenant,
-                link: Arc::new(Link::new(SessionId(0), 0, 0)),
+                link: Arc::new(Link::away(SessionId(0), SessionTerms::plain(0))),
                 lane: Lane::Orders,
                 items: vec![Item {
                     seat: route.seat,
@@ -206,7 +206,7 @@ impl Node {
             limits: config.limits,
             cluster_id: config.server.cluster_id,
             durability: config.journal.durability,
-            settlements_max: config.history.settlements_max,
+            history: config.history,
         });
         let administrator = Administrator::new(tasks, Arc::downgrade(&shared), next_seats);
         Self {

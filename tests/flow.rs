@@ -404,6 +404,8 @@ fn a_silent_peer_is_ended_after_two_keepalives() {
         session_number: 0,
         incarnation: 1,
         keepalive_ms: 100,
+        cancel_on_disconnect: CancelOnDisconnect::None,
+        cancel_grace_ms: 0,
     };
     let got = wire.log_on_with(&credentials, &pair(1), now_ns());
     assert!(matches!(got.message(), ServerMessage::LogonAck(..)));
@@ -488,6 +490,8 @@ fn logons_are_limited_before_any_signature_is_looked_at() {
             session_number: 0,
             incarnation: 1,
             keepalive_ms: 100,
+            cancel_on_disconnect: CancelOnDisconnect::None,
+            cancel_grace_ms: 0,
         };
         let got = wire.log_on_with(&credentials, &pair(1), now_ns());
         let ServerMessage::LogonReject(reject) = got.message() else {

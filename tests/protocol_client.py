@@ -308,7 +308,7 @@ def auth(vector):
     fits = public and fields["session_number"] <= 4095 and verify(public, message, bytes.fromhex(fields["signature"]))
     rules = ((not fits, "AuthenticationFailed"), (abs(fields["client_time"] - now) > 60 * 10**9, "ClockSkew"),
              (not 100 <= fields["keepalive_ms"] <= 60000, "KeepaliveOutOfRange"),
-             (fields["cancel_on_disconnect"], "CancelOnDisconnectNotSupported"),
+             (fields["cancel_grace_ms"] > (60000 if fields["cancel_on_disconnect"] else 0), "CancelGraceOutOfRange"),
              (fields["incarnation"] <= int(vector["incarnation_highest"]), "IncarnationNotNewer"))
     found = next((CODES[name] for broken, name in rules if broken), 0)
     check(found == vector["code"], f"found {found}")

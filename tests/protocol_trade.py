@@ -23,7 +23,7 @@ class Session:
     def __init__(self, address, key, number=1):
         self.address, self.key_id, self.number = address, int(key[0]), number
         self.seed = bytes.fromhex(pathlib.Path(key[1]).read_text().strip())
-        self.client_seq, self.report_seq = 0, 0
+        self.client_seq, self.report_seq, self.reports, self.on_report = 0, 0, [], lambda *_: None
 
     def connect(self, incarnation=None, tamper=0, **changes):
         """Sends hello and logon; gives the server's answer to the logon."""
@@ -43,8 +43,8 @@ class Session:
         self.socket.sendall(encode("Logon", fields=logon))
         return self.next_message()
 
-    def log_on(self):
-        name, fields, entries = self.connect()
+    def log_on(self, **changes):
+        name, fields, entries = self.connect(**changes)
         check(name == "LogonAck" and fields["session_id"] == self.key_id * 4096 + self.number, "logged on")
         check(fields["durability"] == word("Durability", "Memory") and fields["keepalive_ms"] == 30000, "as asked for")
         check(fields["incarnation"] == self.incarnation, "the incarnation")
@@ -63,6 +63,8 @@ class Session:
         if 96 <= template < 104:
             self.report_seq += 1
             check(seq == self.report_seq, f"report_seq {seq}, expected {self.report_seq}")
+            self.on_report(flags, self.last_frame)
+            self.reports.append(self.last_frame)
         if template >= 128:
             self.md_seq += 1
             check(seq == self.md_seq, f"md_seq {seq}, expected {self.md_seq}")
@@ -152,12 +154,13 @@ def trade(host, port, keys):
     mass_cancel(maker, taker, order, other)
     money(Session((host, port), keys[0], 5), market, order)
     reconnects(maker, order)
+    cancels_on_disconnect(maker, order, keys[0])
     ends(maker, taker, keys[0])
 
 
 def refused_logons(session):
-    for changes, code in ((dict(tamper=1), "AuthenticationFailed"), (dict(cancel_on_disconnect=1),
-                                                                     "CancelOnDisconnectNotSupported")):
+    for changes, code in ((dict(tamper=1), "AuthenticationFailed"), (dict(cancel_grace_ms=1), "CancelGraceOutOfRange"),
+                          (dict(cancel_on_disconnect=1, cancel_grace_ms=60001), "CancelGraceOutOfRange")):
         name, fields, _ = session.connect(**changes)
         check(name == "LogonReject" and fields["code"] == CODES[code], f"{name} {fields}")
         session.closed()
@@ -384,14 +387,54 @@ def reconnects(maker, order):
     market, last, reports = order["market"], maker.client_seq, maker.report_seq
     maker.socket.close()
     maker.log_on()
-    maker.send("JoinMarket", market=market)
+    maker.send("ResumeMarket", market=market, last_report_seq=reports + 1)
+    maker.expect("SessionReject", code=CODES["ReportSeqNotReached"], ref_template=17, field_offset=32, fatal=0)
+    seen, maker.report_seq = [], reports - 3
+    maker.on_report = lambda flags, data: seen.append((flags, data[:10] + bytes([0]) + data[11:]))
+    maker.send("ResumeMarket", market=market, last_report_seq=reports - 3)
     maker.expect("MarketJoined", last_client_seq=last, last_report_seq=reports)
+    maker.expect("ReportsResent", market=market, from_report_seq=reports - 2, to_report_seq=reports)
+    for again in list(maker.reports)[-3:]:
+        maker.next_message()
+        check(seen.pop(0) == (1, again), "the same report, marked as a possible resend")
+    maker.on_report = lambda *_: None
+    maker.send("ResumeMarket", market=market, last_report_seq=reports)
+    maker.expect("MarketJoined", last_client_seq=last, last_report_seq=reports)
+    maker.expect("ReportsResent", market=market, from_report_seq=reports + 1, to_report_seq=reports)
     maker.send("NewOrder", last, 1, **order)
     maker.expect("NotApplied", from_client_seq=last, code=CODES["AlreadyApplied"], expected_client_seq=last + 1)
     seq = maker.command("NewOrder", **order, cl_ord_id=30)
     maker.expect("Accepted", client_seq=seq, cl_ord_id=30)
     seq = maker.command("CancelOrder", market=market, account=order["account"], orig_cl_ord_id=30)
     maker.expect("Canceled", client_seq=seq, cl_ord_id=30)
+
+
+def cancels_on_disconnect(maker, order, key):
+    """What a session that asked for it has open is canceled when its connection is gone, after its grace."""
+    market, account, both = order["market"], order["account"], word("CancelOnDisconnect", "Both")
+    session = Session(maker.address, key, 7)
+    session.log_on(cancel_on_disconnect=both, cancel_grace_ms=60000)
+    seq = session.command("NewOrder", **{**order, "cl_ord_id": 901})
+    session.expect("Accepted", client_seq=seq)
+    session.socket.close()
+    session.log_on(cancel_on_disconnect=both)
+    session.send("ResumeMarket", market=market, last_report_seq=1)
+    session.expect("MarketJoined", last_client_seq=1, last_report_seq=1)
+    session.expect("ReportsResent", from_report_seq=2, to_report_seq=1)
+    session.log_out()
+    deadline = time.time() + 10
+    while True:
+        session.log_on()
+        session.send("ResumeMarket", market=market, last_report_seq=1)
+        told = session.expect("MarketJoined", last_client_seq=1)["last_report_seq"]
+        if told == 3:
+            break
+        check(told == 1 and time.time() < deadline, f"canceled in time, {told} reports")
+        session.log_out()
+    session.expect("ReportsResent", from_report_seq=2, to_report_seq=3)
+    session.expect("Canceled", client_seq=0, cl_ord_id=901, account=account, reason=word("CancelReason", "OnDisconnect"))
+    session.expect("MassCanceled", client_seq=0, count=1, account=account)
+    session.log_out()
 
 
 def ends(maker, taker, key):

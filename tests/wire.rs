@@ -240,6 +240,8 @@ fn a_wrong_signature_and_an_unknown_key_look_the_same() {
             session_number: 0,
             incarnation: 1,
             keepalive_ms: 1_000,
+            cancel_on_disconnect: CancelOnDisconnect::None,
+            cancel_grace_ms: 0,
         };
         let got = wire.log_on_with(&credentials, &pair(55), now_ns());
         let ServerMessage::LogonReject(reject) = got.message() else {
@@ -261,6 +263,8 @@ fn a_captured_logon_cannot_be_replayed() {
         session_number: 0,
         incarnation: 1,
         keepalive_ms: 1_000,
+        cancel_on_disconnect: CancelOnDisconnect::None,
+        cancel_grace_ms: 0,
     };
     let sign = |bytes: &[u8]| <[u8; 64]>::try_from(pair(1).sign(bytes).as_ref()).unwrap();
     let captured = logon(&credentials, &challenge, now_ns(), sign).frame(0);
@@ -281,6 +285,8 @@ fn a_clock_that_is_off_and_a_keepalive_out_of_range_are_refused() {
         session_number: 0,
         incarnation: 1,
         keepalive_ms: 1_000,
+        cancel_on_disconnect: CancelOnDisconnect::None,
+        cancel_grace_ms: 0,
     };
     let hour = 3_600_000_000_000;
     for (credentials, time, expected) in [

@@ -9,7 +9,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use souk::directory::Directory;
 use souk::handoff::{
     Batch, BatchPlace, CountsAs, Item, Lane, Link, Numbered, Outcome, QueueGauge, Record, Request,
-    Seat, SeatConfig, Submission, TakesBatches,
+    Seat, SeatConfig, SessionTerms, Submission, TakesBatches,
 };
 use souk::matcher::{Inbox, Matcher};
 use souk::publisher::{Desk, Publisher};
@@ -99,7 +99,12 @@ impl Server {
             matcher: matcher.expect("the widest market is legal"),
             bank,
             gauge,
-            link: Arc::new(Link::new(SessionId(1), 1, OUTBOX_BYTES_MAX)),
+            link: Arc::new(Link::new(
+                SessionId(1),
+                SessionTerms::plain(1),
+                1,
+                OUTBOX_BYTES_MAX,
+            )),
             items: Vec::new(),
             spare,
             done,

@@ -79,6 +79,7 @@ impl Bank {
                 quote: pair[1],
                 custody: Custody::Internal,
                 settlements_max: 0,
+                reports_bytes_max: 0,
             },
             pair,
             supply: i128::from(accounts) * i128::from(FUNDS.0),

@@ -2,9 +2,17 @@
 
 use crate::accounts::AccountSlot;
 use crate::market::Market;
-use crate::orders::Slot;
+use crate::orders::{Order, Slot};
 use crate::{CancelOrder, Canceled, Event, EventSink, MassCancel};
-use souk_protocol::{AccountId, CancelReason, MarketState, RejectReason};
+use souk_protocol::{AccountId, CancelReason, MarketState, RejectReason, SessionId};
+
+impl MassCancel {
+    /// Whether it takes an order of its account.
+    fn names(&self, order: &Order) -> bool {
+        let of_session = self.session == SessionId(0) || self.session == order.session;
+        of_session && self.side.is_none_or(|side| side == order.flags.side())
+    }
+}
 
 impl Market {
     #[inline]
@@ -34,12 +42,11 @@ impl Market {
                 let slot = next;
                 let order = &self.open.orders[slot];
                 next = order.account_next;
-                if mass_cancel
-                    .side
-                    .is_none_or(|side| side == order.flags.side())
-                {
-                    self.cancel_resting(slot, CancelReason::MassCancel, sink);
+                if mass_cancel.names(order) {
+                    self.cancel_resting(slot, mass_cancel.reason, sink);
                     count += 1;
+                } else {
+                    self.walked.set(self.walked.get().saturating_add(1));
                 }
             }
         }

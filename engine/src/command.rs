@@ -2,8 +2,8 @@
 
 use crate::{FeeRates, FeeTier};
 use souk_protocol::{
-    AccountId, Amount, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price, Qty, SessionId,
-    Side, StpGroup, StpMode, StpScope, TimeInForce,
+    AccountId, Amount, CancelReason, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price,
+    Qty, SessionId, Side, StpGroup, StpMode, StpScope, TimeInForce,
 };
 
 /// One thing that happens to a market. `RULES.md` says what each does.
@@ -105,6 +105,23 @@ pub struct MassCancel {
     pub account: AccountId,
     /// One side, or both.
     pub side: Option<Side>,
+    /// Orders whose reports go to this session; 0 for all.
+    pub session: SessionId,
+    /// What it is told of each.
+    pub reason: CancelReason,
+}
+
+impl MassCancel {
+    /// What a session asks for: whatever session its orders came through.
+    #[must_use]
+    pub const fn asked(account: AccountId, side: Option<Side>) -> Self {
+        Self {
+            account,
+            side,
+            session: SessionId(0),
+            reason: CancelReason::MassCancel,
+        }
+    }
 }
 
 /// Ask where an order stands.

@@ -432,10 +432,7 @@ fn a_replace_that_only_nearly_breaks_a_rule_is_accepted() {
 
 #[test]
 fn mass_cancel_and_status_are_refused_for_the_first_rule_that_they_break() {
-    let mass = Command::MassCancel(MassCancel {
-        account: ME,
-        side: None,
-    });
+    let mass = Command::MassCancel(MassCancel::asked(ME, None));
     refused(&halted(), mass, MarketHalted);
     accepted(&cancel_only(), mass);
     let status = |account, order| Command::Status(OrderStatus { account, order });

@@ -11,7 +11,7 @@ use oracle::ledger::{Balance, Funding};
 use oracle::{Oracle, Order, Snapshot};
 use souk_engine::{Command, Event, LevelUpdate, PairCurrency};
 use souk_protocol::{
-    AccountId, OrderId, PostOnly, Price, RejectReason, StpGroup, StpScope, TimeInForce,
+    AccountId, OrderId, PostOnly, Price, RejectReason, SessionId, StpGroup, StpScope, TimeInForce,
 };
 use swarm::coverage::Coverage;
 use swarm::{Failure, Run, Setting, Step, Subject};
@@ -50,6 +50,8 @@ enum Fault {
     TakerFreedBeforeMakers,
     /// A sliding order stops at the best opposite price.
     SlideToTheTouch,
+    /// A mass cancel of one session takes the orders of all.
+    MassCancelIgnoresSession,
     /// A mass cancel of one side takes both.
     MassCancelIgnoresSide,
     /// A level of which only the quantity changed is not told.
@@ -76,6 +78,7 @@ const FAULTS: [Fault; 19] = [
     Fault::OldestFreeSlotFirst,
     Fault::TakerFreedBeforeMakers,
     Fault::SlideToTheTouch,
+    Fault::MassCancelIgnoresSession,
     Fault::MassCancelIgnoresSide,
     Fault::LevelsByOrdersOnly,
     Fault::RejectedTakesASlot,
@@ -167,6 +170,9 @@ impl Mutant {
                 }
             }
             (Fault::MassCancelIgnoresSide, Command::MassCancel(mass)) => mass.side = None,
+            (Fault::MassCancelIgnoresSession, Command::MassCancel(mass)) => {
+                mass.session = SessionId(0);
+            }
             _ => {}
         }
         command

@@ -13,8 +13,8 @@ use souk::gateway::session::{Next, Now, Session};
 use souk::node::{Node, NodeMatcher};
 use souk_protocol::message::Challenge;
 use souk_protocol::{
-    ClientMessage, Credentials, FRAME_FROM_CLIENT_MAX, FRAME_FROM_SERVER_MAX, HEADER_LEN, KeyId,
-    MarketId, ServerMessage, Value, hello, logon, split_frame,
+    CancelOnDisconnect, ClientMessage, Credentials, FRAME_FROM_CLIENT_MAX, FRAME_FROM_SERVER_MAX,
+    HEADER_LEN, KeyId, MarketId, ServerMessage, Value, hello, logon, split_frame,
 };
 
 /// Where the clock of a run begins.
@@ -200,6 +200,8 @@ impl Harness {
                 session_number: 0,
                 incarnation: 1,
                 keepalive_ms: 1_000,
+                cancel_on_disconnect: CancelOnDisconnect::None,
+                cancel_grace_ms: 0,
             };
             let logon = logon(&credentials, &challenge, START_NS, |_| [0; 64]);
             self.send(client, &logon.frame(0), true);

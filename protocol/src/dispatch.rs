@@ -93,7 +93,7 @@ messages! {
     ClientMessage {
         plain {
             Hello: No, Logon: No, Heartbeat: No, Ping: No, Pong: No, Terminate: No,
-            JoinMarket: No, MarketListRequest: No,
+            JoinMarket: No, MarketListRequest: No, ResumeMarket: No,
             NewOrder: ClientSeq, CancelOrder: ClientSeq, ReplaceOrder: ClientSeq,
             MassCancel: ClientSeq, OrderStatusRequest: ClientSeq,
             Subscribe: No, Unsubscribe: No,
@@ -112,6 +112,7 @@ messages! {
         plain {
             Challenge: Any, LogonReject: Any, Heartbeat: Any, Ping: Any, Pong: Any,
             Terminate: Any, SessionReject: Any, NotApplied: Any, MarketJoined: Any,
+            ReportsResent: Any,
             MarketDefinition: Any, MarketListEnd: Any,
             Accepted: Any, Rejected: Any, Canceled: Any, Replaced: Any, Trade: Any,
             SelfTradePrevented: Any, MassCanceled: Any, OrderStatus: Any,

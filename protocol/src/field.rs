@@ -1,10 +1,10 @@
 //! How a field lies in a block: size, reading, writing. Little-endian, naturally aligned.
 
 use crate::{
-    AccountId, AccountStatus, Amount, BatchMode, CancelReason, ClOrdId, CurrencyStatus, Durability,
-    FeeGroup, KeyId, Liquidity, MarketId, MarketState, MatchId, OrderId, OrderState, OrderType,
-    PostOnly, Ppm, Price, Qty, RejectReason, SessionId, Side, StatementKind, StpGroup, StpMode,
-    StpScope, TenantId, TimeInForce,
+    AccountId, AccountStatus, Amount, BatchMode, CancelOnDisconnect, CancelReason, ClOrdId,
+    CurrencyStatus, Durability, FeeGroup, KeyId, Liquidity, MarketId, MarketState, MatchId,
+    OrderId, OrderState, OrderType, PostOnly, Ppm, Price, Qty, RejectReason, SessionId, Side,
+    StatementKind, StpGroup, StpMode, StpScope, TenantId, TimeInForce,
 };
 
 /// A value of fixed size in a block.
@@ -111,7 +111,7 @@ macro_rules! enum_fields {
 }
 enum_fields! {
     Side OrderType TimeInForce PostOnly StpMode StpScope MarketState CancelReason BatchMode
-    OrderState Liquidity Durability CurrencyStatus AccountStatus StatementKind
+    OrderState Liquidity Durability CancelOnDisconnect CurrencyStatus AccountStatus StatementKind
 }
 
 /// 0 is "both sides".

@@ -4,7 +4,7 @@ use crate::RejectReason;
 use crate::field::Reserved;
 use crate::frame::{FRAME_FROM_SERVER_MAX, HEADER_LEN, SCHEMA_ID, VERSION};
 use crate::message::{Block, Challenge, FieldError, HELLO_MAGIC, Hello, Logon, MessageInfo};
-use crate::words::KeyId;
+use crate::words::{CancelOnDisconnect, KeyId};
 
 /// First 16 bytes of what is signed, so that a signature made for Souk fits nothing else.
 pub const LOGON_DOMAIN: [u8; 16] = *b"souk-logon-v1\0\0\0";
@@ -47,6 +47,9 @@ pub const CLIENT_TIME_DISTANCE_MAX_NS: u64 = 60_000_000_000;
 /// The legal keepalive intervals, in milliseconds.
 pub const KEEPALIVE_MS: core::ops::RangeInclusive<u32> = 100..=60_000;
 
+/// The longest time a session may be away before its orders are canceled, in milliseconds.
+pub const CANCEL_GRACE_MS_MAX: u32 = 60_000;
+
 impl Hello {
     /// The rules of a hello that its layout does not say, by offset: magic, schema, features,
     /// longest frame.
@@ -77,8 +80,8 @@ impl Hello {
 }
 
 impl Logon {
-    /// The rules of a logon whose signature fits: clock, keepalive, cancel on disconnect, in this
-    /// order. `now` is the server's clock in nanoseconds since 1970-01-01 UTC.
+    /// The rules of a logon whose signature fits: clock, keepalive, grace of cancel on
+    /// disconnect, in this order. `now` is the server's clock in nanoseconds since 1970-01-01 UTC.
     ///
     /// # Errors
     /// The first one that is broken, with its byte in the frame.
@@ -90,9 +93,13 @@ impl Logon {
             let reason = RejectReason::KeepaliveOutOfRange;
             return Err(broken(reason, &Self::INFO, "keepalive_ms"));
         }
-        if self.cancel_on_disconnect != 0 {
-            let reason = RejectReason::CancelOnDisconnectNotSupported;
-            return Err(broken(reason, &Self::INFO, "cancel_on_disconnect"));
+        let grace_max = match self.cancel_on_disconnect {
+            CancelOnDisconnect::None => 0,
+            _ => CANCEL_GRACE_MS_MAX,
+        };
+        if self.cancel_grace_ms > grace_max {
+            let reason = RejectReason::CancelGraceOutOfRange;
+            return Err(broken(reason, &Self::INFO, "cancel_grace_ms"));
         }
         Ok(())
     }
@@ -117,6 +124,10 @@ pub struct Credentials {
     pub incarnation: u64,
     /// Keepalive interval, 100 to 60,000 ms.
     pub keepalive_ms: u32,
+    /// When the session's open orders are canceled because the connection ended.
+    pub cancel_on_disconnect: CancelOnDisconnect,
+    /// How long after that a new logon still keeps them, 0 to 60,000 ms; 0 with `None`.
+    pub cancel_grace_ms: u32,
 }
 
 /// The hello that this version of the crate sends.
@@ -146,12 +157,12 @@ pub fn logon(
     let mut logon = Logon {
         key_id: credentials.key_id,
         session_number: credentials.session_number,
-        cancel_on_disconnect: 0,
+        cancel_on_disconnect: credentials.cancel_on_disconnect,
         reserved: Reserved,
         incarnation: credentials.incarnation,
         client_time,
         keepalive_ms: credentials.keepalive_ms,
-        reserved2: Reserved,
+        cancel_grace_ms: credentials.cancel_grace_ms,
         signature: [0; 64],
     };
     logon.signature = sign(&logon_signed_bytes(&hello(), challenge, &logon));
@@ -180,6 +191,8 @@ mod tests {
             session_number: 0,
             incarnation: 1,
             keepalive_ms: 1_000,
+            cancel_on_disconnect: CancelOnDisconnect::None,
+            cancel_grace_ms: 0,
         };
         let mut logon = logon(&credentials, &challenge, NOW, |_| [0; 64]);
         change(&mut logon);
@@ -196,8 +209,16 @@ mod tests {
         check_logon(|l| l.client_time = 0, Some((ClockSkew, 40)));
         check_logon(|l| l.keepalive_ms = 99, Some((KeepaliveOutOfRange, 48)));
         check_logon(|l| l.keepalive_ms = 60_001, Some((KeepaliveOutOfRange, 48)));
-        let refused = Some((CancelOnDisconnectNotSupported, 30));
-        check_logon(|l| l.cancel_on_disconnect = 1, refused);
+        let refused = Some((CancelGraceOutOfRange, 52));
+        check_logon(|l| l.cancel_grace_ms = 1, refused);
+        let with_grace = |grace| {
+            move |l: &mut Logon| {
+                l.cancel_on_disconnect = CancelOnDisconnect::Both;
+                l.cancel_grace_ms = grace;
+            }
+        };
+        check_logon(with_grace(60_000), None);
+        check_logon(with_grace(60_001), refused);
     }
 
     #[test]
@@ -236,6 +257,8 @@ mod tests {
             session_number: 0,
             incarnation: 1,
             keepalive_ms: 1_000,
+            cancel_on_disconnect: CancelOnDisconnect::None,
+            cancel_grace_ms: 0,
         };
         let signed = logon(&credentials, &challenge, NOW, |_| [0xaa; 64]);
         let bytes = logon_signed_bytes(&hello(), &challenge, &signed);

@@ -115,7 +115,7 @@ reject_reasons! {
     LoggedOut = 210, final, "the session was ended by its own terminate", "Nothing to do.";
     TooManyConnections = 211, retry, "connections are limited, in all and by address", "Close some, or try later.";
     PermissionDenied = 212, final, "the key has the permission the message needs", "Use another key, or ask your tenant's administrator.";
-    CancelOnDisconnectNotSupported = 213, final, "cancel_on_disconnect is 0 in this version", "Send 0.";
+    CancelOnDisconnectNotSupported = 213, final, "cancel_on_disconnect is 0 with servers that do not know it; not given any more", "Send 0.";
     SlowConsumer = 214, retry, "a session reads what it is sent: its outbox is bounded", "Read faster, subscribe to less; reconnect and join again.";
     NotJoined = 215, final, "the session has the subscription it gives up", "Subscribe first.";
     JournalFailed = 216, retry, "a node answers nothing that its journal cannot keep: its disk has failed, and it stops", "Reconnect when it runs again, and resume: it knows what was applied.";
@@ -169,6 +169,8 @@ reject_reasons! {
     CountOutOfRange = 438, final, "count is 1 to 512", "Ask for the rest afterwards.";
     SameCurrency = 439, final, "a market's base and quote are two currencies", "Choose another one.";
     IdMustNotBeZero = 440, final, "ids and idempotency keys are 1 or more", "Choose one.";
+    UnknownCancelOnDisconnect = 441, final, "cancel_on_disconnect is 0 to 3", "See the field's table.";
+    CancelGraceOutOfRange = 442, final, "cancel_grace_ms is 0 to 60,000, and 0 without cancel on disconnect", "Choose one in the range.";
 
     // 5xx: a reference. What belongs to another tenant does not exist.
     UnknownMarket = 501, final, "the market exists", "Ask for the list of markets.";
@@ -207,6 +209,7 @@ reject_reasons! {
     DuplicateClOrdId = 801, final, "client order ids are unique among the open orders of an account in a market", "Use another id.";
     AlreadyApplied = 802, final, "a message to a market is applied once", "Read its reports.";
     SequenceGap = 803, retry, "messages to a market are numbered without a gap", "Send expected_client_seq next.";
+    ReportSeqNotReached = 804, final, "last_report_seq of a resume is a number that the market has given to a report of the session", "Client and server disagree about what happened: join, and ask where orders stand.";
 
     // 9xx: the rest.
     BatchStopped = 901, final, "an earlier entry of the batch was refused and the batch stops at the first reject", "See the earlier entry's reason.";

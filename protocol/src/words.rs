@@ -233,6 +233,19 @@ wire_enum! {
         BudgetSpent = 5,
         /// A replace asked for a total quantity that was already executed.
         ReplacedBelowExecuted = 6,
+        /// The session's connection ended, and it had asked for this.
+        OnDisconnect = 7,
+    }
+    /// When a session's open orders are canceled because its connection ended.
+    CancelOnDisconnect, unknown UnknownCancelOnDisconnect {
+        /// Never: they stay.
+        None = 0,
+        /// When the connection ends in any other way than by logging out.
+        OnDisconnect = 1,
+        /// When the session logs out.
+        OnLogout = 2,
+        /// When the connection ends, in whatever way.
+        Both = 3,
     }
     /// What a batch does after one of its entries was refused.
     BatchMode, unknown UnknownBatchMode {

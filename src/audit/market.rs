@@ -102,18 +102,18 @@ impl MarketReplay {
         Ok(replay)
     }
 
-    /// Replays a change of the market.
+    /// Replays something that no session asked for: a change of the market, a cancel for a session that is gone.
     pub(super) fn change(
         &mut self,
         place: Place,
-        change: &MarketChange,
+        command: &Command,
         refused: Option<RejectReason>,
         ledger: &mut PlainLedger,
         findings: &mut Findings,
     ) {
         self.number(place, findings);
         self.changes += 1;
-        let replayed = self.apply_unasked(&Command::from(change), ledger);
+        let replayed = self.apply_unasked(command, ledger);
         place.compare_refusals(replayed, refused, findings);
     }
 

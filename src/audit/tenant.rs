@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use souk_engine::Command;
 use souk_protocol::{AccountId, Amount, MarketId, RejectReason, TenantId};
 
 use super::difference::{Difference, Findings, Money, Place, Quantity};
@@ -11,7 +12,7 @@ use super::report::{CurrencySum, StreamCount};
 use crate::control::{
     Control, ControlCommand, CurrencyCode, Custody, Effect, FEE_ACCOUNT, Funds, Movement,
 };
-use crate::handoff::Verdict;
+use crate::handoff::{Verdict, session_cancel};
 use crate::journal::{BalanceLine, Body, StreamRecord};
 
 /// A tenant while it is replayed.
@@ -84,7 +85,9 @@ impl TenantReplay {
             stream_seq: record.stream_seq,
         };
         match &record.body {
-            Body::Command { .. } | Body::Change { .. } => self.market(place, record, findings),
+            Body::Command { .. } | Body::Change { .. } | Body::SessionCanceled { .. } => {
+                self.market(place, record, findings);
+            }
             Body::Control { command, verdict } => {
                 self.commands += 1;
                 self.control(place, command, *verdict, findings);
@@ -94,7 +97,10 @@ impl TenantReplay {
                     self.finals.insert((line.account, line.currency.0), *line);
                 }
             }
-            Body::Tenant { .. } | Body::StateHash(_) | Body::End { .. } => {}
+            Body::Tenant { .. }
+            | Body::SessionOpened(_)
+            | Body::StateHash(_)
+            | Body::End { .. } => {}
         }
     }
 
@@ -114,7 +120,12 @@ impl TenantReplay {
                 market.command(place, record.session, numbered, said, ledger, findings);
             }
             Body::Change { change, refused } => {
-                market.change(place, change, *refused, ledger, findings);
+                let command = Command::from(change);
+                market.change(place, &command, *refused, ledger, findings);
+            }
+            Body::SessionCanceled { account, refused } => {
+                let command = session_cancel(record.session, *account);
+                market.change(place, &command, *refused, ledger, findings);
             }
             _ => {}
         }

@@ -44,6 +44,8 @@ pub struct HistoryConfig {
     pub statement_entries_max: usize,
     /// Settlements of each market whose tenant copies them.
     pub settlements_max: usize,
+    /// Bytes of reports of each session and market, for sessions that resume.
+    pub reports_bytes_max: usize,
 }
 
 /// What survives the process.

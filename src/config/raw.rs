@@ -77,6 +77,7 @@ pub(super) struct RawThreads {
 pub(super) struct RawHistory {
     pub statement_entries_max: Option<Spanned<u64>>,
     pub settlements_max: Option<Spanned<u64>>,
+    pub reports_bytes_max: Option<Spanned<u64>>,
 }
 
 #[derive(Default, Deserialize)]

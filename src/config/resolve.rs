@@ -308,5 +308,6 @@ fn resolve_history(source: &Source<'_>, raw: &RawHistory) -> Result<HistoryConfi
     Ok(HistoryConfig {
         statement_entries_max: number("statement_entries_max", &raw.statement_entries_max, 65_536)?,
         settlements_max: number("settlements_max", &raw.settlements_max, 4_096)?,
+        reports_bytes_max: number("reports_bytes_max", &raw.reports_bytes_max, 262_144)?,
     })
 }

@@ -21,7 +21,7 @@ use souk_loadgen::load::{self, LoadConfig, LoadHandle, Pacing, SessionKey};
 use souk_loadgen::profile::{DEFAULT_PROFILE, profile};
 use souk_loadgen::report::LoadReport;
 use souk_loadgen::schedule::Arrivals;
-use souk_protocol::{Credentials, KeyId};
+use souk_protocol::{CancelOnDisconnect, Credentials, KeyId};
 
 use crate::clock;
 use crate::config::{Config, Overrides};
@@ -205,6 +205,8 @@ fn log_on(address: SocketAddr, key: &DemoKey, session_number: u16) -> anyhow::Re
         session_number,
         incarnation: clock::wall_ns(),
         keepalive_ms: KEEPALIVE_MS,
+        cancel_on_disconnect: CancelOnDisconnect::None,
+        cancel_grace_ms: 0,
     };
     let (connection, _, _) =
         Connection::logon(address, &credentials, |bytes| key.private.sign(bytes))?;

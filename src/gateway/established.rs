@@ -10,6 +10,7 @@ use souk_protocol::message::{
 };
 use souk_protocol::{AccountId, ClientMessage, Frame, HEADER_LEN, Header, MarketId, RejectReason};
 
+use super::grace::Gone;
 use super::market_message::MarketMessage;
 use super::session::{Next, Shared, session_reject};
 use super::throttle::{Throttle, Verdict};
@@ -198,6 +199,10 @@ impl Established {
             ClientMessage::JoinMarket(join) => {
                 self.queue_request(header, join.market, Request::Join)
             }
+            ClientMessage::ResumeMarket(resume) => {
+                let last_report_seq = resume.last_report_seq;
+                self.queue_request(header, resume.market, Request::Resume { last_report_seq })
+            }
             ClientMessage::Subscribe(subscribe) => self.subscribe(header, subscribe),
             ClientMessage::Unsubscribe(unsubscribe) => {
                 if !self.subscriptions.contains_key(&unsubscribe.market) {
@@ -368,6 +373,9 @@ impl Established {
         }
         let route = self.key.tenant.route(market)?;
         self.routes.insert(market, route);
+        if self.link.terms.cancels() {
+            self.shared.registry.note_market(self.link.session, route);
+        }
         Some(route)
     }
 
@@ -425,6 +433,15 @@ impl Established {
         };
         if let Err(error) = self.shared.doors[matcher].submit(submission) {
             self.submission_refused(matcher, error.into_inner(), messages);
+        }
+    }
+
+    /// The session as one whose connection has ended.
+    pub(super) fn gone(&self) -> Gone {
+        Gone {
+            tenant: self.key.tenant.index,
+            session: self.link.session,
+            terms: self.link.terms,
         }
     }
 

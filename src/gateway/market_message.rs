@@ -257,10 +257,7 @@ impl Part {
                 price: m.price,
                 total_qty: m.total_qty,
             }),
-            Instruction::MassCancel(m) => Command::MassCancel(MassCancel {
-                account: m.account,
-                side: m.side,
-            }),
+            Instruction::MassCancel(m) => Command::MassCancel(MassCancel::asked(m.account, m.side)),
             Instruction::Status(m) => Command::Status(OrderStatus {
                 account: m.account,
                 order: OrderRef {

@@ -5,6 +5,7 @@
 
 mod connection;
 mod established;
+mod grace;
 mod lists;
 mod market_message;
 mod refusals;
@@ -14,3 +15,4 @@ mod tenant_request;
 pub mod throttle;
 
 pub use connection::{Acceptor, ConnectionBounds};
+pub use grace::Gone;

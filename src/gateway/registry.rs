@@ -1,15 +1,17 @@
 //! Which connection a session has, and how often addresses may come.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use souk_protocol::{RejectReason, SessionId};
+use tokio::task::AbortHandle;
 
 use super::throttle::TokenBucket;
-use crate::handoff::Link;
+use crate::directory::Route;
+use crate::handoff::{Link, SessionTerms};
 
 /// Addresses remembered for their logon rate; the map is emptied when it grows beyond.
 const ADDRESSES_MAX: usize = 65_536;
@@ -34,11 +36,16 @@ struct Inner {
     logons: HashMap<IpAddr, TokenBucket>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Incarnation {
     number: u64,
     /// Not kept alive: the outbox of a connection goes with the connection.
     link: Weak<Link>,
+    /// Markets that have to be told when the session is gone for good: those it used while it asked for
+    /// cancel on disconnect.
+    markets: HashSet<Route>,
+    /// What waits for the session to be away too long.
+    grace: Option<AbortHandle>,
 }
 
 /// A place among the connections; given back when dropped.
@@ -103,28 +110,80 @@ impl Registry {
         bucket.take(1, now)
     }
 
-    /// Gives the session to a new connection and ends its old one.
+    /// Gives the session to a new connection and ends its old one, or the wait for a new one.
     ///
     /// # Errors
     /// `IncarnationNotNewer`.
-    pub fn log_on(&self, session: SessionId, number: u64) -> Result<Arc<Link>, RejectReason> {
+    pub fn log_on(
+        &self,
+        session: SessionId,
+        terms: SessionTerms,
+    ) -> Result<Arc<Link>, RejectReason> {
         let mut inner = self.lock();
-        if let Some(known) = inner.sessions.get(&session) {
-            if number <= known.number {
-                return Err(RejectReason::IncarnationNotNewer);
-            }
-            if let Some(link) = known.link.upgrade() {
-                link.end(RejectReason::SessionTakenOver);
-            }
+        let known = inner.sessions.get(&session);
+        if known.is_some_and(|known| terms.incarnation <= known.number) {
+            return Err(RejectReason::IncarnationNotNewer);
+        }
+        let known = inner.sessions.entry(session).or_default();
+        if let Some(link) = known.link.upgrade() {
+            link.end(RejectReason::SessionTakenOver);
+        }
+        if let Some(grace) = known.grace.take() {
+            grace.abort();
         }
         let connection = self.next_connection.fetch_add(1, Ordering::Relaxed);
-        let link = Arc::new(Link::new(session, connection, self.outbox_bytes_max));
-        let incarnation = Incarnation {
-            number,
-            link: Arc::downgrade(&link),
-        };
-        inner.sessions.insert(session, incarnation);
+        let outbox_bytes_max = self.outbox_bytes_max;
+        let link = Arc::new(Link::new(session, terms, connection, outbox_bytes_max));
+        known.number = terms.incarnation;
+        known.link = Arc::downgrade(&link);
         Ok(link)
+    }
+
+    /// Seeds a session that markets knew before the node was restarted: its highest incarnation, and
+    /// the markets that have to be told when it is gone for good. A logon must be newer than that.
+    pub fn restore(
+        &self,
+        session: SessionId,
+        incarnation: u64,
+        markets: impl IntoIterator<Item = Route>,
+    ) {
+        let mut inner = self.lock();
+        let known = inner.sessions.entry(session).or_default();
+        known.number = known.number.max(incarnation);
+        known.markets.extend(markets);
+    }
+
+    /// Notes that a market has to be told when the session is gone for good.
+    pub(super) fn note_market(&self, session: SessionId, route: Route) {
+        let mut inner = self.lock();
+        let known = inner.sessions.entry(session).or_default();
+        known.markets.insert(route);
+    }
+
+    /// Keeps what waits for an incarnation to be away too long, or ends it if there is a newer one.
+    pub(super) fn await_return(&self, session: SessionId, incarnation: u64, grace: AbortHandle) {
+        let mut inner = self.lock();
+        let known = inner.sessions.entry(session).or_default();
+        let grace = if known.number == incarnation {
+            known.grace.replace(grace)
+        } else {
+            Some(grace)
+        };
+        if let Some(grace) = grace {
+            grace.abort();
+        }
+    }
+
+    /// The markets to be told that an incarnation is gone for good; none if there is a newer one.
+    pub(super) fn give_up(&self, session: SessionId, incarnation: u64) -> HashSet<Route> {
+        let mut inner = self.lock();
+        match inner.sessions.get_mut(&session) {
+            Some(known) if known.number == incarnation => {
+                known.grace = None;
+                std::mem::take(&mut known.markets)
+            }
+            _ => HashSet::new(),
+        }
     }
 
     /// Connections at this moment.

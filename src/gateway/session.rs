@@ -18,9 +18,9 @@ use souk_protocol::{
 
 use super::established::Established;
 use super::registry::Registry;
-use crate::config::{KeyAccounts, Limits};
+use crate::config::{HistoryConfig, KeyAccounts, Limits};
 use crate::directory::{Directory, KeyEntry};
-use crate::handoff::MatcherDoor;
+use crate::handoff::{MatcherDoor, SessionTerms};
 use crate::treasury::Treasury;
 
 /// When a node that takes no new work may be asked again.
@@ -50,8 +50,8 @@ pub struct Shared {
     pub cluster_id: u64,
     /// What an acknowledgement is worth.
     pub durability: Durability,
-    /// Settlements kept for each market.
-    pub settlements_max: usize,
+    /// What is kept of the past of a market that opens.
+    pub history: HistoryConfig,
 }
 
 /// The present moment, on both clocks.
@@ -179,7 +179,7 @@ impl Session {
         if let Err(error) = logon.check(now.wall_ns) {
             return self.refuse_logon(error.reason, 0, now);
         }
-        match self.shared.registry.log_on(session, logon.incarnation) {
+        match self.shared.registry.log_on(session, terms_of(logon)) {
             Ok(link) => {
                 link.outbox
                     .append(&self.acknowledgement(key, session, logon, now));
@@ -362,6 +362,15 @@ impl Session {
     /// Before the logon a message that breaks a rule ends the connection.
     fn bad_field(&mut self, error: &FieldError) -> Next {
         self.terminate(error.reason, 0, u64::from(error.offset))
+    }
+}
+
+/// What a logon asks for.
+const fn terms_of(logon: &Logon) -> SessionTerms {
+    SessionTerms {
+        incarnation: logon.incarnation,
+        cancel_on_disconnect: logon.cancel_on_disconnect,
+        grace_ms: logon.cancel_grace_ms,
     }
 }
 

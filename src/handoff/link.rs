@@ -6,13 +6,17 @@ use std::sync::{Mutex, PoisonError};
 use souk_protocol::{RejectReason, SessionId};
 use tokio::sync::Notify;
 
+use super::SessionTerms;
+
 /// One connection of a session, shared by the gateway task that owns the socket and by the
 /// publishers that answer it.
 #[derive(Debug)]
 pub struct Link {
     /// The session.
     pub session: SessionId,
-    /// Differs between connections, also of one session.
+    /// What it asked for when it logged on.
+    pub terms: SessionTerms,
+    /// Differs between connections, also of one session; [`Link::AWAY`] is none.
     pub connection: u64,
     /// What waits to be written.
     pub outbox: Outbox,
@@ -23,16 +27,31 @@ pub struct Link {
 }
 
 impl Link {
+    /// The number of no connection.
+    pub const AWAY: u64 = 0;
+
     /// A connection that has just logged on.
     #[must_use]
-    pub fn new(session: SessionId, connection: u64, outbox_bytes_max: usize) -> Self {
+    pub fn new(
+        session: SessionId,
+        terms: SessionTerms,
+        connection: u64,
+        outbox_bytes_max: usize,
+    ) -> Self {
         Self {
             session,
+            terms,
             connection,
             outbox: Outbox::new(outbox_bytes_max),
             answered: AtomicU64::new(0),
             ending: AtomicU16::new(0),
         }
+    }
+
+    /// A session that has no connection: what is sent to it goes nowhere.
+    #[must_use]
+    pub fn away(session: SessionId, terms: SessionTerms) -> Self {
+        Self::new(session, terms, Self::AWAY, 0)
     }
 
     /// Asks the connection to end for this reason. The first reason counts.

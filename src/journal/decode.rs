@@ -14,7 +14,7 @@ use super::entry::*;
 use super::record::{BALANCES_MAX, BalanceLine, Body, Damage, StreamRecord};
 use super::wire_form;
 use crate::control::Custody;
-use crate::handoff::{Admitted, BatchPlace, Numbered, Verdict};
+use crate::handoff::{Admitted, BatchPlace, Numbered, SessionTerms, Verdict};
 
 /// What a batch says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +212,20 @@ impl EntryReader<'_> {
                 session = self.context.session;
                 self.control()?
             }
+            SESSION_OPENED => {
+                session = SessionId(self.cursor.u32()?);
+                Body::SessionOpened(SessionTerms {
+                    incarnation: self.cursor.u64()?,
+                    cancel_on_disconnect: self.cursor.word()?,
+                    grace_ms: self.cursor.u32()?,
+                })
+            }
+            SESSION_CANCELED => {
+                let (_, refused) = self.head(HAS_CODES)?;
+                session = SessionId(self.cursor.u32()?);
+                let account = AccountId(self.cursor.u32()?);
+                Body::SessionCanceled { account, refused }
+            }
             kind => self.rare(kind, market)?,
         };
         Ok(StreamRecord {
@@ -258,13 +272,13 @@ impl EntryReader<'_> {
                 price: Price(self.cursor.i64()?),
                 total_qty: Qty(self.cursor.u64()?),
             }),
-            _ => Command::MassCancel(MassCancel {
-                account,
-                side: match self.cursor.u8()? {
+            _ => {
+                let side = match self.cursor.u8()? {
                     0 => None,
                     side => Some(Side::try_from(side).map_err(Damage::Word)?),
-                },
-            }),
+                };
+                Command::MassCancel(MassCancel::asked(account, side))
+            }
         };
         let codes = self.codes(flags)?;
         admitted.refused = codes.before;

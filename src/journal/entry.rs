@@ -22,6 +22,8 @@
 //! | 0x11 cancel, 0x15 status | flags, u32 account, `order_id`?, `orig_cl_ord_id`?, codes? |
 //! | 0x12 replace | the same, then u64 `cl_ord_id`, i64 price, u64 total quantity, codes? |
 //! | 0x13 mass cancel | flags, u32 account, u8 side or 0, codes? |
+//! | 0x18 session opened | u32 session, u64 incarnation, u8 cancel on disconnect, u32 grace in ms |
+//! | 0x19 session canceled | flags, codes?, u32 session, u32 account |
 //! | 0x20 change of a market, 0x30 control command | flags, codes?, u16 template, u16 length, block |
 //! | 0x31 tenant | flags, 32 bytes name |
 //! | 0x40 state hash | u64 |
@@ -54,6 +56,8 @@ pub(super) const CANCEL: u8 = 0x11;
 pub(super) const REPLACE: u8 = 0x12;
 pub(super) const MASS_CANCEL: u8 = 0x13;
 pub(super) const STATUS: u8 = 0x15;
+pub(super) const SESSION_OPENED: u8 = 0x18;
+pub(super) const SESSION_CANCELED: u8 = 0x19;
 pub(super) const CHANGE: u8 = 0x20;
 pub(super) const CONTROL: u8 = 0x30;
 pub(super) const TENANT: u8 = 0x31;
@@ -208,7 +212,7 @@ impl BatchWriter {
                 self.named(STATUS | counts, flags, account.0, *order);
             }
             Command::Replace(replace) => self.replace(counts, flags, replace),
-            Command::MassCancel(MassCancel { account, side }) => {
+            Command::MassCancel(MassCancel { account, side, .. }) => {
                 self.bytes.extend_from_slice(&[MASS_CANCEL | counts, flags]);
                 self.u32(account.0);
                 self.bytes.push(side.map_or(0, |side| side as u8));
@@ -287,6 +291,18 @@ impl BatchWriter {
                 self.head(CONTROL | counts, flags, refused);
                 self.block(|out| wire_form::write_control(command, out));
             }
+            Body::SessionOpened(terms) => {
+                self.bytes.push(SESSION_OPENED);
+                self.u32(session.0);
+                self.u64(terms.incarnation);
+                self.bytes.push(terms.cancel_on_disconnect as u8);
+                self.u32(terms.grace_ms);
+            }
+            Body::SessionCanceled { account, refused } => {
+                self.head(SESSION_CANCELED | counts, 0, *refused);
+                self.u32(session.0);
+                self.u32(account.0);
+            }
             Body::Tenant { custody, name } => {
                 let external = bit(*custody == Custody::External, EXTERNAL_CUSTODY);
                 self.head(TENANT, external, None);
@@ -360,10 +376,11 @@ const fn bit(is_on: bool, flag: u8) -> u8 {
 const fn is_unnumbered(body: &Body) -> bool {
     matches!(
         body,
-        Body::Control {
-            verdict: Verdict::Refused(_) | Verdict::Repeated,
-            ..
-        }
+        Body::SessionOpened(_)
+            | Body::Control {
+                verdict: Verdict::Refused(_) | Verdict::Repeated,
+                ..
+            }
     )
 }
 

@@ -100,6 +100,11 @@ impl<P: TakesBatches> LocalJournal<P> {
                 };
                 (link.session, body)
             }
+            (_, Outcome::SessionOpened(terms)) => (link.session, Body::SessionOpened(*terms)),
+            (Request::CancelSession { session, .. }, Outcome::SessionCanceled { account, .. }) => {
+                let account = *account;
+                (*session, Body::SessionCanceled { account, refused })
+            }
             (Request::Change(change), Outcome::Changed { .. }) => {
                 let change = *change;
                 (SessionId(0), Body::Change { change, refused })

@@ -6,7 +6,7 @@ use souk_protocol::{
 
 use super::wire_form::WireFormError;
 use crate::control::{ControlCommand, CurrencyCode, Custody};
-use crate::handoff::{Admitted, MarketChange, Numbered, Verdict};
+use crate::handoff::{Admitted, MarketChange, Numbered, SessionTerms, Verdict};
 
 /// Most balances of one record.
 pub const BALANCES_MAX: usize = 1_024;
@@ -60,6 +60,15 @@ pub enum Body {
         custody: Custody,
         /// Its name.
         name: Text<32>,
+    },
+    /// A session came with a new incarnation.
+    SessionOpened(SessionTerms),
+    /// A session is gone, and what an account had open through it was canceled.
+    SessionCanceled {
+        /// The account.
+        account: AccountId,
+        /// Why the market refused it.
+        refused: Option<RejectReason>,
     },
     /// The hash of everything the stream's future depends on, as the node that ran it had it.
     StateHash(u64),

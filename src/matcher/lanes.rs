@@ -129,7 +129,7 @@ mod tests {
     use souk_protocol::SessionId;
 
     use super::*;
-    use crate::handoff::{Item, Link, Request, Seat};
+    use crate::handoff::{Item, Link, Request, Seat, SessionTerms};
 
     fn submission(tenant: u32, lane: Lane, commands: usize) -> Submission {
         let item = Item {
@@ -138,7 +138,7 @@ mod tests {
         };
         Submission {
             tenant: TenantIndex(tenant),
-            link: Arc::new(Link::new(SessionId(1), 1, 1)),
+            link: Arc::new(Link::new(SessionId(1), SessionTerms::plain(1), 1, 1)),
             lane,
             items: vec![item; commands],
         }

@@ -5,6 +5,7 @@
 mod admission;
 mod control_stream;
 mod lanes;
+mod marks;
 mod replay;
 mod stream;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use souk_engine::{Market, SpecError};
-use souk_protocol::RejectReason;
+use souk_protocol::{RejectReason, SessionId};
 
 use crate::handoff::{
     BATCH_COMMANDS_MAX, Batch, Item, Outcome, QueueGauge, Record, Request, Seat, SeatConfig,
@@ -21,6 +22,7 @@ use crate::handoff::{
 use crate::treasury::Treasury;
 use control_stream::ControlStream;
 use lanes::Lanes;
+pub use marks::SessionMark;
 pub use replay::{Difference, ReplayItem};
 use stream::{Output, Place, Stream};
 
@@ -36,6 +38,8 @@ const LEVELS_PER_COMMAND: usize = 32;
 const SETTLEMENTS_PER_COMMAND: usize = 2;
 /// Orders looked at for a fill-or-kill order that do.
 const ORDERS_PER_COMMAND: usize = 16;
+/// Bytes of reports sent again that do.
+const BYTES_PER_COMMAND: usize = 16_384;
 
 /// Batches kept to be used again: about as many as wait for one sync.
 const SPARE_BATCHES_MAX: usize = 256;
@@ -251,7 +255,8 @@ impl<J: TakesBatches> Matcher<J> {
         }
         let place = self.batch.submissions.len() as u32;
         let first_event = self.batch.events.len();
-        let (mut levels, mut walked, mut settlements) = (0, 0, 0);
+        let (mut levels, mut walked, mut settlements, mut resent) = (0, 0, 0, 0);
+        let mut unfinished = Vec::new();
         let mut out = Output {
             items: &submission.items,
             records: &mut self.batch.records,
@@ -272,11 +277,29 @@ impl<J: TakesBatches> Matcher<J> {
             };
             match (&mut self.seats[item.seat.0 as usize], &item.request) {
                 (Seated::Market(stream), Request::Command(numbered)) => {
-                    stream.command(numbered, submission.link.session, place, &mut out);
+                    stream.command(numbered, &submission.link, place, &mut out);
+                    walked += stream.take_walked() as usize;
+                }
+                (
+                    Seated::Market(stream),
+                    Request::CancelSession {
+                        session,
+                        incarnation,
+                    },
+                ) => {
+                    if stream.cancel_session(*session, *incarnation, place, &mut out) {
+                        unfinished.push(item.clone());
+                    }
                     walked += stream.take_walked() as usize;
                 }
                 (Seated::Market(stream), request) => {
+                    if matches!(request, Request::Join | Request::Resume { .. })
+                        && stream.enter(&submission.link, place, &mut out).is_none()
+                    {
+                        continue;
+                    }
                     settlements += stream.settlements_asked(request);
+                    resent += stream.reports_asked(request);
                     let outcome = stream.other(request, &submission.link, out.events);
                     if let Outcome::Subscribed { levels: shown, .. } = &outcome {
                         levels += shown.len();
@@ -293,9 +316,36 @@ impl<J: TakesBatches> Matcher<J> {
         let work = (self.batch.events.len() - first_event) / EVENTS_PER_COMMAND
             + levels / LEVELS_PER_COMMAND
             + walked / ORDERS_PER_COMMAND
-            + settlements / SETTLEMENTS_PER_COMMAND;
+            + settlements / SETTLEMENTS_PER_COMMAND
+            + resent / BYTES_PER_COMMAND;
+        self.go_on(&submission, unfinished);
         self.batch.submissions.push(submission);
         work
+    }
+
+    /// Queues what was too much for one turn, behind what others have waiting.
+    fn go_on(&mut self, submission: &Submission, unfinished: Vec<Item>) {
+        if unfinished.is_empty() {
+            return;
+        }
+        for _ in &unfinished {
+            self.inbox.gauge.admit_always(submission.tenant);
+        }
+        self.lanes.push(Submission {
+            tenant: submission.tenant,
+            link: Arc::clone(&submission.link),
+            lane: submission.lane,
+            items: unfinished,
+        });
+    }
+
+    /// Where each session stands with the market of a seat.
+    pub fn sessions(&self, seat: Seat) -> impl Iterator<Item = (SessionId, &SessionMark)> {
+        let stream = match self.seats.get(seat.0 as usize) {
+            Some(Seated::Market(stream)) => Some(stream.sessions()),
+            _ => None,
+        };
+        stream.into_iter().flatten()
     }
 
     /// Hands the batch on. If it is kept, another one takes its place.

@@ -99,6 +99,14 @@ impl<J: TakesBatches> Matcher<J> {
         let refused = match (&record.outcome, recorded) {
             (Outcome::Applied { .. }, Recorded::Applied { refused, .. })
             | (Outcome::Changed { .. }, Recorded::Changed(refused)) => refused,
+            (
+                Outcome::SessionCanceled { account, .. },
+                Recorded::SessionCanceled {
+                    account: recorded,
+                    refused,
+                },
+            ) if *account == recorded => refused,
+            (Outcome::SessionOpened(_), Recorded::Opened(_)) => None,
             (Outcome::Controlled(result), Recorded::Controlled(verdict)) => {
                 return match Verdict::from(result) {
                     replayed if replayed == verdict => Ok(()),
@@ -169,8 +177,22 @@ fn replay_one(
     match (&mut seats[item.seat.0 as usize], &item.request) {
         (Seated::Market(stream), Request::Command(numbered)) => {
             stream.replays(Some(recorded));
-            stream.command(numbered, link.session, place, out);
+            stream.command(numbered, link, place, out);
             stream.replays(None);
+        }
+        (Seated::Market(stream), Request::Join) => {
+            if let Recorded::Opened(terms) = recorded {
+                stream.replay_opened(link.session, terms, place, out);
+            }
+        }
+        (
+            Seated::Market(stream),
+            Request::CancelSession {
+                session,
+                incarnation,
+            },
+        ) => {
+            stream.cancel_account(*session, *incarnation, place, out);
         }
         (Seated::Market(stream), request) => {
             let outcome = stream.other(request, link, out.events);

@@ -3,21 +3,24 @@
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use souk_engine::{Command, Event, EventSink, Hold, Market};
 use souk_protocol::message::{LevelEntry, MarketJoined, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY};
-use souk_protocol::{Amount, MarketId, RejectReason, Reserved, SessionId, Side};
+use souk_protocol::{AccountId, Amount, MarketId, RejectReason, Reserved, SessionId, Side};
 use twox_hash::XxHash64;
 
 use super::admission::Admission;
+use super::marks::{Entry, MarkPlace, Marks, SessionMark};
 use crate::handoff::{
     Admitted, Item, Link, MarketChange, MarketSeat, Numbered, Outcome, Record, Recorded, Request,
+    SessionTerms, session_cancel,
 };
 use crate::treasury::Treasury;
 
 /// The number that grows when another process takes a market over. Nothing does in the
 /// durability class `memory`.
 const EPOCH_OF_A_SINGLE_PROCESS: u64 = 1;
+/// Accounts of a session that is gone whose orders are canceled before others have their turn.
+const ACCOUNTS_CANCELED_AT_ONCE_MAX: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -28,19 +31,22 @@ pub(super) struct Stream {
     settlements_max: usize,
     /// Commands applied.
     seq: u64,
-    /// The last `client_seq` applied, by session. Part of the market's state.
-    applied: HashMap<SessionId, u64>,
+    marks: Marks,
+    /// Bytes of reports that may be sent again at once.
+    reports_bytes_max: usize,
     /// Connections that want depth.
     watchers: Vec<u64>,
     /// What was decided at the first entry of the batch frame that is being applied.
     frame: FrameVerdict,
+    /// Whose frame it is.
+    sender: MarkPlace,
 }
 
 /// What happens to the rest of a batch frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FrameVerdict {
     Apply,
-    /// Its number was refused.
+    /// Its number was refused, or its incarnation is an old one.
     Skip,
     /// An entry was refused and the frame stops there.
     Stopped,
@@ -113,9 +119,11 @@ impl Stream {
             admission: Admission::new(seat, treasury),
             settlements_max: seat.settlements_max,
             seq: 0,
-            applied: HashMap::new(),
+            marks: Marks::default(),
+            reports_bytes_max: seat.reports_bytes_max,
             watchers: Vec::new(),
             frame: FrameVerdict::Apply,
+            sender: MarkPlace::default(),
         };
         let mut events = Vec::new();
         stream.change(&MarketChange::State(seat.state), &mut events);
@@ -140,13 +148,19 @@ impl Stream {
     /// Hash of everything the stream's future depends on: two streams with equal hashes answer every future
     /// request alike.
     pub(super) fn state_hash(&self) -> u64 {
-        let mut marks: Vec<_> = self.applied.iter().collect();
-        marks.sort_unstable();
+        let mut marks: Vec<_> = self.marks.iter().collect();
+        marks.sort_unstable_by_key(|(session, _)| *session);
         let mut hasher = XxHash64::with_seed(self.book.state_hash());
         hasher.write_u64(self.seq);
-        for (session, client_seq) in marks {
+        for (session, mark) in marks {
             hasher.write_u32(session.0);
-            hasher.write_u64(*client_seq);
+            hasher.write_u64(mark.client_seq);
+            hasher.write_u64(mark.terms.incarnation);
+            hasher.write_u8(mark.terms.cancel_on_disconnect as u8);
+            hasher.write_u32(mark.terms.grace_ms);
+            for account in &mark.accounts {
+                hasher.write_u32(account.0);
+            }
         }
         hasher.finish()
     }
@@ -181,21 +195,12 @@ impl Stream {
     pub(super) fn command(
         &mut self,
         numbered: &Numbered,
-        session: SessionId,
+        link: &Link,
         place: Place,
         out: &mut Output<'_>,
     ) {
         if numbered.batch.index == 0 {
-            self.frame = FrameVerdict::Apply;
-            let last = self.applied.entry(session).or_insert(0);
-            // No overflow: numbers are applied one by one from 0.
-            if numbered.client_seq == *last + 1 {
-                *last = numbered.client_seq;
-            } else {
-                self.frame = FrameVerdict::Skip;
-                let expected = *last + 1;
-                self.refuse(numbered, expected, place, out);
-            }
+            self.frame = self.number(numbered, link, place, out);
         }
         if self.frame == FrameVerdict::Skip {
             return;
@@ -214,10 +219,131 @@ impl Stream {
             if refused && numbered.batch.stop_at_reject {
                 self.frame = FrameVerdict::Stopped;
             }
+            if !refused && let Some(account) = entered_for(&numbered.command) {
+                self.marks.mark(self.sender).note_account(account);
+            }
             admitted
         };
         let events = (out.events.len() - first) as u32;
         out.record(place, self.seq, Outcome::Applied { events, admitted });
+    }
+
+    /// Decides about a frame by its number and its sender.
+    fn number(
+        &mut self,
+        numbered: &Numbered,
+        link: &Link,
+        place: Place,
+        out: &mut Output<'_>,
+    ) -> FrameVerdict {
+        let Some(sender) = self.enter(link, place, out) else {
+            return FrameVerdict::Skip;
+        };
+        self.sender = sender;
+        let last = &mut self.marks.mark(sender).client_seq;
+        // No overflow: numbers are applied one by one from 0.
+        let expected = *last + 1;
+        if numbered.client_seq == expected {
+            *last = expected;
+            return FrameVerdict::Apply;
+        }
+        self.refuse(numbered, expected, place, out);
+        FrameVerdict::Skip
+    }
+
+    /// Lets a request of a session in, and records that its incarnation is a new one. What comes
+    /// from an old one has no effect, and its connection ends.
+    pub(super) fn enter(
+        &mut self,
+        link: &Link,
+        place: Place,
+        out: &mut Output<'_>,
+    ) -> Option<MarkPlace> {
+        if self.admission.recorded.is_some() {
+            // Which incarnation it was is in a record of its own.
+            return self.marks.place_of(link.session);
+        }
+        match self.marks.enter(link) {
+            Entry::Known(mark) => Some(mark),
+            Entry::Opened(mark) => {
+                out.record(place, self.seq, Outcome::SessionOpened(link.terms));
+                Some(mark)
+            }
+            Entry::Stale => {
+                link.end(RejectReason::SessionTakenOver);
+                None
+            }
+        }
+    }
+
+    /// Opens a session again as the journal says.
+    pub(super) fn replay_opened(
+        &mut self,
+        session: SessionId,
+        terms: SessionTerms,
+        place: Place,
+        out: &mut Output<'_>,
+    ) {
+        self.marks.open(session, terms);
+        out.record(place, self.seq, Outcome::SessionOpened(terms));
+    }
+
+    /// Where each session stands.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = (SessionId, &SessionMark)> {
+        self.marks.iter()
+    }
+
+    /// Cancels what some of a session's accounts have open through it, unless a later incarnation has
+    /// been here. Gives whether accounts are left.
+    pub(super) fn cancel_session(
+        &mut self,
+        session: SessionId,
+        incarnation: u64,
+        place: Place,
+        out: &mut Output<'_>,
+    ) -> bool {
+        for _ in 0..ACCOUNTS_CANCELED_AT_ONCE_MAX {
+            if !self.cancel_account(session, incarnation, place, out) {
+                return false;
+            }
+        }
+        self.marks
+            .of(session)
+            .is_some_and(|mark| !mark.accounts.is_empty())
+    }
+
+    /// Cancels what the next of a session's accounts has open through it. Gives whether there was one.
+    pub(super) fn cancel_account(
+        &mut self,
+        session: SessionId,
+        incarnation: u64,
+        place: Place,
+        out: &mut Output<'_>,
+    ) -> bool {
+        let mark = self.marks.of(session);
+        let mark = mark.filter(|mark| mark.terms.incarnation <= incarnation);
+        let Some(account) = mark.and_then(SessionMark::take_account) else {
+            return false;
+        };
+        let first = out.events.len();
+        self.seq += 1;
+        let command = session_cancel(session, account);
+        self.admit_and_apply(&command, out.events);
+        let events = (out.events.len() - first) as u32;
+        out.record(
+            place,
+            self.seq,
+            Outcome::SessionCanceled { account, events },
+        );
+        true
+    }
+
+    /// Bytes of reports that the answer to a request may hold.
+    pub(super) const fn reports_asked(&self, request: &Request) -> usize {
+        match request {
+            Request::Resume { .. } => self.reports_bytes_max,
+            _ => 0,
+        }
     }
 
     /// What accounts and fees say about a command first, then what the book does with it.
@@ -283,15 +409,19 @@ impl Stream {
         events: &mut Vec<Event>,
     ) -> Outcome {
         match request {
-            Request::Command(_) | Request::Control(_) | Request::Open(_) => {
-                unreachable!("these go elsewhere")
-            }
-            Request::Join => Outcome::Joined(MarketJoined {
+            Request::Command(_)
+            | Request::CancelSession { .. }
+            | Request::Control(_)
+            | Request::Open(_) => unreachable!("these go elsewhere"),
+            Request::Join | Request::Resume { .. } => Outcome::Joined(MarketJoined {
                 market: self.market,
                 state: self.book.state(),
                 reserved: Reserved,
                 epoch: EPOCH_OF_A_SINGLE_PROCESS,
-                last_client_seq: self.applied.get(&link.session).copied().unwrap_or(0),
+                last_client_seq: self
+                    .marks
+                    .of(link.session)
+                    .map_or(0, |mark| mark.client_seq),
                 last_report_seq: 0,
                 stream_seq: self.seq,
             }),
@@ -354,5 +484,14 @@ impl Stream {
             book_hash: if wanted { self.book.book_hash() } else { 0 },
             levels,
         }
+    }
+}
+
+/// The account whose order may be in the book through the session that sent the command.
+const fn entered_for(command: &Command) -> Option<AccountId> {
+    match command {
+        Command::New(order) => Some(order.account),
+        Command::Replace(replace) => Some(replace.account),
+        _ => None,
     }
 }

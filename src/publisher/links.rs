@@ -49,11 +49,10 @@ impl Links {
         {
             return place;
         }
-        let places = &mut self.places;
-        let place = *self.by_session.entry(link.session).or_insert_with(|| {
-            places.push(LinkState::default());
-            LinkPlace(places.len() as u32 - 1)
-        });
+        let place = self.place(link.session);
+        if link.connection == Link::AWAY {
+            return place;
+        }
         let state = &mut self.places[place.0 as usize];
         let newer = match &state.link {
             Some(known) => known.connection < link.connection,
@@ -66,6 +65,15 @@ impl Links {
         }
         self.last_attached = Some((link.connection, place));
         place
+    }
+
+    /// A session's place.
+    pub(super) fn place(&mut self, session: SessionId) -> LinkPlace {
+        let places = &mut self.places;
+        *self.by_session.entry(session).or_insert_with(|| {
+            places.push(LinkState::default());
+            LinkPlace(places.len() as u32 - 1)
+        })
     }
 
     /// Forgets a connection.
@@ -169,8 +177,18 @@ mod tests {
     #[test]
     fn a_new_connection_gets_nothing_that_was_gathered_for_the_old_one() {
         let session = SessionId(7);
-        let old = Arc::new(Link::new(session, 1, 1_024));
-        let new = Arc::new(Link::new(session, 2, 1_024));
+        let old = Arc::new(Link::new(
+            session,
+            crate::handoff::SessionTerms::plain(1),
+            1,
+            1_024,
+        ));
+        let new = Arc::new(Link::new(
+            session,
+            crate::handoff::SessionTerms::plain(2),
+            2,
+            1_024,
+        ));
         let mut links = Links::default();
         let place = links.attach(&old);
         links.send(place, b"for the old one");
@@ -188,8 +206,18 @@ mod tests {
     #[test]
     fn an_old_connection_does_not_take_over_from_a_newer_one() {
         let session = SessionId(7);
-        let old = Arc::new(Link::new(session, 1, 1_024));
-        let new = Arc::new(Link::new(session, 2, 1_024));
+        let old = Arc::new(Link::new(
+            session,
+            crate::handoff::SessionTerms::plain(1),
+            1,
+            1_024,
+        ));
+        let new = Arc::new(Link::new(
+            session,
+            crate::handoff::SessionTerms::plain(2),
+            2,
+            1_024,
+        ));
         let mut links = Links::default();
         let place = links.attach(&new);
         links.attach(&old);
@@ -204,7 +232,12 @@ mod tests {
 
     #[test]
     fn what_is_gathered_in_one_batch_is_bounded() {
-        let link = Arc::new(Link::new(SessionId(7), 1, 1 << 30));
+        let link = Arc::new(Link::new(
+            SessionId(7),
+            crate::handoff::SessionTerms::plain(1),
+            1,
+            1 << 30,
+        ));
         let mut links = Links::default();
         let place = links.attach(&link);
         for _ in 0..1_000 {

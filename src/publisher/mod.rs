@@ -6,6 +6,7 @@
 //! Must never: see a batch that is not committed, or wait for a connection.
 
 mod control;
+mod kept;
 mod links;
 mod market;
 mod market_data;
@@ -19,14 +20,16 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use souk_engine::Event;
+use souk_protocol::SessionId;
 
 use crate::directory::Directory;
 use crate::handoff::{
-    Batch, MarketSeat, Outcome, Record, Request, SeatConfig, TakesBatches, Task, TenantIndex,
+    Batch, MarketSeat, Outcome, Record, Request, Seat, SeatConfig, TakesBatches, Task, TenantIndex,
 };
 use crate::treasury::Treasury;
 use links::Links;
 use market::{At, MarketReports};
+pub use market::{ReportsDamaged, SessionReports};
 use money::Gathered;
 
 /// Turns batches into frames.
@@ -83,6 +86,37 @@ impl Publisher {
     pub fn open_market(&mut self, seat: &MarketSeat) {
         let market = MarketReports::new(seat, &self.desk.treasury);
         self.seats.push(SeatReports::Market(Box::new(market)));
+    }
+
+    /// What the market of a seat has told each session.
+    pub fn sessions(&self, seat: Seat) -> impl Iterator<Item = SessionReports<'_>> {
+        let market = match self.seats.get(seat.0 as usize) {
+            Some(SeatReports::Market(market)) => Some(market.told()),
+            _ => None,
+        };
+        market.into_iter().flatten()
+    }
+
+    /// Restores what the market of a seat had told a session: the number of its last report, and the
+    /// bytes of [`SessionReports::kept`].
+    ///
+    /// # Errors
+    /// When the bytes are not whole frames, or more than were numbered.
+    ///
+    /// # Panics
+    /// When the seat is not a market's.
+    pub fn restore(
+        &mut self,
+        seat: Seat,
+        session: SessionId,
+        report_seq: u64,
+        kept: &[u8],
+    ) -> Result<(), ReportsDamaged> {
+        let place = self.links.place(session);
+        let SeatReports::Market(market) = &mut self.seats[seat.0 as usize] else {
+            panic!("sessions are a market's");
+        };
+        market.restore(session, place, report_seq, kept)
     }
 
     fn record(&mut self, batch: &Batch, record: &Record, events: &[Event]) {

@@ -57,6 +57,7 @@ fn treasury() -> (Treasury, MarketSeat) {
         quote: currency("USDT"),
         custody: Custody::Internal,
         settlements_max: 0,
+        reports_bytes_max: 0,
     };
     (treasury, seat)
 }

@@ -106,13 +106,7 @@ fn send<const N: usize>(
             None => return,
         }
     };
-    let reporting = &mut market.reporting[index.0 as usize];
-    reporting.report_seq += 1;
-    links.send_to(
-        reporting.place,
-        reporting.connection,
-        &frame(reporting.report_seq),
-    );
+    market.tell(index, frame, links);
 }
 
 fn accept(

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 use souk_protocol::{MarketId, SessionId, TenantId, Text};
 
-use crate::config::{Config, TenantConfig};
+use crate::config::{Config, HistoryConfig, TenantConfig};
 use crate::control::{Custody, Effect, FEE_ACCOUNT, MarketTerms, tell_limits};
 use crate::directory::{Directory, Route};
 use crate::handoff::{
@@ -194,7 +194,11 @@ impl<'a> Recovery<'a> {
                     self.compare_hash(record, *hash)?;
                 }
                 Body::Balances(_) | Body::End { .. } => {}
-                Body::Command { .. } | Body::Change { .. } | Body::Control { .. } => {
+                Body::Command { .. }
+                | Body::Change { .. }
+                | Body::Control { .. }
+                | Body::SessionOpened(_)
+                | Body::SessionCanceled { .. } => {
                     let (tenant, route) = self.streams.find(record)?;
                     if run.is_other(route, record.session) {
                         self.end_run(&mut run, &mut touched)?;
@@ -261,6 +265,16 @@ impl<'a> Recovery<'a> {
             Body::Change { change, refused } => {
                 self.streams.carried(record, change)?;
                 (Request::Change(*change), Recorded::Changed(*refused))
+            }
+            // A session asks for something when it is opened; what that was is nothing of the stream's.
+            Body::SessionOpened(terms) => (Request::Join, Recorded::Opened(*terms)),
+            Body::SessionCanceled { account, refused } => {
+                let request = Request::CancelSession {
+                    session: record.session,
+                    incarnation: u64::MAX,
+                };
+                let (account, refused) = (*account, *refused);
+                (request, Recorded::SessionCanceled { account, refused })
             }
             Body::Control { command, verdict } => {
                 let request = ControlRequest {
@@ -362,14 +376,8 @@ impl<'a> Recovery<'a> {
         let entry = &self.directory.tenants[tenant.0 as usize];
         let hash = market_hash(&entry.name, terms.definition.symbol.as_str());
         let matcher = matcher_of(hash, self.matchers.len());
-        let settlements_max = self.config.history.settlements_max;
-        let seat = market_seat(
-            &self.treasury,
-            tenant,
-            entry.custody,
-            terms,
-            settlements_max,
-        );
+        let history = self.config.history;
+        let seat = market_seat(&self.treasury, tenant, entry.custody, terms, history);
         let route = self.streams.add(tenant, entry.id, terms.id(), matcher);
         let matcher = &mut self.matchers[matcher];
         matcher.journal_mut().open_market(&seat);
@@ -434,7 +442,7 @@ pub(crate) fn market_seat(
     tenant: TenantIndex,
     custody: Custody,
     terms: &MarketTerms,
-    settlements_max: usize,
+    history: HistoryConfig,
 ) -> MarketSeat {
     let currency = |code| {
         let index = treasury.currency(tenant, code);
@@ -448,6 +456,7 @@ pub(crate) fn market_seat(
         base: currency(terms.definition.base),
         quote: currency(terms.definition.quote),
         custody,
-        settlements_max,
+        settlements_max: history.settlements_max,
+        reports_bytes_max: history.reports_bytes_max,
     }
 }

@@ -10,7 +10,7 @@ use twox_hash::XxHash64;
 use super::RecoveryError;
 use crate::config::Config;
 use crate::directory::Route;
-use crate::handoff::{Link, MarketChange, Seat, TenantIndex};
+use crate::handoff::{Link, MarketChange, Seat, SessionTerms, TenantIndex};
 use crate::journal::StreamRecord;
 
 /// The streams of a node.
@@ -86,7 +86,8 @@ impl Streams {
 
     pub(super) fn link(&mut self, session: SessionId) -> Arc<Link> {
         let link = self.links.entry(session);
-        Arc::clone(link.or_insert_with(|| Arc::new(Link::new(session, 0, 0))))
+        let away = || Arc::new(Link::away(session, SessionTerms::plain(0)));
+        Arc::clone(link.or_insert_with(away))
     }
 
     /// A control stream decided a change of a market.

@@ -141,6 +141,8 @@ impl Wire {
             session_number,
             incarnation,
             keepalive_ms: 60_000,
+            cancel_on_disconnect: CancelOnDisconnect::None,
+            cancel_grace_ms: 0,
         };
         self.log_on_with(&credentials, &pair(key), now_ns())
     }

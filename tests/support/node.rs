@@ -59,6 +59,8 @@ impl Node {
             session_number: 0,
             incarnation: 1,
             keepalive_ms: 1_000,
+            cancel_on_disconnect: CancelOnDisconnect::None,
+            cancel_grace_ms: 0,
         };
         let sign = |bytes: &[u8]| <[u8; 64]>::try_from(pair(key).sign(bytes).as_ref()).unwrap();
         let logon = logon(&credentials, &challenge, self.now.wall_ns, sign);

@@ -150,6 +150,22 @@ impl Client {
         self.request(|waiter| Command::Join(market, waiter)).await
     }
 
+    /// Joins a market, as [`Self::join`] does, after the last report that this program had of it before it was
+    /// started again: what came later comes now, as events. To be called before anything else is asked of the market, and
+    /// after [`Self::events`]. Save the number of the last `Event::Report` that was dealt with, per market, and the session number.
+    ///
+    /// # Errors
+    /// When the market does not exist or the session is over. Reports that the server does not keep any more
+    /// are an event, `ReportsLost`.
+    pub async fn resume(
+        &self,
+        market: MarketId,
+        last_report_seq: u64,
+    ) -> Result<MarketJoined, ClientError> {
+        self.request(|waiter| Command::Resume(market, last_report_seq, waiter))
+            .await
+    }
+
     /// Enters an order.
     ///
     /// # Errors

@@ -60,8 +60,17 @@ pub enum Event {
         /// The server's clock, nanoseconds since 1970-01-01 UTC.
         server_time: u64,
     },
-    /// The numbers of a market's reports have a gap. Reports that were made while the session was
-    /// away are not sent again in durability class `memory`.
+    /// Reports of a market are gone: they were made while the session was away, and the server does not
+    /// keep them any more. Ask where orders stand.
+    ReportsLost {
+        /// The market.
+        market: MarketId,
+        /// The first of them.
+        from: u64,
+        /// The last of them.
+        to: u64,
+    },
+    /// The numbers of a market's reports have a gap, without a reconnect that would explain it.
     ReportGap {
         /// The market.
         market: MarketId,
@@ -84,7 +93,7 @@ pub enum Event {
         /// The incarnation of the new logon.
         incarnation: u64,
     },
-    /// The session joined a market again after a reconnect and knows where it stands.
+    /// The session resumed a market after a reconnect: the reports that it missed came before this.
     Resumed(Resumed),
 }
 
@@ -106,7 +115,7 @@ pub struct Resumed {
     pub market: MarketId,
     /// The last number the market has applied.
     pub last_client_seq: u64,
-    /// Messages that were applied and whose reports are gone: their outcome is `Unknown`.
+    /// Messages that were applied and whose reports are lost: their outcome is `Unknown`.
     pub applied_unanswered: usize,
     /// Messages that were not applied and are sent again.
     pub resent: usize,

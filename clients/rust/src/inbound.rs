@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use souk_protocol::message::{DepthSnapshot, LevelEntry, MarketJoined, Terminate};
+use souk_protocol::message::{DepthSnapshot, LevelEntry, MarketJoined, ReportsResent, Terminate};
 use souk_protocol::{FLAG_MORE_FOLLOWS, FieldError, Group, MarketId, ServerMessage};
 
 use crate::error::ClientError;
 use crate::event::{Event, MarketData, MarketDataBody, SnapshotFrame, Terminated};
+use crate::lane::{Lane, Seen};
 use crate::report::Report;
 use crate::session::{Session, tell};
 
@@ -35,6 +36,7 @@ impl Session {
             }
             ServerMessage::SessionReject(news) => self.on_session_reject(news, now),
             ServerMessage::MarketJoined(news) => self.on_joined(news),
+            ServerMessage::ReportsResent(news) => self.on_reports_resent(news),
             ServerMessage::MarketDefinition(definition) => self.listed.push(*definition),
             ServerMessage::MarketListEnd(_) => {
                 let definitions = std::mem::take(&mut self.listed);
@@ -59,18 +61,37 @@ impl Session {
 
     fn on_report(&mut self, report_seq: u64, report: Report, now: Instant) {
         let market = report.market();
-        let gap = self
-            .lanes
-            .get_mut(&market)
-            .and_then(|lane| lane.on_report(report_seq, report, &self.retry, now));
-        if let Some(expected) = gap {
-            self.tell_event(Event::ReportGap {
+        let lane = self.lanes.get_mut(&market);
+        match lane.map(|lane| lane.on_report(report_seq, report, &self.retry, now)) {
+            Some(Seen::Before) => return,
+            Some(Seen::After { expected }) => self.tell_event(Event::ReportGap {
                 market,
                 expected,
                 found: report_seq,
-            });
+            }),
+            Some(Seen::Next) | None => {}
         }
         self.tell_event(Event::Report { report_seq, report });
+        self.finish_resume(market);
+    }
+
+    /// The server says which reports it sends again.
+    fn on_reports_resent(&mut self, news: &ReportsResent) {
+        let market = news.market;
+        let lane = self.lanes.get_mut(&market);
+        if let Some((from, to)) = lane.and_then(|lane| lane.on_reports_resent(news)) {
+            self.tell_event(Event::ReportsLost { market, from, to });
+        }
+        self.finish_resume(market);
+    }
+
+    /// Says that a market is resumed, if it is by now, and asks for the next one.
+    fn finish_resume(&mut self, market: MarketId) {
+        let lane = self.lanes.get_mut(&market);
+        if let Some(resumed) = lane.and_then(Lane::finish_resume) {
+            self.tell_event(Event::Resumed(resumed));
+        }
+        self.resume_next();
     }
 
     fn on_joined(&mut self, news: &MarketJoined) {
@@ -83,6 +104,7 @@ impl Session {
         if let Some(resumed) = resumed {
             self.tell_event(Event::Resumed(resumed));
         }
+        self.resume_next();
         for waiter in self.joining.remove(&news.market).unwrap_or_default() {
             tell(waiter, Ok(*news));
         }

@@ -11,11 +11,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use souk_protocol::message::{MarketJoined, NotApplied, SessionReject};
+use souk_protocol::message::{NotApplied, SessionReject};
 use souk_protocol::{Code, FLAG_POSS_RESEND, MarketId, RejectReason};
 use tokio::sync::oneshot;
 
-use crate::event::Resumed;
+use crate::lane_resume::Resuming;
 use crate::options::RetryPolicy;
 use crate::order::{Complete, Message};
 use crate::outcome::{Answer, Doubt, Refusal};
@@ -27,20 +27,34 @@ const FLAGS_AT: usize = 10;
 /// Offset of the number in a frame's header.
 const SEQ_AT: usize = 16;
 
+/// What a report's number says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// It is the next one.
+    Next,
+    /// It came before.
+    Before,
+    /// Others should have come before it.
+    After {
+        /// The first of them.
+        expected: u64,
+    },
+}
+
 /// One message and who waits for its outcome.
 #[derive(Debug)]
 pub(crate) struct Item {
     message: Message,
     waiter: Option<oneshot::Sender<Answer>>,
-    state: State,
+    pub(super) state: State,
     reports: Vec<Report>,
     /// How often it was refused and sent again.
     attempts: u32,
-    poss_resend: bool,
+    pub(super) poss_resend: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// Not sent on this connection, or sent and unanswered.
     Unanswered,
     /// Its first report came; it is complete only with a later one.
@@ -52,7 +66,7 @@ enum State {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Refused {
+pub(super) struct Refused {
     code: Code,
     retry_after: Duration,
 }
@@ -76,7 +90,7 @@ impl Item {
         }
     }
 
-    fn resolve(&mut self, answer: Answer) {
+    pub(super) fn resolve(&mut self, answer: Answer) {
         self.state = State::Done;
         if let Some(waiter) = self.waiter.take() {
             // Nobody need wait: an outcome that is not asked for is still in the events.
@@ -111,24 +125,28 @@ impl Item {
 /// The numbered messages of one market.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    market: MarketId,
+    pub(super) market: MarketId,
     /// Whether the market has told where the session stands, on this connection.
-    joined: bool,
-    epoch: u64,
+    pub(super) joined: bool,
+    pub(super) epoch: u64,
     /// The number the next message gets. Valid once joined.
-    next_seq: u64,
+    pub(super) next_seq: u64,
     /// The highest number that is known to be applied.
-    applied: u64,
-    /// The number of the last report.
-    report_seq: u64,
-    waiting: VecDeque<Item>,
+    pub(super) applied: u64,
+    /// The number of the last report handed on.
+    pub(super) report_seq: u64,
+    /// Whether `report_seq` is known, so that the market can be resumed after it.
+    pub(super) resumable: bool,
+    /// Reports of before are being sent again.
+    pub(super) resuming: Option<Resuming>,
+    pub(super) waiting: VecDeque<Item>,
     /// Invariant: the last has number `next_seq - 1`.
-    inflight: VecDeque<Item>,
+    pub(super) inflight: VecDeque<Item>,
     /// Messages in flight without an answer: what credits are counted by.
-    unanswered: usize,
+    pub(super) unanswered: usize,
     /// Since a refusal nothing is sent until everything in flight is answered; then the first of
     /// the refused gets this number.
-    free_from: Option<u64>,
+    pub(super) free_from: Option<u64>,
     /// Nothing is sent before this.
     hold_until: Option<Instant>,
     /// Messages that may be in flight: half of what there was when the server had no room, and
@@ -145,6 +163,8 @@ impl Lane {
             next_seq: 1,
             applied: 0,
             report_seq: 0,
+            resumable: false,
+            resuming: None,
             waiting: VecDeque::new(),
             inflight: VecDeque::new(),
             unanswered: 0,
@@ -223,15 +243,18 @@ impl Lane {
         self.inflight.push_back(item);
     }
 
-    /// Takes a report. Gives the number that should have come when there is a gap before it.
+    /// Takes a report, unless it was seen before.
     pub(crate) fn on_report(
         &mut self,
         report_seq: u64,
         report: Report,
         policy: &RetryPolicy,
         now: Instant,
-    ) -> Option<u64> {
+    ) -> Seen {
         let expected = self.report_seq.wrapping_add(1);
+        if self.joined && report_seq < expected {
+            return Seen::Before;
+        }
         self.report_seq = report_seq;
         let client_seq = report.client_seq();
         if client_seq != 0 {
@@ -245,7 +268,10 @@ impl Lane {
             self.forget_done();
             self.settle(policy, now);
         }
-        (self.joined && report_seq != expected).then_some(expected)
+        if self.joined && report_seq != expected {
+            return Seen::After { expected };
+        }
+        Seen::Next
     }
 
     /// Takes the news that messages were not applied.
@@ -308,7 +334,7 @@ impl Lane {
 
     /// Once everything in flight is answered: what was refused goes back to the front of the
     /// queue, to be numbered anew from the first number that is free.
-    fn settle(&mut self, policy: &RetryPolicy, now: Instant) {
+    pub(super) fn settle(&mut self, policy: &RetryPolicy, now: Instant) {
         let Some(free_from) = self.free_from else {
             return;
         };
@@ -349,55 +375,10 @@ impl Lane {
         self.hold_until = Some(now + wait).filter(|_| !wait.is_zero());
     }
 
-    /// The market says where the session stands. After a reconnect this decides what is in doubt
-    /// and what is sent again; `None` on the first join.
-    pub(crate) fn on_joined(&mut self, news: &MarketJoined) -> Option<Resumed> {
-        let first = self.epoch == 0;
-        let again = self.joined;
-        let mut resumed = Resumed {
-            market: self.market,
-            last_client_seq: news.last_client_seq,
-            applied_unanswered: 0,
-            resent: 0,
-            state_lost: !first && news.last_client_seq < self.applied,
-        };
-        if !again {
-            self.resume(news, &mut resumed);
-        }
-        self.joined = true;
-        self.epoch = news.epoch.max(1);
-        self.report_seq = news.last_report_seq;
-        (!first && !again).then_some(resumed)
-    }
-
-    fn resume(&mut self, news: &MarketJoined, resumed: &mut Resumed) {
-        let mut seq = self.next_seq;
-        for mut item in self.inflight.drain(..).rev() {
-            seq -= 1;
-            match item.state {
-                State::Done => {}
-                State::Refused(_) if !resumed.state_lost => self.waiting.push_front(item),
-                _ if resumed.state_lost => item.resolve(Answer::Unknown(Doubt::StateLost)),
-                _ if seq <= news.last_client_seq => {
-                    resumed.applied_unanswered += 1;
-                    item.resolve(Answer::Unknown(Doubt::AppliedUnanswered));
-                }
-                _ => {
-                    resumed.resent += 1;
-                    item.poss_resend = true;
-                    self.waiting.push_front(item);
-                }
-            }
-        }
-        self.next_seq = news.last_client_seq.saturating_add(1);
-        self.applied = news.last_client_seq;
-        self.unanswered = 0;
-        self.free_from = None;
-    }
-
     /// The connection is gone. What is in flight stays, in doubt.
     pub(crate) fn on_disconnect(&mut self) {
         self.joined = false;
+        self.resuming = None;
     }
 
     /// The server does not let the session into the market: what waits is refused with it.
@@ -422,7 +403,7 @@ impl Lane {
         self.unanswered = 0;
     }
 
-    fn first_in_flight(&self) -> u64 {
+    pub(super) fn first_in_flight(&self) -> u64 {
         self.next_seq - self.inflight.len() as u64
     }
 
@@ -432,7 +413,7 @@ impl Lane {
         self.inflight.get_mut(index)
     }
 
-    fn forget_done(&mut self) {
+    pub(super) fn forget_done(&mut self) {
         while self
             .inflight
             .front()

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::*;
-use souk_protocol::message::Accepted;
+use souk_protocol::message::{Accepted, MarketJoined, ReportsResent};
 use souk_protocol::{
     AccountId, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price, Qty, Reserved, Side,
     TimeInForce, split_frame,
@@ -24,11 +24,15 @@ struct Random(u64);
 
 impl Random {
     fn one_in(&mut self, count: u64) -> bool {
+        self.next().is_multiple_of(count)
+    }
+
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)).is_multiple_of(count)
+        mixed ^ (mixed >> 31)
     }
 }
 
@@ -45,6 +49,8 @@ struct Model {
     reports: u64,
     /// Names of the messages applied, in order.
     applied: Vec<u64>,
+    /// The number that each report answered.
+    answered: Vec<u64>,
     /// What is on its way to the client.
     wire: VecDeque<Sent>,
 }
@@ -65,6 +71,7 @@ impl Model {
             None => {
                 self.last = seq;
                 self.reports += 1;
+                self.answered.push(seq);
                 self.applied.push(name);
                 Sent::Accepted(seq, self.reports)
             }
@@ -177,7 +184,8 @@ impl Run {
                 let gap = self
                     .lane
                     .on_report(report_seq, report, &self.policy, self.now);
-                assert_eq!(gap, None);
+                assert_eq!(gap, Seen::Next);
+                self.lane.finish_resume();
             }
             Some(Sent::NotApplied(seq, reason)) => {
                 let news = NotApplied {
@@ -200,8 +208,26 @@ impl Run {
         self.cuts += 1;
         self.model.wire.clear();
         self.lane.on_disconnect();
-        let resumed = self.lane.on_joined(&self.model.joined()).unwrap();
-        assert!(!resumed.state_lost);
+        assert_eq!(self.lane.on_joined(&self.model.joined()), None);
+        // The server keeps some reports, or none.
+        let kept = self.random.next() % 30;
+        let oldest = self.model.reports.saturating_sub(kept) + 1;
+        let next = self.lane.last_report().unwrap() + 1;
+        let from = oldest.max(next);
+        let lost = self.lane.on_reports_resent(&ReportsResent {
+            market: MARKET,
+            reserved: Reserved,
+            from_report_seq: from,
+            to_report_seq: self.model.reports,
+        });
+        assert_eq!(lost, (from > next).then_some((next, from - 1)));
+        if let Some(resumed) = self.lane.finish_resume() {
+            assert!(!resumed.state_lost);
+        }
+        for report_seq in from..=self.model.reports {
+            let seq = self.model.answered[report_seq as usize - 1];
+            self.model.wire.push_back(Sent::Accepted(seq, report_seq));
+        }
     }
 }
 

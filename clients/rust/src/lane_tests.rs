@@ -1,12 +1,13 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use souk_protocol::message::{Accepted, Canceled, MassCanceled};
+use souk_protocol::message::{Accepted, Canceled, MarketJoined, MassCanceled, ReportsResent};
 use souk_protocol::{
     AccountId, BatchMode, CancelReason, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price,
     Qty, Reserved, Side, TimeInForce, split_frame,
 };
 
+use crate::event::Resumed;
 use crate::order::{Instruction, Order, OrderRef};
 use crate::pace::Rates;
 
@@ -56,6 +57,22 @@ impl Bench {
         })
     }
 
+    /// The server tells which reports it sends again. Gives those that are lost.
+    fn resent(&mut self, from_report_seq: u64) -> Option<(u64, u64)> {
+        self.lane.on_reports_resent(&ReportsResent {
+            market: MARKET,
+            reserved: Reserved,
+            from_report_seq,
+            to_report_seq: self.reports,
+        })
+    }
+
+    /// A report comes again.
+    fn again(&mut self, report_seq: u64, report: Report) -> Seen {
+        self.lane
+            .on_report(report_seq, report, &self.policy, self.now)
+    }
+
     /// Submits orders named `names`.
     fn submit(&mut self, names: std::ops::RangeInclusive<u64>) {
         for name in names {
@@ -93,7 +110,7 @@ impl Bench {
         let gap = self
             .lane
             .on_report(self.reports, report, &self.policy, self.now);
-        assert_eq!(gap, None);
+        assert_eq!(gap, Seen::Next);
     }
 
     fn not_applied(&mut self, from: u64, count: u32, reason: RejectReason, retry_after_us: u32) {
@@ -304,14 +321,41 @@ fn without_retry_a_refusal_and_what_was_behind_it_is_not_applied() {
 }
 
 #[test]
-fn after_a_reconnect_what_was_applied_is_unknown_and_the_rest_is_sent_again() {
+fn after_a_reconnect_missed_reports_resolve_their_messages_and_the_rest_is_sent_again() {
     let mut bench = Bench::joined();
     bench.submit(1..=4);
     assert_eq!(bench.sent().len(), 4);
     bench.accepted(1);
     bench.lane.on_disconnect();
     assert_eq!(bench.sent(), []);
-    let resumed = bench.join(3, 1).unwrap();
+    bench.reports = 3;
+    assert_eq!(bench.join(3, 1), None);
+    assert_eq!(bench.resent(1), None);
+    assert_eq!(bench.again(1, accepted(1, 0)), Seen::Before);
+    for seq in 2..=3 {
+        assert_eq!(bench.lane.finish_resume(), None);
+        assert_eq!(bench.again(seq, accepted(seq, 0)), Seen::Next);
+    }
+    let resumed = bench.lane.finish_resume().unwrap();
+    assert_eq!((resumed.applied_unanswered, resumed.resent), (0, 1));
+    assert!(!resumed.state_lost);
+    let outcomes: Vec<_> = (0..4).map(|index| bench.outcome(index)).collect();
+    assert_eq!(outcomes, ["applied", "applied", "applied", "open"]);
+    assert_eq!(bench.sent(), [(4, 4, FLAG_POSS_RESEND)]);
+}
+
+#[test]
+fn what_was_applied_and_whose_reports_are_lost_is_unknown() {
+    let mut bench = Bench::joined();
+    bench.submit(1..=4);
+    assert_eq!(bench.sent().len(), 4);
+    bench.accepted(1);
+    bench.lane.on_disconnect();
+    assert_eq!(bench.sent(), []);
+    bench.reports = 3;
+    assert_eq!(bench.join(3, 1), None);
+    assert_eq!(bench.resent(4), Some((2, 3)));
+    let resumed = bench.lane.finish_resume().unwrap();
     assert_eq!((resumed.applied_unanswered, resumed.resent), (2, 1));
     assert!(!resumed.state_lost);
     let outcomes: Vec<_> = (0..4).map(|index| bench.outcome(index)).collect();
@@ -391,8 +435,13 @@ fn a_batch_is_complete_with_the_first_report_of_its_last_entry() {
 #[test]
 fn a_gap_in_the_numbers_of_reports_is_told() {
     let mut bench = Bench::joined();
-    let gap = bench
-        .lane
-        .on_report(3, accepted(0, 0), &bench.policy, bench.now);
-    assert_eq!(gap, Some(1));
+    let mut seen = |report_seq| {
+        let report = accepted(0, 0);
+        bench
+            .lane
+            .on_report(report_seq, report, &bench.policy, bench.now)
+    };
+    assert_eq!(seen(3), Seen::After { expected: 1 });
+    assert_eq!(seen(3), Seen::Before);
+    assert_eq!(seen(4), Seen::Next);
 }

@@ -34,6 +34,7 @@ mod event;
 mod inbound;
 mod key;
 mod lane;
+mod lane_resume;
 mod market;
 mod money;
 mod options;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use souk_protocol::KeyId;
+use souk_protocol::{CancelOnDisconnect, KeyId};
 
 /// How a session is opened and kept.
 #[derive(Clone, Debug)]
@@ -17,6 +17,11 @@ pub struct ClientOptions {
     /// The interval after which an idle side sends a heartbeat, 100 ms to 60 s. After two of them
     /// without a byte the connection counts as lost.
     pub keepalive: Duration,
+    /// When the server cancels the session's open orders because its connection ended.
+    pub cancel_on_disconnect: CancelOnDisconnect,
+    /// How long after that end logging on again, which the client does by itself when `reconnect` says so,
+    /// still keeps them: up to 60 s, and zero with `CancelOnDisconnect::None`.
+    pub cancel_grace: Duration,
     /// How long connecting and logging on may take together.
     pub connect_timeout: Duration,
     /// What to do about messages that were refused for lack of room.
@@ -31,7 +36,7 @@ pub struct ClientOptions {
 }
 
 impl ClientOptions {
-    /// The defaults: session 0, keepalive 5 s, refusals retried, no reconnect.
+    /// The defaults: session 0, keepalive 5 s, orders stay when the connection ends, refusals retried, no reconnect.
     #[must_use]
     pub fn new(key_id: KeyId) -> Self {
         Self {
@@ -39,6 +44,8 @@ impl ClientOptions {
             session_number: 0,
             incarnation: None,
             keepalive: Duration::from_secs(5),
+            cancel_on_disconnect: CancelOnDisconnect::None,
+            cancel_grace: Duration::ZERO,
             connect_timeout: Duration::from_secs(5),
             retry: RetryPolicy::default(),
             reconnect: None,

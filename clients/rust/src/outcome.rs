@@ -62,7 +62,7 @@ pub enum Doubt {
     TimedOut,
     /// The connection was lost and the session was not resumed.
     ConnectionLost,
-    /// The session was resumed: the message was applied, and its reports are gone.
+    /// The session was resumed: the message was applied, and its reports are lost.
     AppliedUnanswered,
     /// The session was resumed, and the market had lost its state.
     StateLost,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use souk_protocol::message::{
     BalanceEntry, CurrencyDefinition, JoinMarket, MarketDefinition, MarketJoined,
-    MarketListRequest, Ping, Pong, REQUEST_TEMPLATES, SUBSCRIBE_SNAPSHOT_ONLY, SessionReject,
-    SettlementsFrom, Subscribe, Terminate, Unsubscribe,
+    MarketListRequest, Ping, Pong, REQUEST_TEMPLATES, ResumeMarket, SUBSCRIBE_SNAPSHOT_ONLY,
+    SessionReject, SettlementsFrom, Subscribe, Terminate, Unsubscribe,
 };
 use souk_protocol::{AccountId, Code, MarketId, RejectReason, Reserved};
 use tokio::sync::mpsc::error::TrySendError;
@@ -34,6 +34,7 @@ pub(crate) type Waiter<T> = oneshot::Sender<Result<T, ClientError>>;
 pub(crate) enum Command {
     Submit(Message, oneshot::Sender<Answer>),
     Join(MarketId, Waiter<MarketJoined>),
+    Resume(MarketId, u64, Waiter<MarketJoined>),
     Markets(Waiter<Vec<MarketDefinition>>),
     Subscribe(MarketId, u8),
     Unsubscribe(MarketId),
@@ -78,6 +79,9 @@ pub(crate) struct Session {
     pub(crate) logout: Logout,
     /// Joins that were refused for lack of room, until they are answered.
     pub(crate) rejoin: BTreeMap<MarketId, Rejoin>,
+    /// Markets to be resumed after a reconnect, one after another: what they send again is bounded for
+    /// each of them. The first has been asked for.
+    resuming: VecDeque<MarketId>,
 }
 
 /// A join that was refused for lack of room.
@@ -107,6 +111,7 @@ impl Session {
             lanes: BTreeMap::new(),
             joining: BTreeMap::new(),
             rejoin: BTreeMap::new(),
+            resuming: VecDeque::new(),
             listing: VecDeque::new(),
             listed: Vec::new(),
             subscriptions: BTreeMap::new(),
@@ -153,6 +158,16 @@ impl Session {
                 } else {
                     self.send_join(market);
                 }
+                self.joining.entry(market).or_default().push(waiter);
+            }
+            Command::Resume(market, last_report_seq, waiter) => {
+                let lane = self.lanes.entry(market);
+                lane.or_insert_with(|| {
+                    let mut lane = Lane::new(market);
+                    lane.resume_after(last_report_seq);
+                    lane
+                });
+                self.send_join(market);
                 self.joining.entry(market).or_default().push(waiter);
             }
             Command::Markets(waiter) => {
@@ -243,9 +258,36 @@ impl Session {
         self.out.extend_from_slice(frame);
     }
 
+    /// Joins a market, or resumes it after the last report that is known.
     fn send_join(&mut self, market: MarketId) {
         let reserved = Reserved;
-        self.send(&JoinMarket { market, reserved }.frame(0));
+        let lane = self.lanes.get(&market).filter(|lane| !lane.is_joined());
+        match lane.and_then(Lane::last_report) {
+            Some(last_report_seq) => {
+                let resume = ResumeMarket {
+                    market,
+                    reserved,
+                    last_report_seq,
+                };
+                self.send(&resume.frame(0));
+            }
+            None => self.send(&JoinMarket { market, reserved }.frame(0)),
+        }
+    }
+
+    /// Asks for the next market to be resumed, once the one before it is.
+    pub(crate) fn resume_next(&mut self) {
+        let Some(market) = self.resuming.front() else {
+            return;
+        };
+        let open = |lane: &Lane| !lane.is_resumed();
+        if self.lanes.get(market).is_some_and(open) {
+            return;
+        }
+        self.resuming.pop_front();
+        if let Some(next) = self.resuming.front().copied() {
+            self.send_join(next);
+        }
     }
 
     fn send_subscribe(&mut self, market: MarketId, flags: u8) {
@@ -299,8 +341,9 @@ impl Session {
             code: news.code,
         };
         match news.ref_template {
-            JoinMarket::TEMPLATE if self.may_rejoin(news, now) => {}
-            JoinMarket::TEMPLATE => {
+            ResumeMarket::TEMPLATE if self.has_lost_state(news) => self.send_join(market),
+            JoinMarket::TEMPLATE | ResumeMarket::TEMPLATE if self.may_rejoin(news, now) => {}
+            JoinMarket::TEMPLATE | ResumeMarket::TEMPLATE => {
                 let refusal = Refusal::ByServer {
                     code: news.code,
                     field_offset: news.field_offset,
@@ -317,6 +360,7 @@ impl Session {
                 for waiter in self.joining.remove(&market).unwrap_or_default() {
                     tell(waiter, Err(refused("the join")));
                 }
+                self.resume_next();
             }
             Subscribe::TEMPLATE => {
                 let queue = self.snapshots.get_mut(&market);
@@ -338,6 +382,16 @@ impl Session {
             }
         }
         self.tell_event(Event::SessionRejected(*news));
+    }
+
+    /// Whether the server has not given the reports that the client has: it is then joined as if for the
+    /// first time, and says in `Resumed` that its state is lost.
+    fn has_lost_state(&mut self, news: &SessionReject) -> bool {
+        let lost = news.code == Code::from(RejectReason::ReportSeqNotReached);
+        if lost && let Some(lane) = self.lanes.get_mut(&news.market) {
+            lane.on_resume_refused();
+        }
+        lost
     }
 
     /// Notes a join that was refused for lack of room, to be sent again. Gives whether it is.
@@ -371,6 +425,7 @@ impl Session {
     pub(crate) fn on_disconnect(&mut self, reason: &str) {
         self.out.clear();
         self.rejoin.clear();
+        self.resuming.clear();
         self.lanes.values_mut().for_each(Lane::on_disconnect);
         self.fail_requests(reason);
         let reason = reason.to_owned();
@@ -382,10 +437,10 @@ impl Session {
         self.max_inflight = info.max_inflight as usize;
         self.paces = Paces::new(info.rates());
         let incarnation = info.incarnation;
-        let markets: Vec<MarketId> = self.lanes.keys().copied().collect();
-        markets
-            .into_iter()
-            .for_each(|market| self.send_join(market));
+        self.resuming = self.lanes.keys().copied().collect();
+        if let Some(first) = self.resuming.front().copied() {
+            self.send_join(first);
+        }
         for (market, flags) in self.subscriptions.clone() {
             self.send_subscribe(market, flags);
         }

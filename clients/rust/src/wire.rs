@@ -135,6 +135,8 @@ fn signed_logon(
         session_number: options.session_number,
         incarnation,
         keepalive_ms: u32::try_from(options.keepalive.as_millis()).unwrap_or(u32::MAX),
+        cancel_on_disconnect: options.cancel_on_disconnect,
+        cancel_grace_ms: u32::try_from(options.cancel_grace.as_millis()).unwrap_or(u32::MAX),
     };
     let logon = logon(&credentials, challenge, unix_time_ns(), |bytes| {
         key.sign(bytes)

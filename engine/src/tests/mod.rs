@@ -138,14 +138,14 @@ impl Player {
                 order: self.order(&words[2..]),
             }),
             "replace" => Command::Replace(self.replace(words)),
-            "mass-cancel" => Command::MassCancel(MassCancel {
-                account: account(words[1]),
-                side: words.get(2).map(|&side| match side {
+            "mass-cancel" => Command::MassCancel(MassCancel::asked(
+                account(words[1]),
+                words.get(2).map(|&side| match side {
                     "buy" => Side::Buy,
                     "sell" => Side::Sell,
                     _ => panic!("no such side: {side}"),
                 }),
-            }),
+            )),
             "state" => Command::SetState(match words[1] {
                 "continuous" => MarketState::Continuous,
                 "halted" => MarketState::Halted,

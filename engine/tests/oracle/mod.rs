@@ -228,7 +228,7 @@ impl Oracle {
         }
         let mut count = 0;
         while let Some(index) = self.first_of_account(mass) {
-            self.resting_canceled(index, CancelReason::MassCancel, events);
+            self.resting_canceled(index, mass.reason, events);
             count += 1;
         }
         events.push(Event::MassCanceled { count });
@@ -240,6 +240,7 @@ impl Oracle {
         (0..self.orders.len())
             .filter(|&i| self.orders[i].account == mass.account)
             .filter(|&i| mass.side.is_none() || mass.side == Some(self.orders[i].side))
+            .filter(|&i| mass.session.0 == 0 || mass.session == self.orders[i].session)
             .min_by_key(|&i| self.orders[i].place)
     }
 

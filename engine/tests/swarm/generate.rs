@@ -10,8 +10,8 @@ use souk_engine::{
     PairCurrency, ReplaceOrder,
 };
 use souk_protocol::{
-    AccountId, Amount, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price, Qty, Side,
-    StpMode, StpScope, TimeInForce,
+    AccountId, Amount, CancelReason, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price,
+    Qty, Side, StpMode, StpScope, TimeInForce,
 };
 
 /// How many order ids of the past are remembered, to be used when they are stale.
@@ -83,10 +83,7 @@ impl Generator {
         }));
         for account in 1..=self.accounts() {
             let account = AccountId(u32::try_from(account).expect("few accounts"));
-            commands.push(Command::MassCancel(MassCancel {
-                account,
-                side: None,
-            }));
+            commands.push(Command::MassCancel(MassCancel::asked(account, None)));
         }
         for _ in 0..oracle.free_slots.len() + oracle.orders.len() + 2 {
             commands.push(Command::New(NewOrder {
@@ -229,9 +226,16 @@ impl Generator {
     }
 
     fn mass_cancel(&mut self) -> Command {
+        let account = self.account();
+        let side = self.rng.pick(&[None, Some(Side::Buy), Some(Side::Sell)]);
+        if self.rng.pick(&[true, true, false]) {
+            return Command::MassCancel(MassCancel::asked(account, side));
+        }
         Command::MassCancel(MassCancel {
-            account: self.account(),
-            side: self.rng.pick(&[None, Some(Side::Buy), Some(Side::Sell)]),
+            account,
+            side,
+            session: self.session(),
+            reason: CancelReason::OnDisconnect,
         })
     }
 

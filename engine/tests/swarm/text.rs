@@ -48,8 +48,9 @@ pub fn rust_text(step: &Step) -> String {
                 .side
                 .map_or("None".to_owned(), |side| format!("Some(Side::{side:?})"));
             format!(
-                "MassCancel(MassCancel {{ account: {:?}, side: {side} }})",
-                m.account
+                "MassCancel(MassCancel {{ account: {:?}, side: {side}, session: {:?}, reason: \
+                 CancelReason::{:?} }})",
+                m.account, m.session, m.reason
             )
         }
         Command::Status(s) => {

@@ -92,4 +92,25 @@ blocks! {
         /// Zero.
         reserved: Reserved<4>,
     }
+    /// Asks for what `JoinMarket` does, and for the reports after the last one that the client has.
+    Client ResumeMarket = 17 {
+        /// The market.
+        market: MarketId,
+        /// Zero.
+        reserved: Reserved<4>,
+        /// The last `report_seq` of this market that the client has; 0 if none.
+        last_report_seq: u64,
+    }
+    /// Follows the `MarketJoined` that answers a `ResumeMarket`; then come the reports it tells of, with flag 1, then those of what
+    /// happens.
+    Server ReportsResent = 18 {
+        /// The market.
+        market: MarketId,
+        /// Zero.
+        reserved: Reserved<4>,
+        /// The first report sent again. Above `last_report_seq` of the request plus 1 if those between are not kept any more.
+        from_report_seq: u64,
+        /// The last report sent again; `from_report_seq` less 1 if none is.
+        to_report_seq: u64,
+    }
 }

@@ -1,7 +1,7 @@
 //! Messages of the session: logging on, keeping alive, ending, refusals.
 
 use crate::field::{Code, Reserved};
-use crate::{AccountId, ClOrdId, Durability, KeyId, MarketId, SessionId, TenantId};
+use crate::{AccountId, CancelOnDisconnect, ClOrdId, Durability, KeyId, MarketId, SessionId, TenantId};
 use super::{Block, FieldError, FieldInfo, HEADER_LEN, MessageInfo, Sender, plain_header};
 use crate::RejectReason;
 use crate::field::{Field, Value};
@@ -49,8 +49,8 @@ blocks! {
         key_id: KeyId,
         /// Which of the key's sessions, 0 to 4,095.
         session_number: u16,
-        /// What happens to the session's open orders when the connection ends: 0, nothing.
-        cancel_on_disconnect: u8,
+        /// When the session's open orders are canceled because the connection ended.
+        cancel_on_disconnect: CancelOnDisconnect,
         /// Zero.
         reserved: Reserved<1>,
         /// Higher than in every earlier logon of this session; the time in nanoseconds will do.
@@ -59,8 +59,8 @@ blocks! {
         client_time: u64,
         /// The interval after which an idle side sends a heartbeat, 100 to 60,000 ms.
         keepalive_ms: u32,
-        /// Zero.
-        reserved2: Reserved<4>,
+        /// How long after the end a new logon of the session still keeps them, 0 to 60,000 ms; 0 without cancel on disconnect.
+        cancel_grace_ms: u32,
         /// Ed25519 signature; what it covers is said in "Logon" of PROTOCOL.md.
         signature: [u8; 64],
     }

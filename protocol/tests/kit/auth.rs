@@ -3,8 +3,8 @@
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use souk_protocol::message::{Challenge, Hello, Logon};
 use souk_protocol::{
-    Credentials, KeyId, RejectReason, Reserved, SESSION_NUMBER_MAX, hello, logon,
-    logon_signed_bytes,
+    CancelOnDisconnect, Credentials, KeyId, RejectReason, Reserved, SESSION_NUMBER_MAX, hello,
+    logon, logon_signed_bytes,
 };
 
 use super::hex;
@@ -67,6 +67,8 @@ const CREDENTIALS: Credentials = Credentials {
     session_number: 5,
     incarnation: NOW,
     keepalive_ms: 1_000,
+    cancel_on_disconnect: CancelOnDisconnect::None,
+    cancel_grace_ms: 0,
 };
 
 /// A logon that is accepted.
@@ -153,7 +155,20 @@ pub fn cases() -> Vec<(Case, Option<RejectReason>)> {
     let behind = changed("a clock 61 s behind", |l| l.client_time -= 61 * SECOND);
     let short = changed("a keepalive of 99 ms", |l| l.keepalive_ms = 99);
     let long = changed("a keepalive of 60,001 ms", |l| l.keepalive_ms = 60_001);
-    let cod = changed("cancel on disconnect", |l| l.cancel_on_disconnect = 1);
+    let cod = changed("cancel on disconnect", |l| {
+        l.cancel_on_disconnect = CancelOnDisconnect::OnDisconnect;
+    });
+    let with_grace = |name, grace| {
+        changed(name, |l| {
+            l.cancel_on_disconnect = CancelOnDisconnect::Both;
+            l.cancel_grace_ms = grace;
+        })
+    };
+    let longest = with_grace("the longest grace", 60_000);
+    let too_long = with_grace("a grace of 60,001 ms", 60_001);
+    let for_nothing = changed("a grace without cancel on disconnect", |l| {
+        l.cancel_grace_ms = 1
+    });
     let mut equal = accepted("the incarnation of before");
     equal.incarnation_highest = equal.logon.incarnation;
     let mut lower = accepted("a lower incarnation");
@@ -163,9 +178,12 @@ pub fn cases() -> Vec<(Case, Option<RejectReason>)> {
         (behind, Some(ClockSkew)),
         (short, Some(KeepaliveOutOfRange)),
         (long, Some(KeepaliveOutOfRange)),
-        (cod, Some(CancelOnDisconnectNotSupported)),
+        (cod, None),
         (equal, Some(IncarnationNotNewer)),
         (lower, Some(IncarnationNotNewer)),
+        (longest, None),
+        (too_long, Some(CancelGraceOutOfRange)),
+        (for_nothing, Some(CancelGraceOutOfRange)),
     ]);
     cases
 }

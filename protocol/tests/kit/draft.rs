@@ -277,7 +277,7 @@ fn is_statement_count(info: &MessageInfo, field: &FieldInfo) -> bool {
 /// Words that go together.
 fn typical_word(name: &str) -> u64 {
     match name {
-        "Durability" => 0,
+        "Durability" | "CancelOnDisconnect" => 0,
         "TimeInForce" | "StpScope" | "MarketState" | "CancelReason" | "BatchMode" => 1,
         "CurrencyStatus" | "AccountStatus" => 1,
         "StatementKind" => 5,
@@ -290,7 +290,7 @@ fn typical(info: &MessageInfo, field: &FieldInfo) -> u64 {
     const TIME: u64 = 1_767_225_600_000_000_000;
     match field.name {
         "schema_min" | "schema_max" | "schema_id" | "version" | "version_max" => 1,
-        "features" | "cancel_on_disconnect" | "budget" => 0,
+        "features" | "cancel_grace_ms" | "budget" => 0,
         "order_id" if ["CancelOrder", "OrderStatusRequest"].contains(&info.name) => 0,
         "orig_cl_ord_id" if info.name == "ReplaceOrder" => 0,
         "max_frame_in" if info.name == "Hello" => 65_536,

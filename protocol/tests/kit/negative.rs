@@ -415,7 +415,7 @@ fn templates() -> Vec<String> {
     };
     for side in [Side::Client, Side::Server] {
         for template in [
-            0, 17, 31, 38, 47, 64, 95, 114, 127, 134, 255, 256, 0x2000, 0xffff,
+            0, 19, 31, 38, 47, 64, 95, 114, 127, 134, 255, 256, 0x2000, 0xffff,
         ] {
             let title = format!("template {template} from the {}", side.name());
             all.push(refused(&title, side, &with(template), UnknownTemplate, 4));

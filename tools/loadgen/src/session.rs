@@ -259,6 +259,8 @@ fn logon(
         session_number,
         incarnation: unix_time_ns(),
         keepalive_ms: KEEPALIVE.as_millis() as u32,
+        cancel_on_disconnect: souk_protocol::CancelOnDisconnect::None,
+        cancel_grace_ms: 0,
     };
     Connection::logon(config.address, &credentials, |bytes| {
         key.private.sign(bytes)

@@ -61,6 +61,8 @@ impl Player {
             session_number: option.session_number,
             incarnation: unix_time_ns(),
             keepalive_ms: KEEPALIVE_MS,
+            cancel_on_disconnect: souk_protocol::CancelOnDisconnect::None,
+            cancel_grace_ms: 0,
         };
         let (mut connection, ack, accounts) =
             Connection::logon(address, &credentials, |bytes| option.key.sign(bytes))?;
