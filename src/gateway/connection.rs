@@ -184,7 +184,12 @@ impl Connection {
             Ok(link) => self.serve(&link, &mut reader, &mut writer).await,
             Err(end) => end,
         };
-        self.begin_grace(&end);
+        let logged_out = matches!(end, End::Finish(RejectReason::LoggedOut));
+        if let Some(established) = self.session.established() {
+            established
+                .gone()
+                .leave(logged_out, &self.shared, &self.drain);
+        }
         if let End::Finish(reason) = end {
             self.finish(reason, &mut writer).await;
         }
@@ -192,19 +197,6 @@ impl Connection {
             self.last_words(&mut reader, &mut writer).await;
         }
         self.leave().await;
-    }
-
-    /// The connection has ended: what the session asked for in that case happens later. Not when the node
-    /// ends.
-    fn begin_grace(&mut self, end: &End) {
-        let logged_out = matches!(end, End::Finish(RejectReason::LoggedOut));
-        let Some(established) = self.session.established() else {
-            return;
-        };
-        let gone = established.gone();
-        if gone.terms.cancels_after(logged_out) && !*self.drain.borrow() {
-            gone.cancel_later(&self.shared, self.drain.clone());
-        }
     }
 
     /// Until the logon is acknowledged, the time for it is over, or the node drains.

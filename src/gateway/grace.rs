@@ -31,6 +31,19 @@ pub struct Gone {
 }
 
 impl Gone {
+    /// The connection has ended: what the session asked for in that case happens later. Not when the node
+    /// ends.
+    pub(super) fn leave(
+        self,
+        logged_out: bool,
+        shared: &Arc<Shared>,
+        drain: &watch::Receiver<bool>,
+    ) {
+        if self.terms.cancels_after(logged_out) && !*drain.borrow() {
+            self.cancel_later(shared, drain.clone());
+        }
+    }
+
     /// Cancels the session's orders after its grace, unless it logs on again before, or the node drains.
     /// Must be called within a tokio runtime. Gives nothing to wait for: the registry ends it.
     pub fn cancel_later(self, shared: &Arc<Shared>, drain: watch::Receiver<bool>) {
