@@ -150,10 +150,7 @@ impl Client {
             },
         };
         match self.below(1000) {
-            0 => Command::MassCancel(MassCancel {
-                account,
-                side: None,
-            }),
+            0 => Command::MassCancel(MassCancel::asked(account, None)),
             1..20 => Command::Status(OrderStatus { account, order }),
             _ if order_id == OrderId(0) => Command::New(self.new_order(account)),
             _ if self.below(2) == 0 => Command::Cancel(CancelOrder { account, order }),
