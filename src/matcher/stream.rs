@@ -140,7 +140,9 @@ impl Stream {
     /// Hash of everything the stream's future depends on: two streams with equal hashes answer every future
     /// request alike.
     pub(super) fn state_hash(&self) -> u64 {
-        let mut marks: Vec<_> = self.applied.iter().collect();
+        // A session of which nothing was applied has left nothing in the stream.
+        let has_some = |(_, client_seq): &(_, &u64)| **client_seq > 0;
+        let mut marks: Vec<_> = self.applied.iter().filter(has_some).collect();
         marks.sort_unstable();
         let mut hasher = XxHash64::with_seed(self.book.state_hash());
         hasher.write_u64(self.seq);
