@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use souk_protocol::message::{CurrencyDefinition, MarketDefinition};
-use souk_protocol::{AccountId, KeyId, MarketId, TenantId};
+use souk_protocol::{AccountId, KeyId, MarketId, SessionId, TenantId};
 
 use crate::config::{Config, KeyAccounts, Permissions};
 use crate::control::Custody;
@@ -109,6 +109,14 @@ impl Directory {
             directory.tenants.push(entry);
         }
         directory
+    }
+}
+
+impl Directory {
+    /// Whose a session is, if its key still exists.
+    #[must_use]
+    pub fn tenant_of(&self, session: SessionId) -> Option<TenantIndex> {
+        Some(self.keys.get(&session.key())?.tenant.index)
     }
 }
 

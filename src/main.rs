@@ -10,8 +10,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use souk::config::{Config, Layout, Overrides, Wait};
 use souk::demo::DemoOptions;
-use souk::node::JOURNAL_FOLDER;
-use souk::recovery::Progress;
+use souk::recovery::{DataDirectory, Progress};
 use souk::server::Server;
 use souk::{keys, storage};
 use souk_protocol::Durability;
@@ -274,7 +273,7 @@ fn run_demo(demo: &Demo) -> anyhow::Result<()> {
 
 /// Recomputes every balance and hold of a journal. Prints what it finds.
 fn audit(data: &Path) -> ExitCode {
-    match souk::audit::audit(&data.join(JOURNAL_FOLDER)) {
+    match souk::audit::audit(&DataDirectory::new(data).journal) {
         Ok(report) => {
             print!("{report}");
             if report.is_sound() {

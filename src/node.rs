@@ -1,5 +1,6 @@
 //! The parts of a node, wired to each other; nothing runs yet.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,26 +11,27 @@ use tokio::sync::Notify;
 use crate::administrator::Administrator;
 use crate::clock;
 use crate::config::{Config, JournalConfig};
+use crate::directory::Route;
+use crate::gateway::grace::Gone;
 use crate::gateway::registry::Registry;
 use crate::gateway::session::Shared;
 use crate::handoff::{
-    Item, Lane, Link, MatcherDoor, QueueGauge, Request, SPARE_ITEMS_MAX, SessionTerms, Submission,
+    Item, Lane, Link, MatcherDoor, QueueGauge, Request, SPARE_ITEMS_MAX, Seat, SessionTerms,
+    Submission,
 };
 use crate::journal::{
-    ChainEnd, Journal, JournalEnd, JournalError, JournalOptions, JournalWriter, LocalJournal,
-    MemoryJournal, NodeJournal, Reader, Wake, measure, segment,
+    ChainEnd, Journal, JournalError, JournalOptions, JournalWriter, LocalJournal, MemoryJournal,
+    NodeJournal, Wake, measure, segment,
 };
 use crate::keys;
 use crate::matcher::{Inbox, Matcher};
 use crate::publisher::Publisher;
-use crate::recovery::{Progress, Recovered, Recovery, RecoveryError};
-use crate::storage::{Disk, FolderLock, LockError, SystemDisk};
+use crate::recovery::{DataDirectory, Progress, Recovered, Recovery, RecoveryError};
+use crate::storage::{Disk, FolderLock, LockError};
 
 /// A node's matcher.
 pub type NodeMatcher = Matcher<NodeJournal<Publisher>>;
 
-/// The folder of the journal in a data directory.
-pub const JOURNAL_FOLDER: &str = "journal";
 /// The lock of a data directory.
 const LOCK_FILE: &str = "LOCK";
 
@@ -65,6 +67,8 @@ pub struct Node {
     pub matchers: Vec<NodeMatcher>,
     /// Carries to markets what control streams decided.
     pub administrator: Administrator,
+    /// Sessions that had asked for their orders to be canceled when they are gone: the node's end was one.
+    pub gone: Vec<Gone>,
     /// The journal, if there is one.
     pub journal: Option<OpenJournal>,
     /// What it was made of.
@@ -78,6 +82,8 @@ pub struct OpenJournal {
     pub journal: Journal,
     /// What its thread runs.
     pub writer: JournalWriter,
+    /// Where it is.
+    pub files: DataDirectory,
     /// Held as long as the node runs.
     pub lock: FolderLock,
 }
@@ -127,14 +133,13 @@ impl Node {
             None
         };
         if let Some(data) = &mut data {
-            let cluster = Some(config.server.cluster_id);
-            let mut reader = data.reader(cluster).map_err(RecoveryError::from)?;
-            recovery.replay(&mut reader, progress)?;
+            let snapshot = data.files.newest_snapshot()?;
+            recovery.recover(&data.files, snapshot.as_ref(), None, progress)?;
         }
         let founding = recovery.found()?;
         recovery.finish()?;
         let journal = match data {
-            Some(data) => Some(data.begin(config, recovery.recovered.end, &ends)?),
+            Some(data) => Some(data.begin(config, &recovery.recovered, &ends)?),
             None => None,
         };
         if let Some(journal) = &journal {
@@ -161,6 +166,7 @@ impl Node {
             ..
         } = recovery;
         let next_seats = streams.next_seats();
+        let next_seats_of = next_seats.clone();
         let decided = streams.take_decided();
         let tenants: Arc<[TenantId]> = config.tenants.iter().map(|tenant| tenant.id).collect();
         let behind = |matcher: Matcher<Publisher>, streams: Vec<(TenantId, MarketId)>| {
@@ -209,8 +215,10 @@ impl Node {
             history: config.history,
         });
         let administrator = Administrator::new(tasks, Arc::downgrade(&shared), next_seats);
+        let gone = restore_sessions(&shared, &matchers, &next_seats_of);
         Self {
             shared,
+            gone,
             matchers,
             administrator,
             journal,
@@ -221,58 +229,89 @@ impl Node {
 
 /// A data directory that is this process's.
 struct Data {
-    disk: Arc<dyn Disk>,
+    files: DataDirectory,
     lock: FolderLock,
-    folder: std::path::PathBuf,
 }
 
 impl Data {
     fn open(config: &JournalConfig) -> Result<Self, NodeError> {
-        let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
-        let folder = config.directory.join(JOURNAL_FOLDER);
-        disk.make_folder(&folder)?;
+        let files = DataDirectory::new(&config.directory);
+        files.make()?;
         let lock = FolderLock::take(&config.directory.join(LOCK_FILE), &config.node)?;
-        Ok(Self { disk, lock, folder })
+        Ok(Self { files, lock })
     }
 
-    fn reader(&self, cluster_id: Option<u64>) -> Result<Reader, crate::journal::ReadError> {
-        Reader::open(Arc::clone(&self.disk), &self.folder, cluster_id)
-    }
-
-    /// Goes on after `end`, in a new segment.
+    /// Goes on after what was recovered, in a new segment.
     fn begin(
         self,
         config: &Config,
-        end: Option<JournalEnd>,
+        recovered: &Recovered,
         ends: &[Ends],
     ) -> Result<OpenJournal, NodeError> {
+        let end = recovered.end;
         let (chain, last) = end.map_or((ChainEnd::START, 0), |end| (end.chain, end.segment));
-        remove_unused(self.disk.as_ref(), &self.folder, last)?;
+        // A snapshot may be all there is.
+        let last = last.max(recovered.snapshot.map_or(0, |segment| segment - 1));
+        let (disk, folder) = (self.files.disk(), &self.files.journal);
+        remove_unused(disk.as_ref(), folder, last)?;
         let strategy = match config.journal.commit {
             Some(strategy) => strategy,
             None => {
-                let measured = measure(self.disk.as_ref(), &self.folder)?;
+                let measured = measure(disk.as_ref(), folder)?;
                 tracing::info!(?measured, "the fastest way to commit is taken");
                 let fastest = measured.first().map(|measured| measured.strategy);
                 fastest.ok_or_else(|| std::io::Error::other("no way to commit works"))?
             }
         };
         let options = JournalOptions {
-            folder: self.folder,
+            folder: folder.clone(),
             cluster_id: config.server.cluster_id,
             segment_bytes: config.journal.segment_bytes,
             strategy,
         };
-        let (journal, mut writer) = Journal::begin(self.disk, options, last + 1, chain)?;
+        let (journal, mut writer) = Journal::begin(Arc::clone(disk), options, last + 1, chain)?;
         for ends in ends {
             writer.wakes(ends.wake.clone());
         }
         Ok(OpenJournal {
             journal,
             writer,
+            files: self.files,
             lock: self.lock,
         })
     }
+}
+
+/// Makes the sessions known that markets know, and gives those whose orders are to be canceled unless they come back.
+fn restore_sessions(shared: &Shared, matchers: &[NodeMatcher], seats: &[Seat]) -> Vec<Gone> {
+    let mut newest: BTreeMap<SessionId, Gone> = BTreeMap::new();
+    for (number, matcher) in matchers.iter().enumerate() {
+        for seat in (0..seats[number].0).map(Seat) {
+            let route = Route {
+                matcher: number,
+                seat,
+            };
+            for (session, mark) in matcher.sessions(seat) {
+                let incarnation = mark.terms.incarnation;
+                shared.registry.restore(session, incarnation, [route]);
+                let Some(tenant) = shared.directory.tenant_of(session) else {
+                    continue;
+                };
+                let terms = mark.terms;
+                let gone = Gone {
+                    tenant,
+                    session,
+                    terms,
+                };
+                let known = newest.entry(session).or_insert(gone);
+                if known.terms.incarnation < incarnation {
+                    *known = gone;
+                }
+            }
+        }
+    }
+    let cancels = |gone: &Gone| gone.terms.cancels_after(false);
+    newest.into_values().filter(cancels).collect()
 }
 
 /// Removes segments that were made ahead and hold nothing.

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock;
 use crate::config::{Config, Layout};
+use crate::gateway::grace::Gone;
 use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
 use crate::journal::{
@@ -19,7 +21,7 @@ use crate::journal::{
 };
 use crate::ledger::Unsound;
 use crate::node::{Node, NodeError, NodeMatcher, OpenJournal};
-use crate::recovery::{Progress, Recovered};
+use crate::recovery::{Progress, Recovered, Snapshotter};
 use crate::storage::FolderLock;
 use crate::threads::{self, Plan, PlanError};
 use crate::treasury::Treasury;
@@ -89,6 +91,8 @@ pub struct Server {
     matchers: Vec<JoinHandle<()>>,
     administrator: Option<JoinHandle<()>>,
     journal: Option<JoinHandle<()>>,
+    snapshots: Option<JoinHandle<()>>,
+    stop_snapshots: Arc<AtomicBool>,
     recovered: Recovered,
     /// None when it has been looked at.
     closing: Option<Closing>,
@@ -118,6 +122,7 @@ impl Server {
             shared,
             matchers,
             administrator,
+            gone,
             journal,
             recovered,
         } = Node::recover(config, plan.matchers, inline_wake.as_ref(), progress)?;
@@ -125,6 +130,7 @@ impl Server {
         let gateway = Gateway {
             listener,
             shared: Arc::clone(&shared),
+            gone,
             bounds: ConnectionBounds {
                 handshake_timeout: config.server.handshake_timeout,
                 drain_timeout: config.server.drain_timeout,
@@ -135,8 +141,9 @@ impl Server {
             Some(OpenJournal {
                 journal,
                 writer,
+                files,
                 lock,
-            }) => (Some(journal), Some(writer), Some(lock)),
+            }) => (Some(journal), Some((writer, files)), Some(lock)),
             None => (None, None, None),
         };
         let closing = Closing {
@@ -154,11 +161,16 @@ impl Server {
             matchers: Vec::new(),
             administrator: None,
             journal: None,
+            snapshots: None,
+            stop_snapshots: Arc::default(),
             recovered,
             closing: Some(closing),
         };
-        if let Some(writer) = writer {
+        if let Some((writer, files)) = writer {
             server.journal = Some(thread("souk-journal", move || writer.run())?);
+            let stop = Arc::clone(&server.stop_snapshots);
+            let snapshotter = Snapshotter::new(config.clone(), files, stop);
+            server.snapshots = Some(thread("souk-snapshots", move || snapshotter.run())?);
         }
         server.administrator = Some(thread("souk-administrator", move || administrator.run())?);
         server.spawn(gateway, matchers, inline_wake)?;
@@ -211,6 +223,7 @@ impl Server {
 
     fn stop(&mut self) -> Result<(), StopError> {
         let _ = self.drain.send(true);
+        self.stop_snapshots.store(true, Ordering::Relaxed);
         for gateway in self.gateways.drain(..) {
             join(gateway);
         }
@@ -228,6 +241,9 @@ impl Server {
         let closed = closing.close();
         if let Some(journal) = self.journal.take() {
             join(journal);
+        }
+        if let Some(snapshots) = self.snapshots.take() {
+            join(snapshots);
         }
         closed?;
         // What was written last may have failed, too.
@@ -364,6 +380,7 @@ fn append(journal: &Journal, tenant: TenantId, body: Body) -> Result<(), Journal
 struct Gateway {
     listener: TcpListener,
     shared: Arc<Shared>,
+    gone: Vec<Gone>,
     bounds: ConnectionBounds,
     drained: watch::Receiver<bool>,
 }
@@ -374,10 +391,14 @@ impl Gateway {
         let Self {
             listener,
             shared,
+            gone,
             bounds,
             drained,
         } = self;
         runtime.block_on(async move {
+            for gone in gone {
+                gone.cancel_later(&shared, drained.clone());
+            }
             let listener = match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => listener,
                 Err(error) => {

@@ -68,7 +68,12 @@ fn a_journal_gives_the_same_state_in_every_layout() {
         souk.terminate()
     });
     let mut states = Vec::new();
-    for (layout, matchers) in [("inline", 1), ("threads", 1), ("threads", 3), ("threads", 2)] {
+    for (layout, matchers) in [
+        ("inline", 1),
+        ("threads", 1),
+        ("threads", 3),
+        ("threads", 2),
+    ] {
         let how = How { layout, matchers };
         let log = place.start(&how).terminate();
         assert!(log.number("hashes_compared") >= 4, "{}", log.text);

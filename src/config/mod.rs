@@ -59,6 +59,8 @@ pub struct JournalConfig {
     pub node: String,
     /// Bytes of a segment of the journal.
     pub segment_bytes: u64,
+    /// Bytes of segments that are written before a snapshot is taken.
+    pub snapshot_bytes: u64,
     /// How groups come to be durable; nothing chooses by a measurement at start.
     pub commit: Option<CommitStrategy>,
 }

@@ -87,6 +87,7 @@ pub(super) struct RawJournal {
     pub directory: Option<Spanned<String>>,
     pub node: Option<Spanned<String>>,
     pub segment_bytes: Option<Spanned<u64>>,
+    pub snapshot_bytes: Option<Spanned<u64>>,
     pub commit: Option<RawCommit>,
 }
 

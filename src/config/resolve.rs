@@ -19,6 +19,8 @@ mod tenant;
 
 /// Bytes of a segment: half a second at the highest load.
 const SEGMENT_BYTES: u64 = 64 << 20;
+/// Some seconds of recovery.
+const SNAPSHOT_BYTES: u64 = 512 << 20;
 /// The largest batch fits many times.
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 /// A segment is read into memory as a whole.
@@ -201,6 +203,12 @@ fn resolve_journal(
         node: named("node", &raw.node, "souk")?,
         // Whole blocks.
         segment_bytes: segment_bytes.next_multiple_of(BLOCK as u64),
+        snapshot_bytes: source.number(
+            "snapshot_bytes",
+            raw.snapshot_bytes.as_ref(),
+            SNAPSHOT_BYTES,
+            SEGMENT_BYTES_MIN..=u64::MAX,
+        )?,
         commit: match raw.commit {
             None | Some(RawCommit::Auto) => None,
             Some(RawCommit::Strategy(strategy)) => Some(strategy),

@@ -226,6 +226,12 @@ impl Control {
         self.markets.len()
     }
 
+    /// The terms of a market.
+    #[must_use]
+    pub fn terms(&self, market: MarketId) -> Option<&MarketTerms> {
+        self.markets.get(&market)
+    }
+
     /// The markets, by id.
     pub fn market_terms(&self) -> impl Iterator<Item = &MarketTerms> {
         self.markets.values()

@@ -5,7 +5,7 @@
 
 mod connection;
 mod established;
-mod grace;
+pub mod grace;
 mod lists;
 mod market_message;
 mod refusals;

@@ -167,18 +167,19 @@ impl Reader {
         folder: &Path,
         cluster_id: Option<u64>,
     ) -> Result<Self, ReadError> {
-        Self::open_from(disk, folder, cluster_id, None)
+        Self::open_range(disk, folder, cluster_id, None, None)
     }
 
-    /// A reader that begins with the segment whose first group comes where `from` says.
+    /// A reader that begins with the segment whose first group comes where `from` says, and ends before segment `until`.
     ///
     /// # Errors
     /// What is wrong with the folder; also when it has no such segment.
-    pub fn open_from(
+    pub fn open_range(
         disk: Arc<dyn Disk>,
         folder: &Path,
         cluster_id: Option<u64>,
         from: Option<(u64, ChainEnd)>,
+        until: Option<u64>,
     ) -> Result<Self, ReadError> {
         let (first, chain) = from.unwrap_or((0, ChainEnd::START));
         let mut reader = Self {
@@ -200,7 +201,8 @@ impl Reader {
         };
         let numbers = segment::numbers(reader.disk.as_ref(), folder)
             .map_err(|error| reader.error(error.into()))?;
-        let mut numbers: Vec<u64> = numbers.into_iter().filter(|n| *n >= first).collect();
+        let range = first..until.unwrap_or(u64::MAX);
+        let mut numbers: Vec<u64> = numbers.into_iter().filter(|n| range.contains(n)).collect();
         for pair in numbers.windows(2) {
             if pair[1] != pair[0] + 1 {
                 let missing = Problem::MissingSegment(pair[0] + 1);

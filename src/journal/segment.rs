@@ -157,6 +157,18 @@ pub fn make(
     disk.open(&path, strategy)
 }
 
+/// How a segment begins.
+///
+/// # Errors
+/// What the system says.
+pub fn head(disk: &dyn Disk, folder: &Path, number: u64) -> io::Result<Beginning> {
+    let file = disk.open_to_read(&path(folder, number))?;
+    let mut block = vec![0; BLOCK];
+    let read = file.read_at(&mut block, 0)?;
+    block.truncate(read);
+    Ok(beginning(&block))
+}
+
 /// All bytes of a segment.
 ///
 /// # Errors

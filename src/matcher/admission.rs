@@ -83,6 +83,17 @@ impl Admission {
         tier.copied().unwrap_or_default()
     }
 
+    /// The tiers that groups have, by group.
+    pub(super) fn tiers(&self) -> Vec<(FeeGroup, FeeTier)> {
+        let mut tiers: Vec<_> = self
+            .tiers
+            .iter()
+            .map(|(group, tier)| (*group, *tier))
+            .collect();
+        tiers.sort_unstable_by_key(|(group, _)| *group);
+        tiers
+    }
+
     /// Orders of a group get this tier from now on.
     pub(super) fn set_tier(&mut self, group: FeeGroup, tier: FeeTier) {
         self.tiers.insert(group, tier);

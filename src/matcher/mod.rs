@@ -7,6 +7,7 @@ mod control_stream;
 mod lanes;
 mod marks;
 mod replay;
+mod state;
 mod stream;
 
 use std::sync::Arc;

@@ -152,12 +152,18 @@ impl<J: TakesBatches> Matcher<J> {
         }
     }
 
-    /// The control streams.
-    pub fn controls(&self) -> impl Iterator<Item = &Control> {
-        self.seats.iter().filter_map(|seated| match seated {
+    /// The control stream in a seat.
+    #[must_use]
+    pub fn control(&self, seat: Seat) -> Option<&Control> {
+        match self.seats.get(seat.0 as usize)? {
             Seated::Market(_) => None,
             Seated::Control(stream) => Some(stream.control()),
-        })
+        }
+    }
+
+    /// What is behind it.
+    pub const fn journal(&self) -> &J {
+        &self.journal
     }
 
     /// What is behind it.

@@ -3,9 +3,11 @@
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use souk_engine::{Command, Event, EventSink, Hold, Market};
+use souk_engine::{Command, Event, EventSink, FeeTier, Hold, Market};
 use souk_protocol::message::{LevelEntry, MarketJoined, SUBSCRIBE_DEPTH, SUBSCRIBE_SNAPSHOT_ONLY};
-use souk_protocol::{AccountId, Amount, MarketId, RejectReason, Reserved, SessionId, Side};
+use souk_protocol::{
+    AccountId, Amount, FeeGroup, MarketId, RejectReason, Reserved, SessionId, Side,
+};
 use twox_hash::XxHash64;
 
 use super::admission::Admission;
@@ -113,21 +115,59 @@ impl EventSink for Surroundings<'_> {
 
 impl Stream {
     pub(super) fn new(seat: &MarketSeat, book: Market, treasury: Arc<Treasury>) -> Self {
-        let mut stream = Self {
+        let mut stream = Self::restore(seat, book, treasury, 0);
+        let mut events = Vec::new();
+        stream.change(&MarketChange::State(seat.state), &mut events);
+        stream
+    }
+
+    /// A stream that goes on where another one left off, without its sessions and fee groups.
+    pub(super) fn restore(
+        seat: &MarketSeat,
+        book: Market,
+        treasury: Arc<Treasury>,
+        seq: u64,
+    ) -> Self {
+        Self {
             market: seat.market,
             book,
             admission: Admission::new(seat, treasury),
             settlements_max: seat.settlements_max,
-            seq: 0,
+            seq,
             marks: Marks::default(),
             reports_bytes_max: seat.reports_bytes_max,
             watchers: Vec::new(),
             frame: FrameVerdict::Apply,
             sender: MarkPlace::default(),
-        };
-        let mut events = Vec::new();
-        stream.change(&MarketChange::State(seat.state), &mut events);
-        stream
+        }
+    }
+
+    /// Where a session of another stream stood.
+    pub(super) fn restore_mark(
+        &mut self,
+        session: SessionId,
+        client_seq: u64,
+        terms: SessionTerms,
+        accounts: Vec<AccountId>,
+    ) {
+        let place = self.marks.open(session, terms);
+        let mark = self.marks.mark(place);
+        mark.client_seq = client_seq;
+        mark.accounts.extend(accounts);
+    }
+
+    /// Orders of a group get this tier from now on.
+    pub(super) fn set_tier(&mut self, group: FeeGroup, tier: FeeTier) {
+        self.admission.set_tier(group, tier);
+    }
+
+    /// The tiers that groups have, by group.
+    pub(super) fn tiers(&self) -> Vec<(FeeGroup, FeeTier)> {
+        self.admission.tiers()
+    }
+
+    pub(super) const fn book(&self) -> &Market {
+        &self.book
     }
 
     /// Applies a command that came from no session.

@@ -52,7 +52,7 @@ pub struct SessionReports<'a> {
 /// Kept reports are not whole frames, or more than were given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("kept reports are whole frames, no more than were numbered")]
-pub struct ReportsDamaged;
+pub(super) struct ReportsDamaged;
 
 /// A session's place in [`MarketReports::reporting`].
 #[derive(Clone, Copy, Debug)]

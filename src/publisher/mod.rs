@@ -15,12 +15,12 @@ mod money;
 mod money_tests;
 mod reports;
 mod settlements;
+mod state;
 
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use souk_engine::Event;
-use souk_protocol::SessionId;
 
 use crate::directory::Directory;
 use crate::handoff::{
@@ -28,8 +28,8 @@ use crate::handoff::{
 };
 use crate::treasury::Treasury;
 use links::Links;
+pub use market::SessionReports;
 use market::{At, MarketReports};
-pub use market::{ReportsDamaged, SessionReports};
 use money::Gathered;
 
 /// Turns batches into frames.
@@ -95,28 +95,6 @@ impl Publisher {
             _ => None,
         };
         market.into_iter().flatten()
-    }
-
-    /// Restores what the market of a seat had told a session: the number of its last report, and the
-    /// bytes of [`SessionReports::kept`].
-    ///
-    /// # Errors
-    /// When the bytes are not whole frames, or more than were numbered.
-    ///
-    /// # Panics
-    /// When the seat is not a market's.
-    pub fn restore(
-        &mut self,
-        seat: Seat,
-        session: SessionId,
-        report_seq: u64,
-        kept: &[u8],
-    ) -> Result<(), ReportsDamaged> {
-        let place = self.links.place(session);
-        let SeatReports::Market(market) = &mut self.seats[seat.0 as usize] else {
-            panic!("sessions are a market's");
-        };
-        market.restore(session, place, report_seq, kept)
     }
 
     fn record(&mut self, batch: &Batch, record: &Record, events: &[Event]) {

@@ -89,6 +89,16 @@ impl MarketMoney {
         }
     }
 
+    /// The last record settled.
+    pub(super) const fn settled_seq(&self) -> u64 {
+        self.settled_seq
+    }
+
+    /// Goes on where another one left off.
+    pub(super) fn restore(&mut self, settlement: Settlement, settled_seq: u64) {
+        (self.settlement, self.settled_seq) = (settlement, settled_seq);
+    }
+
     /// What a trade is in money.
     pub(super) fn trade(&self, trade: &Trade) -> TradeMoney {
         self.settlement.trade(trade)

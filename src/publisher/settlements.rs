@@ -50,6 +50,23 @@ impl Settlements {
         }
     }
 
+    /// The number of the last one.
+    pub(super) const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Those that are kept, the oldest first.
+    pub(super) const fn kept(&self) -> &VecDeque<Settlement> {
+        &self.kept
+    }
+
+    /// Goes on where another one left off.
+    pub(super) fn restore(&mut self, last: u64, kept: Vec<Settlement>) {
+        let surplus = kept.len().saturating_sub(self.kept_max);
+        self.last = last;
+        self.kept = kept.into_iter().skip(surplus).collect();
+    }
+
     /// Adds the next one.
     pub(super) fn add(&mut self, settlement: Settlement, links: &mut Links) {
         self.last = settlement.number;

@@ -1,11 +1,15 @@
 //! Why a node does not start from its journal.
 
+use std::path::PathBuf;
+
 use souk_engine::SpecError;
 use souk_protocol::{MarketId, TenantId};
 
+use super::snapshot_file::HeadError;
 use crate::control::Custody;
 use crate::journal::ReadError;
 use crate::ledger::Unsound;
+use crate::storage::StateFileError;
 
 /// Why a node does not start from its journal.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +18,42 @@ pub enum RecoveryError {
     /// The journal cannot be read, or is damaged.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The system refuses.
+    #[error("{0}\nremedy: mend the disk, or name another data directory")]
+    Disk(std::io::Error),
+    /// It was asked to stop.
+    #[error("it was stopped")]
+    Stopped,
+    /// The journal ends before the segment that it should reach.
+    #[error(
+        "the journal reaches group {reached}, the next segment begins with group {group}\nremedy: keep the data directory and report it"
+    )]
+    NotReached {
+        /// Where the segment begins.
+        group: u64,
+        /// Where the journal ends.
+        reached: u64,
+    },
+    /// A snapshot that was read back is not what was written.
+    #[error("{}: it was written with state {written:#018x}, and read with {read:#018x}\nremedy: mend the disk; keep the data directory and report it", file.display())]
+    SnapshotDiffers {
+        /// The file.
+        file: PathBuf,
+        /// The hash of what was read.
+        read: u64,
+        /// The hash of what was written.
+        written: u64,
+    },
+    /// A snapshot cannot be read, or is damaged.
+    #[error(
+        "{0}\nremedy: keep the file; without it the node starts from an earlier snapshot, or from its whole journal"
+    )]
+    State(#[from] StateFileError),
+    /// A snapshot's header cannot be read, or is damaged.
+    #[error(
+        "{0}\nremedy: keep the file; without it the node starts from an earlier snapshot, or from its whole journal"
+    )]
+    Head(#[from] HeadError),
     /// A market's bounds are refused.
     #[error("market: {0}")]
     Market(#[from] SpecError),

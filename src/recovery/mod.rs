@@ -5,12 +5,18 @@
 
 mod error;
 mod report;
+mod snapshot_file;
+mod snapshots;
+mod state;
 mod streams;
 
+use std::hash::Hasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::Receiver;
 use souk_protocol::{MarketId, SessionId, TenantId, Text};
+use twox_hash::XxHash64;
 
 use crate::config::{Config, HistoryConfig, TenantConfig};
 use crate::control::{Custody, Effect, FEE_ACCOUNT, MarketTerms, tell_limits};
@@ -20,6 +26,7 @@ use crate::handoff::{
     SeatConfig, Task, TenantIndex, Verdict,
 };
 use crate::journal::{BatchHead, BatchWriter, Body, Reader, StreamRecord};
+use crate::ledger::BalanceRecord;
 use crate::matcher::{Inbox, Matcher, ReplayItem};
 use crate::publisher::{Desk, Publisher};
 use crate::routing::{market_hash, matcher_of};
@@ -27,6 +34,8 @@ use crate::treasury::Treasury;
 
 pub use error::RecoveryError;
 pub use report::{Progress, Recovered};
+pub use snapshot_file::SnapshotHead;
+pub use snapshots::{DataDirectory, SnapshotTaken, Snapshotter, take_snapshot, verify_snapshot};
 use streams::Streams;
 
 /// The name under which a tenant's control stream is hashed to its matcher.
@@ -44,6 +53,8 @@ pub(crate) struct Recovery<'a> {
     /// What control streams decided of markets.
     pub tasks: Receiver<Task>,
     pub recovered: Recovered,
+    /// Ends a replay early.
+    stop: Option<&'a AtomicBool>,
 }
 
 impl<'a> Recovery<'a> {
@@ -101,12 +112,13 @@ impl<'a> Recovery<'a> {
             streams,
             tasks,
             recovered: Recovered::default(),
+            stop: None,
         };
         Ok((recovery, desk))
     }
 
     /// Does again everything that the journal says.
-    pub(crate) fn replay(
+    fn replay(
         &mut self,
         reader: &mut Reader,
         progress: &mut dyn FnMut(Progress),
@@ -116,6 +128,9 @@ impl<'a> Recovery<'a> {
         while let Some(head) = reader.next_batch(&mut records)? {
             self.batch(&head, &records)?;
             records.clear();
+            if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return Err(RecoveryError::Stopped);
+            }
             if head.number.is_multiple_of(1_024) {
                 progress(Progress {
                     records: self.recovered.records,
@@ -303,7 +318,7 @@ impl<'a> Recovery<'a> {
         id: TenantId,
         custody: Custody,
         name: &str,
-    ) -> Result<(), RecoveryError> {
+    ) -> Result<TenantIndex, RecoveryError> {
         let config = tenants(self.config).find(|(_, tenant)| tenant.id == id);
         let Some((index, tenant)) = config else {
             let name = name.to_owned();
@@ -317,7 +332,7 @@ impl<'a> Recovery<'a> {
             });
         }
         self.streams.know(index);
-        Ok(())
+        Ok(index)
     }
 
     fn compare_hash(&mut self, record: &StreamRecord, recorded: u64) -> Result<(), RecoveryError> {
@@ -373,9 +388,8 @@ impl<'a> Recovery<'a> {
         tenant: TenantIndex,
         terms: &MarketTerms,
     ) -> Result<(), RecoveryError> {
+        let matcher = self.matcher_of(tenant, terms);
         let entry = &self.directory.tenants[tenant.0 as usize];
-        let hash = market_hash(&entry.name, terms.definition.symbol.as_str());
-        let matcher = matcher_of(hash, self.matchers.len());
         let history = self.config.history;
         let seat = market_seat(&self.treasury, tenant, entry.custody, terms, history);
         let route = self.streams.add(tenant, entry.id, terms.id(), matcher);
@@ -386,11 +400,34 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
+    /// A hash of all balances, in whatever order they are kept.
+    fn balances_hash(&self) -> u64 {
+        let ledger = self.treasury.ledger();
+        let hash = |balance: BalanceRecord| {
+            let (tenant, account) = ledger.account_owner(balance.account);
+            let code = self.treasury.code(balance.currency);
+            let mut hasher = XxHash64::with_seed(tenant.0.into());
+            hasher.write_u32(account.0);
+            hasher.write(&code.expect("a balance has a currency that has a code").0);
+            hasher.write_u64(balance.view.total.0);
+            hasher.write_u64(balance.view.held.0);
+            hasher.finish()
+        };
+        ledger.all_balances().map(hash).fold(0, u64::wrapping_add)
+    }
+
+    /// The matcher that a market belongs to.
+    fn matcher_of(&self, tenant: TenantIndex, terms: &MarketTerms) -> usize {
+        let name = &self.directory.tenants[tenant.0 as usize].name;
+        let hash = market_hash(name, terms.definition.symbol.as_str());
+        matcher_of(hash, self.matchers.len())
+    }
+
     /// Looks at everything once more before the node runs.
     pub(crate) fn finish(&mut self) -> Result<(), RecoveryError> {
         self.treasury.ledger().check_at_rest()?;
         let hash = |matcher: usize, seat| self.matchers[matcher].state_hash(seat);
-        self.recovered.state_hash = self.streams.hash(hash);
+        self.recovered.state_hash = self.streams.hash(hash) ^ self.balances_hash();
         self.recovered.open_streams = self.streams.len();
         Ok(())
     }

@@ -28,6 +28,8 @@ pub struct Recovered {
     pub hashes_compared: u64,
     /// One hash of all markets' states.
     pub state_hash: u64,
+    /// The snapshot it began with, by the first segment that is not in it.
+    pub snapshot: Option<u64>,
     /// Where the journal ended; nothing without one.
     pub end: Option<JournalEnd>,
 }

@@ -137,6 +137,25 @@ impl Streams {
         self.names.iter().map(next).collect()
     }
 
+    pub(super) fn has(&self, tenant: TenantId, market: MarketId) -> bool {
+        self.routes.contains_key(&(tenant, market))
+    }
+
+    /// The market streams, sorted.
+    pub(super) fn markets(&self) -> Vec<((TenantId, MarketId), Route)> {
+        let is_market = |(name, _): &(&(TenantId, MarketId), _)| name.1 != MarketId(0);
+        let markets = self.routes.iter().filter(is_market);
+        let mut markets: Vec<_> = markets.map(|(name, (_, route))| (*name, *route)).collect();
+        markets.sort_unstable_by_key(|(name, _)| *name);
+        markets
+    }
+
+    /// What was decided of a market and is not in its stream yet.
+    pub(super) fn decided_of(&self, tenant: TenantId, market: MarketId) -> Vec<MarketChange> {
+        let decided = self.decided.get(&(tenant, market));
+        decided.into_iter().flatten().copied().collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.routes.len()
     }

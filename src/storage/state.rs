@@ -293,22 +293,32 @@ impl StateReader {
         }
     }
 
+    /// Bytes that can be had without reading on.
+    #[must_use]
+    pub const fn at_hand(&self) -> usize {
+        self.chunk.len() - self.taken
+    }
+
+    /// Whether everything was taken.
+    ///
+    /// # Errors
+    /// When it cannot be told, because the next chunk cannot be read.
+    pub fn is_at_end(&mut self) -> Result<bool, StateFileError> {
+        if self.at_hand() == 0 && !self.ended {
+            self.next_chunk()?;
+        }
+        Ok(self.at_hand() == 0 && self.ended)
+    }
+
     /// Checks that nothing is left.
     ///
     /// # Errors
     /// When something is.
     pub fn finish(mut self) -> Result<(), StateFileError> {
-        if self.taken < self.chunk.len() {
-            let left = self.chunk.len() - self.taken;
-            return Err(self.content("the number of bytes after the end", left as u64));
-        }
-        if !self.ended {
-            self.next_chunk()?;
-        }
-        if self.ended {
+        if self.is_at_end()? {
             return Ok(());
         }
-        let left = self.chunk.len() as u64;
+        let left = self.at_hand() as u64;
         Err(self.content("the number of bytes after the end", left))
     }
 

@@ -93,7 +93,9 @@ fn run_traced(patient: &mut Patient, inject: &str, path: Option<&Path>) -> Log {
 /// After the injected fault the thread that met it writes and syncs nothing more.
 fn assert_never_again(patient: &Patient) {
     let trace = std::fs::read_to_string(patient.trace()).unwrap();
-    let mut after = trace.lines().skip_while(|line| !line.contains("(INJECTED)"));
+    let mut after = trace
+        .lines()
+        .skip_while(|line| !line.contains("(INJECTED)"));
     let thread = after.next().expect("a fault").split(' ').next().unwrap();
     let again: Vec<_> = after
         .filter(|line| line.split(' ').next() == Some(thread))
@@ -108,7 +110,10 @@ fn a_sync_that_fails_is_the_end_and_never_asked_for_again() {
         let mut patient = Patient::new(&format!("sync-{when}"));
         let inject = format!("fdatasync:error=EIO:when={when}");
         let log = run_traced(&mut patient, &inject, None);
-        patient.assert_failed(&log, &["write the journal ", ".journal", "Input/output error"]);
+        patient.assert_failed(
+            &log,
+            &["write the journal ", ".journal", "Input/output error"],
+        );
         assert_never_again(&patient);
         patient.assert_whole();
     }
@@ -164,7 +169,13 @@ fn killed_within_a_write_or_a_sync_it_loses_nothing() {
         } else {
             patient.clients.load(souk.listening(), Listening::end)
         };
-        assert_eq!(log.status.signal(), Some(9), "{:?}\n{}", log.status, log.text);
+        assert_eq!(
+            log.status.signal(),
+            Some(9),
+            "{:?}\n{}",
+            log.status,
+            log.text
+        );
         patient.assert_whole();
     }
 }
@@ -178,10 +189,19 @@ fn a_start_without_room_says_so() {
         ("fdatasync", "EIO", "Input/output error"),
     ] {
         let inject = format!("{call}:error={error}:when=1");
-        let log = patient.place.run(patient.traced(&inject, Some(&segment))).wait();
+        let log = patient
+            .place
+            .run(patient.traced(&inject, Some(&segment)))
+            .wait();
         assert_eq!(log.status.code(), Some(1), "{:?}\n{}", log.status, log.text);
-        let (_, text) = log.text.rsplit_once("error: cannot make the journal's next segment in").expect(&log.text);
-        assert!(text.contains(said) && text.contains("remedy: make room"), "{text}");
+        let (_, text) = log
+            .text
+            .rsplit_once("error: cannot make the journal's next segment in")
+            .expect(&log.text);
+        assert!(
+            text.contains(said) && text.contains("remedy: make room"),
+            "{text}"
+        );
     }
     patient.assert_whole();
 }
@@ -240,7 +260,10 @@ fn a_full_disk_is_the_end_and_a_copy_elsewhere_goes_on() {
     drop(disk);
     let place = place.with_data(elsewhere);
     let patient = Patient { place, clients };
-    let said = ["make the journal's next segment in ", "No space left on device"];
+    let said = [
+        "make the journal's next segment in ",
+        "No space left on device",
+    ];
     patient.assert_failed(&log, &said);
     patient.assert_whole();
 }

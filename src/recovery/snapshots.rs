@@ -1,0 +1,413 @@
+//! Taking snapshots: a follower that does the journal again from the last snapshot to the segment in use, in the background,
+//! and writes down what it comes to. It reads files only, so the node does not wait for it; and because it is the same code
+//! that starts a node, every snapshot proves that the journal can be recovered.
+//!
+//! Must never: remove a segment that two good snapshots do not cover, or give a snapshot its name before it was read back and
+//! found equal.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{bounded, never, unbounded};
+use souk_engine::GivesBytes;
+
+use super::snapshot_file::{self, SnapshotHead};
+use super::{Progress, Recovery, RecoveryError};
+use crate::config::Config;
+use crate::handoff::QueueGauge;
+use crate::journal::segment::{self, Beginning};
+use crate::journal::{ChainEnd, ReadError, Reader};
+use crate::matcher::Inbox;
+use crate::storage::{Disk, StateReader, SystemDisk};
+
+/// Snapshots that are kept: if one cannot be read, there is another, and the journal from there on.
+const SNAPSHOTS_KEPT: usize = 2;
+/// How often the snapshotter looks whether one is due.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How long it waits after one that failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
+/// Bytes read at once where only their checksums are wanted.
+const CHECK_BYTES: usize = 65_536;
+
+/// The files of a node.
+#[derive(Clone, Debug)]
+pub struct DataDirectory {
+    disk: Arc<dyn Disk>,
+    /// The folder of the journal's segments.
+    pub journal: PathBuf,
+    /// The folder of the snapshots.
+    pub snapshots: PathBuf,
+}
+
+/// A snapshot that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotTaken {
+    /// What it says of itself.
+    pub head: SnapshotHead,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Records done again since the snapshot before.
+    pub records: u64,
+    /// The hash of the state in it.
+    pub state_hash: u64,
+    /// Segments removed, because it and the one before cover them.
+    pub segments_removed: usize,
+}
+
+impl DataDirectory {
+    /// The data directory `root` on the system's disk.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self::on(Arc::new(SystemDisk), root)
+    }
+
+    /// The data directory `root` on `disk`.
+    #[must_use]
+    pub fn on(disk: Arc<dyn Disk>, root: &Path) -> Self {
+        Self {
+            disk,
+            journal: root.join("journal"),
+            snapshots: root.join("snapshots"),
+        }
+    }
+
+    /// Makes its folders.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn make(&self) -> io::Result<()> {
+        self.disk.make_folder(&self.journal)?;
+        self.disk.make_folder(&self.snapshots)
+    }
+
+    /// Its disk.
+    #[must_use]
+    pub const fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// The newest snapshot that is whole, if there is one. Damaged ones are left alone and told of.
+    ///
+    /// # Errors
+    /// What the system says of the folder.
+    pub fn newest_snapshot(&self) -> io::Result<Option<SnapshotHead>> {
+        let disk = self.disk.as_ref();
+        if !self.has_snapshots()? {
+            return Ok(None);
+        }
+        for number in snapshot_file::numbers(disk, &self.snapshots)?
+            .into_iter()
+            .rev()
+        {
+            match self.check(number) {
+                Ok(head) => return Ok(Some(head)),
+                Err(error) => tracing::error!(%error, "a snapshot is damaged and left alone"),
+            }
+        }
+        Ok(None)
+    }
+
+    fn has_snapshots(&self) -> io::Result<bool> {
+        match self.disk.list(&self.snapshots) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The segments of all snapshots, sorted.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn snapshot_numbers(&self) -> io::Result<Vec<u64>> {
+        if !self.has_snapshots()? {
+            return Ok(Vec::new());
+        }
+        snapshot_file::numbers(self.disk.as_ref(), &self.snapshots)
+    }
+
+    /// Reads a snapshot to its end and checks all checksums.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self, number: u64) -> Result<SnapshotHead, RecoveryError> {
+        let (head, mut reader) = self.open_snapshot(number)?;
+        let mut bytes = vec![0; CHECK_BYTES];
+        // The end is the one place where less can be had.
+        while !reader.is_at_end()? {
+            let count = reader.at_hand().min(bytes.len());
+            reader.fill(&mut bytes[..count])?;
+        }
+        Ok(head)
+    }
+
+    pub(super) fn open_snapshot(
+        &self,
+        number: u64,
+    ) -> Result<(SnapshotHead, StateReader), RecoveryError> {
+        let file = snapshot_file::path(&self.snapshots, number);
+        let (head, reader) = snapshot_file::open(self.disk.as_ref(), &file)?;
+        if head.segment != number {
+            return Err(reader
+                .content("the segment that a snapshot's name gives", head.segment)
+                .into());
+        }
+        Ok((head, reader))
+    }
+
+    /// A reader of the journal behind a snapshot, up to a segment.
+    pub(super) fn reader(
+        &self,
+        cluster_id: Option<u64>,
+        from: Option<&SnapshotHead>,
+        until: Option<u64>,
+    ) -> Result<Reader, ReadError> {
+        let from = from.map(|head| (head.segment, head.start));
+        Reader::open_range(
+            Arc::clone(&self.disk),
+            &self.journal,
+            cluster_id,
+            from,
+            until,
+        )
+    }
+
+    /// The segment in use, and where it begins.
+    fn segment_in_use(&self) -> io::Result<Option<(u64, ChainEnd)>> {
+        let disk = self.disk.as_ref();
+        for number in segment::numbers(disk, &self.journal)?.into_iter().rev() {
+            if let Beginning::Head(head) = segment::head(disk, &self.journal, number)? {
+                return Ok(Some((number, head.start)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes all but the last snapshots, and the segments that those cover. Gives how many segments.
+    fn prune(&self) -> io::Result<usize> {
+        let disk = self.disk.as_ref();
+        let mut numbers = snapshot_file::numbers(disk, &self.snapshots)?;
+        if numbers.len() < SNAPSHOTS_KEPT {
+            return Ok(0);
+        }
+        let kept = numbers.split_off(numbers.len() - SNAPSHOTS_KEPT);
+        for number in numbers {
+            disk.remove(&snapshot_file::path(&self.snapshots, number))?;
+        }
+        disk.sync_folder(&self.snapshots)?;
+        let mut removed = 0;
+        // The oldest first: what is left is without a gap, wherever this is interrupted.
+        for number in segment::numbers(disk, &self.journal)? {
+            if number < kept[0] {
+                disk.remove(&segment::path(&self.journal, number))?;
+                removed += 1;
+            }
+        }
+        disk.sync_folder(&self.journal)?;
+        Ok(removed)
+    }
+}
+
+/// Takes a snapshot of everything before the segment in use; nothing if there is one already. May run beside the node,
+/// which it does not disturb. `stop` ends it early.
+///
+/// # Errors
+/// What cannot be read or written, or does not come out as it was recorded; then nothing is removed.
+pub fn take_snapshot(
+    config: &Config,
+    data: &DataDirectory,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<SnapshotTaken>, RecoveryError> {
+    let (Some((number, start)), newest) = (data.segment_in_use()?, data.newest_snapshot()?) else {
+        return Ok(None);
+    };
+    let from = newest.map_or(0, |head| head.segment);
+    if number <= from.max(1) {
+        return Ok(None);
+    }
+    let mut follower = Recovery::alone(config)?;
+    follower.stop = Some(stop);
+    follower.recover(data, newest.as_ref(), Some(number), progress)?;
+    follower.finish()?;
+    let end = follower.recovered.end.map(|end| end.chain);
+    if end != Some(start) {
+        let expected = end.map_or(0, |end| end.group);
+        return Err(RecoveryError::NotReached {
+            group: start.group,
+            reached: expected,
+        });
+    }
+    let head = SnapshotHead {
+        cluster_id: config.server.cluster_id,
+        segment: number,
+        start,
+    };
+    let records = follower.recovered.records;
+    let state_hash = follower.recovered.state_hash;
+    data.disk.make_folder(&data.snapshots)?;
+    let bytes = snapshot_file::write(
+        data.disk.as_ref(),
+        &data.snapshots,
+        &head,
+        |out| follower.write_state(out),
+        |file| verify(config, data, file, state_hash),
+    )?;
+    Ok(Some(SnapshotTaken {
+        head,
+        bytes,
+        records,
+        state_hash,
+        segments_removed: data.prune()?,
+    }))
+}
+
+/// Reads a snapshot that was written into another node, and compares.
+fn verify(
+    config: &Config,
+    data: &DataDirectory,
+    file: &Path,
+    state_hash: u64,
+) -> Result<(), RecoveryError> {
+    let (_, mut source) = snapshot_file::open(data.disk.as_ref(), file)?;
+    let restored = restored_hash(config, &mut source)?;
+    source.finish()?;
+    if restored == state_hash {
+        return Ok(());
+    }
+    Err(RecoveryError::SnapshotDiffers {
+        file: file.to_owned(),
+        read: restored,
+        written: state_hash,
+    })
+}
+
+fn restored_hash(config: &Config, source: &mut StateReader) -> Result<u64, RecoveryError> {
+    let mut restored = Recovery::alone(config)?;
+    restored.read_state(source)?;
+    restored.finish()?;
+    Ok(restored.recovered.state_hash)
+}
+
+/// Restores a snapshot and gives the hash of its state.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn verify_snapshot(
+    config: &Config,
+    data: &DataDirectory,
+    number: u64,
+) -> Result<(SnapshotHead, u64), RecoveryError> {
+    let (head, mut source) = data.open_snapshot(number)?;
+    let hash = restored_hash(config, &mut source)?;
+    source.finish()?;
+    Ok((head, hash))
+}
+
+impl<'a> Recovery<'a> {
+    /// A node of one matcher that nobody can ask anything.
+    fn alone(config: &'a Config) -> Result<Self, RecoveryError> {
+        let (spare, _) = bounded(1);
+        let inbox = Inbox {
+            queue: never(),
+            gauge: Arc::new(QueueGauge::new(config.tenants.len(), 1, 100)),
+            spare,
+            committed: never(),
+        };
+        // The key of the books' indexes is of no meaning where no client names anything.
+        Self::new(config, vec![inbox], unbounded(), || 0).map(|(recovery, _)| recovery)
+    }
+
+    /// Restores a snapshot, and does again what the journal says behind it.
+    pub(crate) fn recover(
+        &mut self,
+        data: &DataDirectory,
+        snapshot: Option<&SnapshotHead>,
+        until: Option<u64>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), RecoveryError> {
+        if let Some(head) = snapshot {
+            let (_, mut source) = data.open_snapshot(head.segment)?;
+            self.read_state(&mut source)?;
+            source.finish()?;
+            self.recovered.snapshot = Some(head.segment);
+        }
+        let cluster = Some(self.config.server.cluster_id);
+        let mut reader = data.reader(cluster, snapshot, until)?;
+        self.replay(&mut reader, progress)
+    }
+}
+
+/// Takes a snapshot whenever enough was written to the journal.
+#[derive(Debug)]
+pub struct Snapshotter {
+    config: Config,
+    data: DataDirectory,
+    stop: Arc<AtomicBool>,
+}
+
+impl Snapshotter {
+    /// For a node with this configuration; it ends when `stop` becomes true.
+    #[must_use]
+    pub const fn new(config: Config, data: DataDirectory, stop: Arc<AtomicBool>) -> Self {
+        Self { config, data, stop }
+    }
+
+    /// Runs until it is stopped, at the lowest priority.
+    pub fn run(self) {
+        if let Err(error) = rustix::process::setpriority_process(None, 19) {
+            tracing::warn!(%error, "snapshots are taken at the node's own priority");
+        }
+        let mut last = self
+            .data
+            .newest_snapshot()
+            .ok()
+            .flatten()
+            .map(|head| head.segment);
+        while self.wait(LOOK_AGAIN) {
+            if !self.is_due(last) {
+                continue;
+            }
+            match take_snapshot(&self.config, &self.data, &self.stop, &mut |_| {}) {
+                Ok(taken) => {
+                    last = taken.map(|taken| taken.head.segment).or(last);
+                    tracing::info!(?taken, "snapshot");
+                }
+                Err(RecoveryError::Stopped) => return,
+                Err(error) => {
+                    tracing::error!(%error, "no snapshot could be taken; the journal grows until one can");
+                    self.wait(AFTER_FAILURE);
+                }
+            }
+        }
+    }
+
+    fn is_due(&self, last: Option<u64>) -> bool {
+        let journal = &self.config.journal;
+        let Ok(Some((number, _))) = self.data.segment_in_use() else {
+            return false;
+        };
+        let segments = number - last.unwrap_or(1);
+        segments > 0 && segments.saturating_mul(journal.segment_bytes) >= journal.snapshot_bytes
+    }
+
+    /// Gives whether to go on.
+    fn wait(&self, time: Duration) -> bool {
+        let mut left = time;
+        while !left.is_zero() && !self.stop.load(Ordering::Relaxed) {
+            let step = left.min(LOOK_AGAIN);
+            std::thread::sleep(step);
+            left -= step;
+        }
+        !self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl From<io::Error> for RecoveryError {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(error)
+    }
+}
