@@ -6,6 +6,8 @@ mod admission;
 mod control_stream;
 mod lanes;
 mod marks;
+#[cfg(test)]
+mod session_tests;
 mod stream;
 
 use std::sync::Arc;
