@@ -7,6 +7,8 @@ mod control_stream;
 mod lanes;
 mod marks;
 mod replay;
+#[cfg(test)]
+mod session_tests;
 mod state;
 mod stream;
 

@@ -106,6 +106,7 @@ const _: () = assert!(FLAGS_AT < HEADER_LEN, "every frame has flags");
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use souk_protocol::message::{Heartbeat, Pong};
 

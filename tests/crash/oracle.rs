@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use souk::control::{Control, ControlCommand, Effect, FEE_ACCOUNT, Funds, MarketTerms, Movement};
-use souk::handoff::{Admitted, MarketChange, Numbered, Verdict};
+use souk::handoff::{Admitted, MarketChange, Numbered, SessionTerms, Verdict};
 use souk::journal::{Body, Reader, StreamRecord};
 use souk::storage::SystemDisk;
 use souk_engine::{
@@ -51,6 +51,8 @@ pub struct Book {
     last_match: u64,
     pub trades: u64,
     pub sessions: BTreeMap<SessionId, Truth>,
+    /// What each session asked for when it was opened last.
+    terms: BTreeMap<SessionId, SessionTerms>,
 }
 
 /// What it says of a session in a market.
@@ -179,6 +181,11 @@ impl Oracle {
                 let book = tenant.books.get_mut(&record.market).expect("a market");
                 book.replay(record, &mut tenant.balances);
             }
+            Body::SessionOpened(terms) => {
+                let book = tenant.books.get_mut(&record.market).expect("a market");
+                book.terms.insert(record.session, *terms);
+            }
+            Body::SessionCanceled { .. } => panic!("nobody asked for it: {record:?}"),
             Body::StateHash(hash) => {
                 let book = tenant.books.get(&record.market);
                 let book = book.expect("a market");
@@ -245,6 +252,7 @@ impl Book {
             last_match: 0,
             trades: 0,
             sessions: BTreeMap::new(),
+            terms: BTreeMap::new(),
         };
         let state = Command::from(&MarketChange::State(definition.state));
         book.apply(&state, false, &mut Balances::new());
@@ -346,11 +354,13 @@ impl Book {
     fn state_hash(&self) -> u64 {
         let mut hasher = XxHash64::with_seed(self.market.state_hash());
         hasher.write_u64(self.seq);
-        for (session, truth) in &self.sessions {
-            if !truth.applied.is_empty() {
-                hasher.write_u32(session.0);
-                hasher.write_u64(truth.applied.len() as u64);
-            }
+        for (session, terms) in &self.terms {
+            let truth = self.sessions.get(session);
+            hasher.write_u32(session.0);
+            hasher.write_u64(truth.map_or(0, |truth| truth.applied.len() as u64));
+            hasher.write_u64(terms.incarnation);
+            hasher.write_u8(terms.cancel_on_disconnect as u8);
+            hasher.write_u32(terms.grace_ms);
         }
         hasher.finish()
     }

@@ -88,7 +88,7 @@ impl Trader {
         self.orders.push_back(pending);
         if self.random.below(2) == 0 {
             let name = OrderRef::Named(ClOrdId(1 + self.random.below(self.named)));
-            let _ = self.client.cancel(MARKET, account, name).await.unwrap();
+            drop(self.client.cancel(MARKET, account, name).await.unwrap());
         }
         if self.orders.len() > UNDER_WAY_MAX {
             self.settle_one().await;

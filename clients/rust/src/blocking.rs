@@ -110,6 +110,18 @@ impl Client {
         self.wait(self.client().join(market))
     }
 
+    /// Joins a market after the last report that this program had of it.
+    ///
+    /// # Errors
+    /// As [`crate::Client::resume`].
+    pub fn resume(
+        &self,
+        market: MarketId,
+        last_report_seq: u64,
+    ) -> Result<message::MarketJoined, ClientError> {
+        self.wait(self.client().resume(market, last_report_seq))
+    }
+
     /// Enters an order.
     ///
     /// # Errors

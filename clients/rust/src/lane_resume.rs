@@ -131,15 +131,14 @@ impl Lane {
         let Resuming {
             mut resumed, first, ..
         } = self.resuming.take()?;
-        let mut seq = self.first_in_flight();
-        for item in &mut self.inflight {
+        let first_in_flight = self.first_in_flight();
+        for (seq, item) in (first_in_flight..).zip(&mut self.inflight) {
             let open = matches!(item.state, State::Unanswered | State::Answered);
             if open && seq <= resumed.last_client_seq {
                 self.unanswered -= usize::from(item.state == State::Unanswered);
                 resumed.applied_unanswered += 1;
                 item.resolve(Answer::Unknown(Doubt::AppliedUnanswered));
             }
-            seq += 1;
         }
         self.forget_done();
         (!first).then_some(resumed)

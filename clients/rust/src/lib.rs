@@ -62,8 +62,8 @@ pub use wire::SessionInfo;
 
 pub use souk_protocol::message;
 pub use souk_protocol::{
-    AccountId, AccountStatus, Amount, BatchMode, CancelReason, ClOrdId, Code, CurrencyStatus,
-    Durability, FeeGroup, KeyId, Liquidity, MarketId, MarketState, MatchId, OrderId, OrderState,
-    OrderType, PostOnly, Ppm, Price, Qty, RejectReason, SessionId, Side, StatementKind, StpGroup,
-    StpMode, StpScope, TenantId, Text, TimeInForce,
+    AccountId, AccountStatus, Amount, BatchMode, CancelOnDisconnect, CancelReason, ClOrdId, Code,
+    CurrencyStatus, Durability, FeeGroup, KeyId, Liquidity, MarketId, MarketState, MatchId,
+    OrderId, OrderState, OrderType, PostOnly, Ppm, Price, Qty, RejectReason, SessionId, Side,
+    StatementKind, StpGroup, StpMode, StpScope, TenantId, Text, TimeInForce,
 };
