@@ -1,0 +1,394 @@
+//! A disk in memory that fails or crashes at a call of one's choice, and then is as a machine would find it: what was synced
+//! is there, of the rest any sectors may be, or none.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use souk::storage::{CommitStrategy, Disk, DiskFile};
+
+/// What a disk writes as a whole.
+const SECTOR: usize = 512;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fault {
+    /// The call fails and has no effect.
+    Eio,
+    /// The call fails for want of room.
+    Enospc,
+    /// A write writes half and fails.
+    Short,
+    /// The machine stops before the call.
+    CrashBefore,
+    /// The machine stops after the call, before it is answered.
+    CrashAfter,
+}
+
+impl Fault {
+    pub const ALL: [Self; 5] = [
+        Self::Eio,
+        Self::Enospc,
+        Self::Short,
+        Self::CrashBefore,
+        Self::CrashAfter,
+    ];
+}
+
+#[derive(Clone, Debug, Default)]
+struct Image {
+    synced: Vec<u8>,
+    /// With what is in the cache only.
+    cached: Vec<u8>,
+    pending: Vec<(u64, Vec<u8>)>,
+    name_is_synced: bool,
+    sync_failed: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: BTreeMap<PathBuf, Image>,
+    calls: u64,
+    fault: Option<(u64, Fault)>,
+    fired: Option<&'static str>,
+    crashed: bool,
+    /// A sync says that it is done, and has done nothing.
+    lies: bool,
+    /// A sync was asked for again after it had failed.
+    retried: bool,
+}
+
+/// The disk.
+#[derive(Clone, Debug, Default)]
+pub struct Twin {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct TwinFile {
+    twin: Twin,
+    path: PathBuf,
+    /// Whether a write is durable when it returns.
+    is_synced: bool,
+}
+
+fn grow(bytes: &mut Vec<u8>, at: u64, data: &[u8]) {
+    let end = at as usize + data.len();
+    if bytes.len() < end {
+        bytes.resize(end, 0);
+    }
+    bytes[at as usize..end].copy_from_slice(data);
+}
+
+impl Image {
+    fn write(&mut self, at: u64, bytes: &[u8], is_synced: bool) {
+        grow(&mut self.cached, at, bytes);
+        if is_synced {
+            grow(&mut self.synced, at, bytes);
+        } else {
+            self.pending.push((at, bytes.to_vec()));
+        }
+    }
+
+    fn sync(&mut self) {
+        for (at, bytes) in self.pending.drain(..) {
+            grow(&mut self.synced, at, &bytes);
+        }
+    }
+
+    /// As it is after the machine stopped.
+    fn after_crash(mut self, random: &mut Random) -> Self {
+        for (at, bytes) in std::mem::take(&mut self.pending) {
+            for (index, sector) in bytes.chunks(SECTOR).enumerate() {
+                if random.coin() {
+                    grow(&mut self.synced, at + (index * SECTOR) as u64, sector);
+                }
+            }
+        }
+        Self {
+            cached: self.synced.clone(),
+            synced: self.synced,
+            name_is_synced: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// SplitMix64.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn coin(&mut self) -> bool {
+        self.below(2) == 0
+    }
+}
+
+impl Twin {
+    /// A disk that fails at this call, counted from 1.
+    pub fn failing(call: u64, fault: Fault) -> Self {
+        let twin = Self::default();
+        twin.lock().fault = Some((call, fault));
+        twin
+    }
+
+    /// A disk whose syncs do nothing.
+    pub fn lying() -> Self {
+        let twin = Self::default();
+        twin.lock().lies = true;
+        twin
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub fn calls(&self) -> u64 {
+        self.lock().calls
+    }
+
+    /// The call that the fault hit, if it did.
+    pub fn fired(&self) -> Option<&'static str> {
+        self.lock().fired
+    }
+
+    pub fn retried_a_sync(&self) -> bool {
+        self.lock().retried
+    }
+
+    /// Stops the machine now, if it has not stopped, and starts it again.
+    pub fn after_crash(&self, seed: u64) -> Self {
+        let mut random = Random(seed);
+        let state = self.lock();
+        let twin = Self::default();
+        for (path, image) in &state.files {
+            // A name that was not synced may be gone.
+            if image.name_is_synced || random.coin() {
+                let image = image.clone().after_crash(&mut random);
+                twin.lock().files.insert(path.clone(), image);
+            }
+        }
+        twin
+    }
+
+    /// The process stops, the machine does not: everything written is there.
+    pub fn after_kill(&self) -> Self {
+        let twin = Self::default();
+        for (path, image) in &self.lock().files {
+            let mut image = image.clone();
+            image.synced = image.cached.clone();
+            image.pending.clear();
+            (image.name_is_synced, image.sync_failed) = (true, false);
+            twin.lock().files.insert(path.clone(), image);
+        }
+        twin
+    }
+
+    /// Counts a call, and lets the fault happen that is for it. `act` gets how much of it is done.
+    fn call<T>(
+        &self,
+        what: &'static str,
+        act: impl FnOnce(&mut State, Done) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut state = self.lock();
+        if state.crashed {
+            return Err(io::Error::other("the machine has stopped"));
+        }
+        state.calls += 1;
+        let fault = state.fault.filter(|(call, _)| *call == state.calls);
+        let Some((_, fault)) = fault else {
+            return act(&mut state, Done::All);
+        };
+        state.fired = Some(what);
+        match fault {
+            Fault::Eio => {
+                let _ = act(&mut state, Done::Nothing);
+                Err(io::Error::from_raw_os_error(5))
+            }
+            Fault::Enospc => {
+                let _ = act(&mut state, Done::Nothing);
+                Err(io::Error::from_raw_os_error(28))
+            }
+            Fault::Short => {
+                let _ = act(&mut state, Done::Half);
+                Err(io::Error::from(io::ErrorKind::WriteZero))
+            }
+            Fault::CrashBefore => {
+                state.crashed = true;
+                Err(io::Error::other("the machine stops"))
+            }
+            Fault::CrashAfter => {
+                let _ = act(&mut state, Done::All);
+                state.crashed = true;
+                Err(io::Error::other("the machine stops"))
+            }
+        }
+    }
+}
+
+/// How much of a call is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Done {
+    All,
+    Half,
+    Nothing,
+}
+
+fn missing(path: &Path) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, path.display().to_string())
+}
+
+impl DiskFile for TwinFile {
+    fn write_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.twin.call("write", |state, done| {
+            let image = state.files.get_mut(&self.path);
+            let image = image.ok_or_else(|| missing(&self.path))?;
+            let len = match done {
+                Done::All => bytes.len(),
+                Done::Half => bytes.len() / 2,
+                Done::Nothing => 0,
+            };
+            image.write(at, &bytes[..len], self.is_synced);
+            Ok(())
+        })
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if self.is_synced {
+            return Ok(());
+        }
+        self.twin.call("sync", |state, done| {
+            let lies = state.lies;
+            let image = state.files.get_mut(&self.path);
+            let image = image.ok_or_else(|| missing(&self.path))?;
+            let retried = image.sync_failed;
+            match done {
+                Done::All if !lies => image.sync(),
+                Done::All => {}
+                // The pages count as clean now: what was in them is lost.
+                _ => {
+                    image.pending.clear();
+                    image.sync_failed = true;
+                }
+            }
+            state.retried |= retried;
+            Ok(())
+        })
+    }
+
+    fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+        let state = self.twin.lock();
+        let image = state.files.get(&self.path);
+        let image = image.ok_or_else(|| missing(&self.path))?;
+        let rest = image.cached.get(at as usize..).unwrap_or(&[]);
+        let count = rest.len().min(bytes.len());
+        bytes[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        let state = self.twin.lock();
+        let image = state.files.get(&self.path);
+        Ok(image.ok_or_else(|| missing(&self.path))?.cached.len() as u64)
+    }
+}
+
+impl Twin {
+    fn file(&self, path: &Path, strategy: CommitStrategy) -> Box<dyn DiskFile> {
+        let is_synced = matches!(
+            strategy,
+            CommitStrategy::Dsync | CommitStrategy::DirectDsync
+        );
+        Box::new(TwinFile {
+            twin: self.clone(),
+            path: path.to_owned(),
+            is_synced,
+        })
+    }
+}
+
+impl Disk for Twin {
+    fn make_folder(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let state = self.lock();
+        let names = state
+            .files
+            .keys()
+            .filter(|path| path.parent() == Some(folder));
+        let name = |path: &PathBuf| path.file_name()?.to_str().map(str::to_owned);
+        Ok(names.filter_map(name).collect())
+    }
+
+    fn create(&self, path: &Path, strategy: CommitStrategy) -> io::Result<Box<dyn DiskFile>> {
+        self.call("create", |state, done| {
+            if state.files.contains_key(path) {
+                return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+            }
+            if done == Done::All {
+                state.files.insert(path.to_owned(), Image::default());
+            }
+            Ok(())
+        })?;
+        Ok(self.file(path, strategy))
+    }
+
+    fn open(&self, path: &Path, strategy: CommitStrategy) -> io::Result<Box<dyn DiskFile>> {
+        self.call("open", |state, _| match state.files.contains_key(path) {
+            true => Ok(()),
+            false => Err(missing(path)),
+        })?;
+        Ok(self.file(path, strategy))
+    }
+
+    fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        match self.lock().files.contains_key(path) {
+            true => Ok(self.file(path, CommitStrategy::Fdatasync)),
+            false => Err(missing(path)),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call("rename", |state, done| {
+            if done == Done::All {
+                let image = state.files.remove(from).ok_or_else(|| missing(from))?;
+                state.files.insert(to.to_owned(), image);
+            }
+            Ok(())
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.call("remove", |state, done| {
+            if done == Done::All {
+                state.files.remove(path).ok_or_else(|| missing(path))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.call("sync folder", |state, done| {
+            if done == Done::All {
+                let own = |(path, _): &(&PathBuf, &mut Image)| path.parent() == Some(folder);
+                for (_, image) in state.files.iter_mut().filter(own) {
+                    image.name_is_synced = true;
+                }
+            }
+            Ok(())
+        })
+    }
+}
