@@ -12,6 +12,7 @@ pub mod directory;
 pub mod gateway;
 pub mod handoff;
 pub mod ids;
+pub mod inspect;
 pub mod journal;
 pub mod keys;
 pub mod ledger;

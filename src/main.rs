@@ -10,10 +10,11 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use souk::config::{Config, Layout, Overrides, Wait};
 use souk::demo::DemoOptions;
-use souk::recovery::{DataDirectory, Progress};
+use souk::inspect::{self, InspectError, Wanted};
+use souk::recovery::{DataDirectory, Progress, take_snapshot, verify_snapshot};
 use souk::server::Server;
 use souk::{keys, storage};
-use souk_protocol::Durability;
+use souk_protocol::{Durability, MarketId, TenantId};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,6 +46,12 @@ enum Command {
         /// The data directory.
         data: PathBuf,
     },
+    /// Read the journal of a data directory, also while its node runs.
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Snapshots of a data directory.
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
     /// Keys that clients log on with.
     #[command(subcommand)]
     Key(Key),
@@ -62,6 +69,53 @@ enum Key {
     Public {
         /// The private key file.
         file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum JournalCommand {
+    /// Check every group, batch and record; name file, offset and sequence of damage. Exits with 2 if there is any.
+    Verify {
+        /// The data directory.
+        data: PathBuf,
+    },
+    /// Print records, one a line.
+    Dump {
+        /// The data directory.
+        data: PathBuf,
+        /// Of this tenant only.
+        #[arg(long)]
+        tenant: Option<u32>,
+        /// Of this market only; 0 is the control stream.
+        #[arg(long)]
+        market: Option<u32>,
+        /// From this number of each stream on.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
+    /// Print what it is made of: bytes by kind of record, sizes of batches, groups a second.
+    Stat {
+        /// The data directory.
+        data: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum SnapshotCommand {
+    /// Take one of everything before the segment in use; beside a running node, too.
+    Now(ConfigFile),
+    /// Check the checksums of all and print what they are.
+    List {
+        /// The data directory.
+        data: PathBuf,
+    },
+    /// Restore the newest, or the one before a segment, and print the hash of its state.
+    Verify {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The first segment that is not in it.
+        #[arg(long)]
+        segment: Option<u64>,
     },
 }
 
@@ -141,15 +195,20 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
-    if let Command::Audit { data } = &command {
-        return Ok(audit(data));
+    match &command {
+        Command::Audit { data } => return Ok(audit(data)),
+        Command::Journal(command) => return Ok(journal(command)),
+        _ => {}
     }
     execute(command).map(|()| ExitCode::SUCCESS)
 }
 
 fn execute(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Audit { .. } => unreachable!("has an exit code of its own"),
+        Command::Audit { .. } | Command::Journal(_) => {
+            unreachable!("these have exit codes of their own")
+        }
+        Command::Snapshot(command) => snapshot(&command),
         Command::Demo(demo) => run_demo(&demo),
         Command::Serve(serve) => run_server(&serve),
         Command::Check(file) => check(&file.config),
@@ -285,6 +344,92 @@ fn audit(data: &Path) -> ExitCode {
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(UNREADABLE)
+        }
+    }
+}
+
+/// Prints what a journal holds.
+fn journal(command: &JournalCommand) -> ExitCode {
+    let printed = match command {
+        JournalCommand::Verify { data } => inspect::verify(&DataDirectory::new(data))
+            .map(|contents| print!("{contents}"))
+            .map_err(InspectError::from),
+        JournalCommand::Dump {
+            data,
+            tenant,
+            market,
+            from,
+        } => {
+            let wanted = Wanted {
+                tenant: tenant.map(TenantId),
+                market: market.map(MarketId),
+                from: *from,
+            };
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            inspect::dump(&DataDirectory::new(data), wanted, &mut out)
+        }
+        JournalCommand::Stat { data } => inspect::statistics(&DataDirectory::new(data))
+            .map(|statistics| print!("{statistics}"))
+            .map_err(InspectError::from),
+    };
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(UNREADABLE)
+        }
+    }
+}
+
+fn snapshot(command: &SnapshotCommand) -> anyhow::Result<()> {
+    match command {
+        SnapshotCommand::Now(file) => {
+            let config = load(&file.config, &Overrides::default())?;
+            let data = DataDirectory::new(&config.journal.directory);
+            let mut bar = ProgressBar::default();
+            let stop = AtomicBool::new(false);
+            let taken = take_snapshot(&config, &data, &stop, &mut |progress| bar.show(progress))?;
+            bar.end();
+            match taken {
+                Some(taken) => println!(
+                    "snapshot of everything before segment {}: {} bytes, {} records since the one before, state {:#018x}; {} segments removed",
+                    taken.head.segment,
+                    taken.bytes,
+                    taken.records,
+                    taken.state_hash,
+                    taken.segments_removed
+                ),
+                None => println!(
+                    "nothing to take: the newest snapshot covers all but the segment in use"
+                ),
+            }
+            Ok(())
+        }
+        SnapshotCommand::List { data } => {
+            let data = DataDirectory::new(data);
+            for number in data.snapshot_numbers()? {
+                match data.check(number) {
+                    Ok(head) => println!(
+                        "before segment {number}: good, up to group {} and batch {}",
+                        head.start.group - 1,
+                        head.start.batch - 1
+                    ),
+                    Err(error) => println!("before segment {number}: {error}"),
+                }
+            }
+            Ok(())
+        }
+        SnapshotCommand::Verify { file, segment } => {
+            let config = load(&file.config, &Overrides::default())?;
+            let data = DataDirectory::new(&config.journal.directory);
+            let newest = data.snapshot_numbers()?.last().copied();
+            let number = segment.or(newest).context("there is no snapshot")?;
+            let (head, state_hash) = verify_snapshot(&config, &data, number)?;
+            println!(
+                "snapshot before segment {}: good, state {state_hash:#018x}",
+                head.segment
+            );
+            Ok(())
         }
     }
 }

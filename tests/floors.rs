@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["treasury", "directory"],
     &["gateway", "matcher", "journal", "publisher"],
     &["threads", "recovery", "audit"],
-    &["administrator"],
+    &["administrator", "inspect"],
     &["node"],
     &["server"],
     &["demo"],

@@ -114,6 +114,12 @@ impl BatchWriter {
         self.entries == 0
     }
 
+    /// Bytes of the batch so far.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Adds a record.
     #[inline]
     pub fn add(&mut self, record: &StreamRecord) {

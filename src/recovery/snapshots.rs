@@ -158,6 +158,26 @@ impl DataDirectory {
         Ok((head, reader))
     }
 
+    /// A reader of everything that is left of the journal.
+    ///
+    /// # Errors
+    /// What is wrong with the folder.
+    pub fn oldest_reader(&self) -> Result<Reader, ReadError> {
+        let disk = self.disk.as_ref();
+        let oldest = segment::numbers(disk, &self.journal).ok();
+        let oldest = oldest.and_then(|numbers| numbers.first().copied());
+        let head = oldest.and_then(|number| segment::head(disk, &self.journal, number).ok());
+        match (oldest, head) {
+            // The segments before it are covered by snapshots.
+            (Some(number), Some(Beginning::Head(head))) if number > 1 => {
+                let from = Some((number, head.start));
+                let disk = Arc::clone(&self.disk);
+                Reader::open_range(disk, &self.journal, None, from, None)
+            }
+            _ => self.reader(None, None, None),
+        }
+    }
+
     /// A reader of the journal behind a snapshot, up to a segment.
     pub(super) fn reader(
         &self,
