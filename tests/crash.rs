@@ -28,7 +28,7 @@ use cycles::{Clients, Counts, run_life};
 use process::{How, Place};
 
 /// Kills in one data directory, before the next begins with an empty one.
-const CYCLES_OF_A_LIFE: u64 = 25;
+const CYCLES_OF_A_LIFE: u64 = 10;
 
 #[test]
 fn killed_at_any_moment_it_loses_nothing_and_does_nothing_twice() {
@@ -68,7 +68,12 @@ fn a_journal_gives_the_same_state_in_every_layout() {
         souk.terminate()
     });
     let mut states = Vec::new();
-    for (layout, matchers) in [("inline", 1), ("threads", 1), ("threads", 3), ("threads", 2)] {
+    for (layout, matchers) in [
+        ("inline", 1),
+        ("threads", 1),
+        ("threads", 3),
+        ("threads", 2),
+    ] {
         let how = How { layout, matchers };
         let log = place.start(&how).terminate();
         assert!(log.number("hashes_compared") >= 4, "{}", log.text);

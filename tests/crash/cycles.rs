@@ -145,7 +145,10 @@ impl Clients {
     fn count(&self, counts: &mut Counts) {
         for trader in &self.traders {
             let markets = trader.markets.values();
-            counts.sent += markets.clone().map(|kept| kept.sent.len() as u64).sum::<u64>();
+            counts.sent += markets
+                .clone()
+                .map(|kept| kept.sent.len() as u64)
+                .sum::<u64>();
             counts.acknowledged += markets.map(|kept| kept.acknowledged).sum::<u64>();
             counts.refused += trader.refused;
             counts.resent += trader.resent;
@@ -187,7 +190,11 @@ pub fn run_life(place: &Place, seed: u64, cycles: u64, counts: &mut Counts) {
         let orderly = random.below(4) == 0;
         let log = clients.run(souk, |souk| {
             std::thread::sleep(until);
-            if orderly { souk.terminate() } else { souk.kill() }
+            if orderly {
+                souk.terminate()
+            } else {
+                souk.kill()
+            }
         });
         assert!(log.number("hashes_compared") >= hashes, "{}", log.text);
         if orderly {
@@ -223,6 +230,9 @@ fn finish(place: &Place, clients: &mut Clients, counts: &mut Counts) {
     clients.count(counts);
     counts.records += oracle.records;
     counts.hashes += oracle.hashes;
-    let books = oracle.tenants.values().flat_map(|tenant| tenant.books.values());
+    let books = oracle
+        .tenants
+        .values()
+        .flat_map(|tenant| tenant.books.values());
     counts.trades += books.map(|book| book.trades).sum::<u64>();
 }

@@ -118,9 +118,9 @@ impl Office {
             .filter(|id| unknown(&self.fundings[*id as usize - 1]))
             .collect();
         self.resent += again.len() as u64;
-        let done = (1..=self.fundings.len() as u64).rev().filter(|id| {
-            matches!(self.fundings[*id as usize - 1].1, Answer::Done { .. })
-        });
+        let done = (1..=self.fundings.len() as u64)
+            .rev()
+            .filter(|id| matches!(self.fundings[*id as usize - 1].1, Answer::Done { .. }));
         again.extend(done.take(REPEATS));
         for id in again {
             let frame = self.frame(id);

@@ -138,7 +138,10 @@ impl Oracle {
             }
         }
         oracle.torn = reader.end().torn.is_some();
-        let books = oracle.tenants.values().flat_map(|tenant| tenant.books.values());
+        let books = oracle
+            .tenants
+            .values()
+            .flat_map(|tenant| tenant.books.values());
         for truth in books.flat_map(|book| book.sessions.values()) {
             assert!(truth.frame.is_empty(), "a frame is there as a whole");
         }
@@ -188,7 +191,11 @@ impl Oracle {
 
     /// What it says of a session in a market, if anything.
     pub fn truth(&self, tenant: u32, market: u32, session: SessionId) -> Option<&Truth> {
-        let book = self.tenants.get(&TenantId(tenant))?.books.get(&MarketId(market))?;
+        let book = self
+            .tenants
+            .get(&TenantId(tenant))?
+            .books
+            .get(&MarketId(market))?;
         book.sessions.get(&session)
     }
 }

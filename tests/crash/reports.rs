@@ -56,10 +56,7 @@ impl Cause<'_> {
                 let money = self.settlement.trade(trade);
                 let taker = self.trade(trade, &trade.taker, Liquidity::Taker, money.taker_fee);
                 let maker = self.trade(trade, &trade.maker, Liquidity::Maker, money.maker_fee);
-                vec![
-                    (trade.taker.session, taker),
-                    (trade.maker.session, maker),
-                ]
+                vec![(trade.taker.session, taker), (trade.maker.session, maker)]
             }
             Event::Canceled(canceled) => self.canceled(canceled),
             Event::Replaced(replaced) => {
@@ -83,10 +80,17 @@ impl Cause<'_> {
                 vec![(order.session, framed!(report))]
             }
             Event::SelfTradePrevented(prevented) => {
-                let of = |order: &OrderView, liquidity| self.prevented(prevented.qty, order, liquidity);
+                let of =
+                    |order: &OrderView, liquidity| self.prevented(prevented.qty, order, liquidity);
                 vec![
-                    (prevented.taker.session, of(&prevented.taker, Liquidity::Taker)),
-                    (prevented.maker.session, of(&prevented.maker, Liquidity::Maker)),
+                    (
+                        prevented.taker.session,
+                        of(&prevented.taker, Liquidity::Taker),
+                    ),
+                    (
+                        prevented.maker.session,
+                        of(&prevented.maker, Liquidity::Maker),
+                    ),
                 ]
             }
             Event::MassCanceled { count } => {
@@ -258,7 +262,12 @@ impl Cause<'_> {
 }
 
 /// The frames of commands under one `client_seq`, as a client that sent them without any flag wrote them.
-pub fn frame_of(market: MarketId, client_seq: u64, commands: &[(Command, bool)], alone: bool) -> Vec<u8> {
+pub fn frame_of(
+    market: MarketId,
+    client_seq: u64,
+    commands: &[(Command, bool)],
+    alone: bool,
+) -> Vec<u8> {
     if alone {
         return message_of(market, &commands[0].0).0(client_seq);
     }

@@ -203,7 +203,10 @@ impl Trader {
                 "{place}: {} is acknowledged, the journal ends with {applied}",
                 kept.acknowledged
             );
-            assert!(applied <= kept.sent.len(), "{place}: {applied} came from it");
+            assert!(
+                applied <= kept.sent.len(),
+                "{place}: {applied} came from it"
+            );
             for (index, frame) in truth.applied.iter().enumerate() {
                 assert_eq!(*frame, kept.sent[index], "{place}: message {}", index + 1);
             }
