@@ -268,6 +268,7 @@ fn run_server(serve: &Serve) -> anyhow::Result<()> {
         data: serve.data.clone(),
     };
     let config = load(&serve.file.config, &overrides)?;
+    let files = tell_of_long_files()?;
     let mut bar = ProgressBar::default();
     let server = Server::start_telling(&config, &mut |progress| bar.show(progress))?;
     bar.end();
@@ -302,7 +303,18 @@ fn run_server(serve: &Serve) -> anyhow::Result<()> {
     tracing::info!("draining");
     server.drain()?;
     tracing::info!("stopped");
+    drop(files);
     Ok(())
+}
+
+/// From now on a write beyond the limit of a file's size fails, and the journal says so; unasked for, the system ends the process.
+fn tell_of_long_files() -> anyhow::Result<tokio::signal::unix::Signal> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let _entered = runtime.enter();
+    Ok(signal(SignalKind::from_raw(libc::SIGXFSZ))?)
 }
 
 fn run_demo(demo: &Demo) -> anyhow::Result<()> {

@@ -28,7 +28,7 @@ use cycles::{Clients, Counts, run_life};
 use process::{How, Place};
 
 /// Kills in one data directory, before the next begins with an empty one.
-const CYCLES_OF_A_LIFE: u64 = 25;
+const CYCLES_OF_A_LIFE: u64 = 10;
 
 #[test]
 fn killed_at_any_moment_it_loses_nothing_and_does_nothing_twice() {

@@ -403,7 +403,7 @@ impl Connection {
     }
 
     /// Waits until everything taken is answered, then says why it ends.
-    async fn finish(&mut self, reason: RejectReason, writer: &mut WriteHalf<'_>) {
+    async fn finish(&mut self, mut reason: RejectReason, writer: &mut WriteHalf<'_>) {
         let deadline = clock::monotonic() + self.bounds.drain_timeout;
         let link = self
             .session
@@ -423,6 +423,8 @@ impl Connection {
                 }
                 let _ = timeout(Duration::from_millis(5), link.outbox.ready.notified()).await;
             }
+            // Then not everything taken is answered.
+            reason = link.ending().unwrap_or(reason);
         }
         let retry = if reason == RejectReason::ServerDraining {
             RETRY_AFTER_DRAIN_MS

@@ -26,7 +26,7 @@ pub(super) struct Links {
     /// Places with something to send.
     dirty: Vec<LinkPlace>,
     /// The connection attached last, and its place: records of one connection come in runs.
-    last_attached: Option<(u64, LinkPlace)>,
+    last_attached: Option<(SessionId, u64, LinkPlace)>,
 }
 
 #[derive(Debug, Default)]
@@ -44,8 +44,9 @@ impl Links {
     /// Remembers the connection as its session's newest. Connections are numbered in the order in
     /// which they logged on, so an older one never takes over from a newer one.
     pub(super) fn attach(&mut self, link: &Arc<Link>) -> LinkPlace {
-        if let Some((connection, place)) = self.last_attached
-            && connection == link.connection
+        // Both: connections of a replay, of whatever session, have the same number.
+        if let Some((session, connection, place)) = self.last_attached
+            && (session, connection) == (link.session, link.connection)
         {
             return place;
         }
@@ -63,7 +64,7 @@ impl Links {
             state.hand_over();
             state.link = Some(Arc::clone(link));
         }
-        self.last_attached = Some((link.connection, place));
+        self.last_attached = Some((link.session, link.connection, place));
         place
     }
 
@@ -228,6 +229,14 @@ mod tests {
         links.flush();
         assert_eq!(waiting(&new), b"frame and frame");
         assert_eq!(waiting(&old), b"");
+    }
+
+    #[test]
+    fn sessions_of_a_replay_have_places_of_their_own() {
+        let (one, other) = (Link::new(SessionId(7), 0, 0), Link::new(SessionId(8), 0, 0));
+        let mut links = Links::default();
+        let place = links.attach(&Arc::new(one));
+        assert_ne!(links.attach(&Arc::new(other)), place);
     }
 
     #[test]
