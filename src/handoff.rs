@@ -11,7 +11,9 @@
 mod gauge;
 mod link;
 mod permit;
+mod recorded;
 mod session;
+mod stage;
 
 use std::sync::Arc;
 
@@ -31,7 +33,9 @@ pub use crate::ids::TenantIndex;
 pub use gauge::{CountsAs, QueueGauge};
 pub use link::{Link, Outbox};
 pub use permit::Permit;
+pub use recorded::{Recorded, Verdict};
 pub use session::{SessionTerms, session_cancel};
+pub use stage::{SeatState, TakesBatches};
 
 /// Largest number of commands applied before a batch goes on. Bounds the time that the first
 /// command of a batch waits for the last one.
@@ -389,52 +393,6 @@ pub struct Admitted {
     pub refused: Option<RejectReason>,
 }
 
-/// What a journal says came of a request: a replay takes from it what other streams decided, and compares the rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recorded {
-    /// Of a numbered command.
-    Applied {
-        /// What was decided outside the book.
-        admitted: Admitted,
-        /// Why it was refused, by whomever.
-        refused: Option<RejectReason>,
-    },
-    /// Of a change of a market: why it was refused.
-    Changed(Option<RejectReason>),
-    /// Of a command to a control stream.
-    Controlled(Verdict),
-    /// A session came with a new incarnation.
-    Opened(SessionTerms),
-    /// What an account had open through a session that is gone was canceled.
-    SessionCanceled {
-        /// The account.
-        account: AccountId,
-        /// Why it was refused.
-        refused: Option<RejectReason>,
-    },
-}
-
-/// What came of a control command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was applied.
-    Applied,
-    /// It had been applied before, under another number.
-    Repeated,
-    /// It was refused.
-    Refused(RejectReason),
-}
-
-impl From<&Result<Effect, RejectReason>> for Verdict {
-    fn from(result: &Result<Effect, RejectReason>) -> Self {
-        match result {
-            Ok(Effect::Repeated { .. }) => Self::Repeated,
-            Ok(_) => Self::Applied,
-            Err(reason) => Self::Refused(*reason),
-        }
-    }
-}
-
 /// The sending end of a matcher's queue.
 #[derive(Clone, Debug)]
 pub struct MatcherDoor {
@@ -466,42 +424,6 @@ impl MatcherDoor {
     pub fn items(&self) -> Vec<Item> {
         self.spare.try_recv().unwrap_or_default()
     }
-}
-
-/// A stage that takes batches: the journal behind a matcher, the publisher behind the journal.
-/// It may take the contents out of the batch; what it leaves is cleared and used again.
-pub trait TakesBatches {
-    /// Takes one batch.
-    fn take(&mut self, batch: &mut Batch);
-
-    /// Publishes the oldest batch that was kept, if it is durable by now, and gives it back to be used again.
-    fn release(&mut self) -> Option<Batch> {
-        None
-    }
-
-    /// Whether another batch may be applied: less waits than may.
-    fn has_room(&self) -> bool {
-        true
-    }
-
-    /// Whether nothing is kept.
-    fn is_idle(&self) -> bool {
-        true
-    }
-
-    /// The matcher ends, and left its streams like this.
-    fn end(&mut self, _states: &[SeatState], _transact_time: u64) {}
-}
-
-/// What a stream has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SeatState {
-    /// Where it is.
-    pub seat: Seat,
-    /// The number of its last command.
-    pub stream_seq: u64,
-    /// The hash of everything its future depends on.
-    pub hash: u64,
 }
 
 impl Batch {

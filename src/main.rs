@@ -298,7 +298,6 @@ fn run_server(serve: &Serve) -> anyhow::Result<()> {
         cores = ?plan.cores,
         "started"
     );
-    println!("listening {}", server.address());
     wait_for_end(&server)?;
     tracing::info!("draining");
     server.drain()?;
@@ -331,7 +330,7 @@ fn run_demo(demo: &Demo) -> anyhow::Result<()> {
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
-            if wait_for_signal(|| false).is_ok() {
+            if wait_for_signal(|| {}, || false).is_ok() {
                 stopped.store(true, Ordering::Relaxed);
             }
         })?;
@@ -472,13 +471,14 @@ impl ProgressBar {
     }
 }
 
-/// Waits until the node is asked to stop, or cannot go on.
+/// Says where the node listens, and waits until it is asked to stop, or cannot go on.
 fn wait_for_end(server: &Server) -> anyhow::Result<()> {
-    wait_for_signal(|| server.failure().is_err())
+    let ready = || println!("listening {}", server.address());
+    wait_for_signal(ready, || server.failure().is_err())
 }
 
-/// Waits for SIGTERM, ctrl-c, or until there is nothing to wait for.
-fn wait_for_signal(is_over: impl Fn() -> bool) -> anyhow::Result<()> {
+/// Waits for SIGTERM, ctrl-c, or until there is nothing to wait for. From `ready` on no signal is missed.
+fn wait_for_signal(ready: impl Fn(), is_over: impl Fn() -> bool) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -486,6 +486,7 @@ fn wait_for_signal(is_over: impl Fn() -> bool) -> anyhow::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        ready();
         while !is_over() {
             tokio::select! {
                 _ = terminate.recv() => break,

@@ -1,5 +1,7 @@
 //! Builds a node from its configuration, and stops it: all threads, in order.
 
+mod closing;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +9,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use souk_protocol::{MarketId, SessionId, TenantId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 
@@ -16,15 +17,12 @@ use crate::config::{Config, Layout};
 use crate::gateway::grace::Gone;
 use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
-use crate::journal::{
-    BALANCES_MAX, BalanceLine, BatchWriter, Body, Journal, JournalError, StreamRecord,
-};
+use crate::journal::{Journal, JournalError};
 use crate::ledger::Unsound;
 use crate::node::{Node, NodeError, NodeMatcher, OpenJournal};
 use crate::recovery::{Progress, Recovered, Snapshotter};
-use crate::storage::FolderLock;
 use crate::threads::{self, Plan, PlanError};
-use crate::treasury::Treasury;
+use closing::Closing;
 
 /// Connections the system may hold for us before we accept them.
 const BACKLOG: i32 = 4_096;
@@ -68,16 +66,6 @@ pub enum StopError {
     /// The ledger does not add up.
     #[error("the ledger is wrong at the end: {0}\nremedy: keep the data directory and report it")]
     Ledger(#[from] Unsound),
-}
-
-/// What is looked at when everything has stopped.
-#[derive(Debug)]
-struct Closing {
-    treasury: Arc<Treasury>,
-    tenants: Vec<TenantId>,
-    journal: Option<Journal>,
-    /// Given back when everything else has ended.
-    _lock: Option<FolderLock>,
 }
 
 /// A running node. Dropping it stops it without waiting for answers; see [`Server::drain`].
@@ -306,76 +294,6 @@ impl Drop for Server {
     }
 }
 
-impl Closing {
-    /// Looks at the ledger, and ends the journal with its balances. Nothing runs any more.
-    fn close(&self) -> Result<(), StopError> {
-        let Some(journal) = &self.journal else {
-            return self.check();
-        };
-        // What was not published is not settled: such a ledger is not at rest.
-        let ended = match journal.failure() {
-            Ok(()) => self.write_balances(journal),
-            Err(error) => Err(error),
-        };
-        journal.close();
-        ended?;
-        self.check()
-    }
-
-    fn check(&self) -> Result<(), StopError> {
-        let ledger = self.treasury.ledger();
-        ledger.check_at_rest()?;
-        tracing::info!(
-            balances = ledger.balances(),
-            currencies = ledger.currencies(),
-            "the ledger is sound: totals are credits less debits, nothing is negative or under way"
-        );
-        Ok(())
-    }
-
-    fn write_balances(&self, journal: &Journal) -> Result<(), JournalError> {
-        let ledger = self.treasury.ledger();
-        let mut waiting: Vec<Vec<BalanceLine>> = vec![Vec::new(); self.tenants.len()];
-        let mut balances = 0;
-        for balance in ledger.all_balances() {
-            let (tenant, account) = ledger.account_owner(balance.account);
-            let code = self.treasury.code(balance.currency);
-            let line = BalanceLine {
-                account,
-                currency: code.expect("a balance has a currency that has a code"),
-                total: balance.view.total,
-                held: balance.view.held,
-            };
-            balances += 1;
-            let lines = &mut waiting[tenant.0 as usize];
-            lines.push(line);
-            if lines.len() == BALANCES_MAX {
-                let lines = std::mem::take(lines);
-                let tenant = self.tenants[tenant.0 as usize];
-                append(journal, tenant, Body::Balances(lines))?;
-            }
-        }
-        for (tenant, lines) in self.tenants.iter().zip(waiting) {
-            append(journal, *tenant, Body::Balances(lines))?;
-        }
-        append(journal, TenantId(0), Body::End { balances })
-    }
-}
-
-/// Appends a record that is of no command.
-fn append(journal: &Journal, tenant: TenantId, body: Body) -> Result<(), JournalError> {
-    let mut writer = BatchWriter::default();
-    writer.add(&StreamRecord {
-        tenant,
-        market: MarketId(0),
-        stream_seq: 0,
-        transact_time: 0,
-        session: SessionId(0),
-        body,
-    });
-    journal.append(writer.finish(0, 0)).map(|_| ())
-}
-
 /// What the gateway's thread is given.
 struct Gateway {
     listener: TcpListener,
@@ -482,49 +400,5 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 fn join(thread: JoinHandle<()>) {
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::control::{AccountTerms, FEE_ACCOUNT, Movement};
-    use crate::handoff::TenantIndex;
-    use crate::treasury::{Moved, Touched};
-    use souk_protocol::{Amount, Text};
-
-    #[test]
-    fn a_hold_that_nobody_settled_is_an_error_at_the_end() {
-        let treasury = Arc::new(Treasury::new(1, 10));
-        let (tenant, currency) = (TenantIndex(0), Text::new("USDT").expect("a code"));
-        treasury.define_currency(tenant, currency);
-        treasury.set_account(tenant, FEE_ACCOUNT, &AccountTerms::FEES);
-        let credit = Movement {
-            business: Text::new("test").expect("a name"),
-            business_id: 1,
-            from: None,
-            to: Some(FEE_ACCOUNT),
-            currency,
-            scale: 6,
-            amount: Amount(10),
-        };
-        let moved = Moved {
-            movement: &credit,
-            control_seq: 1,
-            transact_time: 0,
-        };
-        treasury.move_money(tenant, &moved, &mut Touched::default());
-        let closing = Closing {
-            treasury: Arc::clone(&treasury),
-            tenants: vec![TenantId(1)],
-            journal: None,
-            _lock: None,
-        };
-        assert!(closing.close().is_ok());
-        treasury
-            .take(tenant, FEE_ACCOUNT, currency, Amount(4))
-            .expect("ten are there");
-        let error = closing.close().expect_err("four are under way");
-        assert!(matches!(error, StopError::Ledger(_)), "{error}");
     }
 }

@@ -11,6 +11,7 @@ mod replay;
 mod session_tests;
 mod state;
 mod stream;
+mod stream_sessions;
 
 use std::sync::Arc;
 

@@ -11,29 +11,27 @@ use souk_protocol::{
 use twox_hash::XxHash64;
 
 use super::admission::Admission;
-use super::marks::{Entry, MarkPlace, Marks, SessionMark};
+use super::marks::{MarkPlace, Marks};
 use crate::handoff::{
     Admitted, Item, Link, MarketChange, MarketSeat, Numbered, Outcome, Record, Recorded, Request,
-    SessionTerms, session_cancel,
+    SessionTerms,
 };
 use crate::treasury::Treasury;
 
 /// The number that grows when another process takes a market over. Nothing does in the
 /// durability class `memory`.
 const EPOCH_OF_A_SINGLE_PROCESS: u64 = 1;
-/// Accounts of a session that is gone whose orders are canceled before others have their turn.
-const ACCOUNTS_CANCELED_AT_ONCE_MAX: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Stream {
     market: MarketId,
     book: Market,
-    admission: Admission,
+    pub(super) admission: Admission,
     /// What a subscriber to settlements may be sent at once.
     settlements_max: usize,
     /// Commands applied.
-    seq: u64,
-    marks: Marks,
+    pub(super) seq: u64,
+    pub(super) marks: Marks,
     /// Bytes of reports that may be sent again at once.
     reports_bytes_max: usize,
     /// Connections that want depth.
@@ -291,93 +289,6 @@ impl Stream {
         FrameVerdict::Skip
     }
 
-    /// Lets a request of a session in, and records that its incarnation is a new one. What comes
-    /// from an old one has no effect, and its connection ends.
-    pub(super) fn enter(
-        &mut self,
-        link: &Link,
-        place: Place,
-        out: &mut Output<'_>,
-    ) -> Option<MarkPlace> {
-        if self.admission.recorded.is_some() {
-            // Which incarnation it was is in a record of its own.
-            return self.marks.place_of(link.session);
-        }
-        match self.marks.enter(link) {
-            Entry::Known(mark) => Some(mark),
-            Entry::Opened(mark) => {
-                out.record(place, self.seq, Outcome::SessionOpened(link.terms));
-                Some(mark)
-            }
-            Entry::Stale => {
-                link.end(RejectReason::SessionTakenOver);
-                None
-            }
-        }
-    }
-
-    /// Opens a session again as the journal says.
-    pub(super) fn replay_opened(
-        &mut self,
-        session: SessionId,
-        terms: SessionTerms,
-        place: Place,
-        out: &mut Output<'_>,
-    ) {
-        self.marks.open(session, terms);
-        out.record(place, self.seq, Outcome::SessionOpened(terms));
-    }
-
-    /// Where each session stands.
-    pub(super) fn sessions(&self) -> impl Iterator<Item = (SessionId, &SessionMark)> {
-        self.marks.iter()
-    }
-
-    /// Cancels what some of a session's accounts have open through it, unless a later incarnation has
-    /// been here. Gives whether accounts are left.
-    pub(super) fn cancel_session(
-        &mut self,
-        session: SessionId,
-        incarnation: u64,
-        place: Place,
-        out: &mut Output<'_>,
-    ) -> bool {
-        for _ in 0..ACCOUNTS_CANCELED_AT_ONCE_MAX {
-            if !self.cancel_account(session, incarnation, place, out) {
-                return false;
-            }
-        }
-        self.marks
-            .of(session)
-            .is_some_and(|mark| !mark.accounts.is_empty())
-    }
-
-    /// Cancels what the next of a session's accounts has open through it. Gives whether there was one.
-    pub(super) fn cancel_account(
-        &mut self,
-        session: SessionId,
-        incarnation: u64,
-        place: Place,
-        out: &mut Output<'_>,
-    ) -> bool {
-        let mark = self.marks.of(session);
-        let mark = mark.filter(|mark| mark.terms.incarnation <= incarnation);
-        let Some(account) = mark.and_then(SessionMark::take_account) else {
-            return false;
-        };
-        let first = out.events.len();
-        self.seq += 1;
-        let command = session_cancel(session, account);
-        self.admit_and_apply(&command, out.events);
-        let events = (out.events.len() - first) as u32;
-        out.record(
-            place,
-            self.seq,
-            Outcome::SessionCanceled { account, events },
-        );
-        true
-    }
-
     /// Bytes of reports that the answer to a request may hold.
     pub(super) const fn reports_asked(&self, request: &Request) -> usize {
         match request {
@@ -387,7 +298,11 @@ impl Stream {
     }
 
     /// What accounts and fees say about a command first, then what the book does with it.
-    fn admit_and_apply(&mut self, command: &Command, events: &mut Vec<Event>) -> Admitted {
+    pub(super) fn admit_and_apply(
+        &mut self,
+        command: &Command,
+        events: &mut Vec<Event>,
+    ) -> Admitted {
         let mut command = *command;
         let mut admitted = self.admission.admit(&mut command);
         if let Some(reason) = admitted.refused {
