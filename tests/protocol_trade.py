@@ -432,7 +432,7 @@ def cancels_on_disconnect(maker, order, key):
         check(told == 1 and time.time() < deadline, f"canceled in time, {told} reports")
         session.log_out()
     session.expect("ReportsResent", from_report_seq=2, to_report_seq=3)
-    session.expect("Canceled", client_seq=0, cl_ord_id=901, account=account)
+    session.expect("Canceled", client_seq=0, cl_ord_id=901, account=account, reason=word("CancelReason", "OnDisconnect"))
     session.expect("MassCanceled", client_seq=0, count=1, account=account)
     session.log_out()
 

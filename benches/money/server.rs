@@ -138,7 +138,10 @@ impl Server {
         let mut done = self.done.borrow_mut();
         let Done { records, events } = &mut *done;
         let mut rest = events.iter();
-        for (number, record) in numbers.zip(records.iter()) {
+        // The first command opens its session.
+        let opens = |record: &Record| matches!(record.outcome, Outcome::SessionOpened(_));
+        let applied = records.iter().filter(|record| !opens(record));
+        for (number, record) in numbers.zip(applied) {
             let Outcome::Applied { events, .. } = record.outcome else {
                 panic!("commands are applied: {record:?}");
             };

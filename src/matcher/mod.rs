@@ -144,7 +144,7 @@ impl<J: TakesBatches> Matcher<J> {
     pub fn poll(&mut self, now_ns: u64) -> usize {
         let mut done = self.release();
         self.fill_lanes();
-        if !self.journal.has_room() {
+        if !self.has_room() {
             return done;
         }
         // A clock that is set back does not turn the market's time back.
@@ -169,6 +169,12 @@ impl<J: TakesBatches> Matcher<J> {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.closed && self.is_idle()
+    }
+
+    /// Whether another batch may be applied now.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.journal.has_room()
     }
 
     /// Whether everything that came is applied and published.

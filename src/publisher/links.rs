@@ -233,7 +233,8 @@ mod tests {
 
     #[test]
     fn sessions_of_a_replay_have_places_of_their_own() {
-        let (one, other) = (Link::new(SessionId(7), 0, 0), Link::new(SessionId(8), 0, 0));
+        let away = |session| Link::away(SessionId(session), SessionTerms::plain(1));
+        let (one, other) = (away(7), away(8));
         let mut links = Links::default();
         let place = links.attach(&Arc::new(one));
         assert_ne!(links.attach(&Arc::new(other)), place);

@@ -357,7 +357,13 @@ impl Trader {
                     return;
                 }
                 ServerMessage::RequestRejected(rejected) if rejected.request_id == request_id => {
-                    panic!("{rejected:?}")
+                    // Of an earlier run against the same journal.
+                    assert_eq!(
+                        rejected.code,
+                        RejectReason::MarketExists.into(),
+                        "{rejected:?}"
+                    );
+                    return;
                 }
                 _ => {}
             }
