@@ -105,7 +105,7 @@ fn order(number: u64, side: Side, price: i64, random: &mut Random) -> Command {
         session: SessionId(4_096),
         side,
         order_type: OrderType::Limit,
-        time_in_force: TimeInForce::GoodTillCancel,
+        time_in_force: TimeInForce::Gtc,
         post_only: PostOnly::No,
         price: Price(price),
         qty: Qty(1 + random.below(20)),

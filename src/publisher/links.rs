@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn sessions_of_a_replay_have_places_of_their_own() {
-        let away = |session| Link::away(SessionId(session), SessionTerms::plain(1));
+        let away = |session| Link::away(SessionId(session), crate::handoff::SessionTerms::plain(1));
         let (one, other) = (away(7), away(8));
         let mut links = Links::default();
         let place = links.attach(&Arc::new(one));
