@@ -199,7 +199,7 @@ fn when_the_power_is_cut_what_was_durable_is_there() {
     for seed in 0..losses {
         let mut random = Random(seed);
         let strategy = CommitStrategy::ALL[random.below(4) as usize];
-        let call = 1 + random.below(160);
+        let call = 1 + random.below(90);
         let fault = [Fault::CrashBefore, Fault::CrashAfter][random.below(2) as usize];
         let disk = Twin::failing(call, fault);
         let outcome = write(&disk, strategy, 1, 1, ChainEnd::START);

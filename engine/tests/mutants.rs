@@ -62,7 +62,7 @@ enum Fault {
     ClOrdIdsOfTheMarket,
 }
 
-const FAULTS: [Fault; 19] = [
+const FAULTS: [Fault; 20] = [
     Fault::LastInFirstOut,
     Fault::PartlyFilledMakerToTheBack,
     Fault::IocRests,

@@ -4,6 +4,7 @@
 //! Must never: start from a journal that does not come out as it was recorded, or from a ledger that does not add up.
 
 mod error;
+mod replay;
 mod report;
 mod snapshot_file;
 mod snapshots;
@@ -12,9 +13,9 @@ mod streams;
 
 use std::hash::Hasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use souk_protocol::{MarketId, SessionId, TenantId, Text};
 use twox_hash::XxHash64;
 
@@ -22,12 +23,11 @@ use crate::config::{Config, HistoryConfig, TenantConfig};
 use crate::control::{Custody, Effect, FEE_ACCOUNT, MarketTerms, tell_limits};
 use crate::directory::{Directory, Route};
 use crate::handoff::{
-    ControlRequest, ControlSeat, Item, MarketChange, MarketSeat, Recorded, Request, RequestOrigin,
-    SeatConfig, Task, TenantIndex, Verdict,
+    ControlSeat, MarketChange, MarketSeat, SeatConfig, Task, TenantIndex, Verdict,
 };
-use crate::journal::{BatchHead, BatchWriter, Body, Reader, StreamRecord};
+use crate::journal::{BatchHead, BatchWriter, Body, StreamRecord};
 use crate::ledger::BalanceRecord;
-use crate::matcher::{Inbox, Matcher, ReplayItem};
+use crate::matcher::{Inbox, Matcher};
 use crate::publisher::{Desk, Publisher};
 use crate::routing::{market_hash, matcher_of};
 use crate::treasury::Treasury;
@@ -62,7 +62,7 @@ impl<'a> Recovery<'a> {
     pub(crate) fn new(
         config: &'a Config,
         inboxes: Vec<Inbox>,
-        tasks: (crossbeam_channel::Sender<Task>, Receiver<Task>),
+        tasks: (Sender<Task>, Receiver<Task>),
         mut index_key: impl FnMut() -> u64,
     ) -> Result<(Self, Desk), RecoveryError> {
         let mut streams = Streams::new(config, inboxes.len());
@@ -117,32 +117,6 @@ impl<'a> Recovery<'a> {
         Ok((recovery, desk))
     }
 
-    /// Does again everything that the journal says.
-    fn replay(
-        &mut self,
-        reader: &mut Reader,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), RecoveryError> {
-        let mut records = Vec::new();
-        let segments = reader.segments_left();
-        while let Some(head) = reader.next_batch(&mut records)? {
-            self.batch(&head, &records)?;
-            records.clear();
-            if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-                return Err(RecoveryError::Stopped);
-            }
-            if head.number.is_multiple_of(1_024) {
-                progress(Progress {
-                    records: self.recovered.records,
-                    segments_read: segments - reader.segments_left(),
-                    segments,
-                });
-            }
-        }
-        self.recovered.end = Some(reader.end());
-        Ok(())
-    }
-
     /// Founds the tenants that the journal does not know. Gives the batches that say so.
     pub(crate) fn found(&mut self) -> Result<Vec<Vec<u8>>, RecoveryError> {
         let mut batches = Vec::new();
@@ -195,124 +169,6 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    /// Does one batch again.
-    fn batch(&mut self, head: &BatchHead, records: &[StreamRecord]) -> Result<(), RecoveryError> {
-        let mut run = Run::default();
-        let mut touched = Touched::default();
-        for record in records {
-            match &record.body {
-                Body::Tenant { custody, name } => {
-                    self.check_tenant(record.tenant, *custody, name.as_str())?;
-                }
-                Body::StateHash(hash) => {
-                    self.end_run(&mut run, &mut touched)?;
-                    self.compare_hash(record, *hash)?;
-                }
-                Body::Balances(_) | Body::End { .. } => {}
-                Body::Command { .. }
-                | Body::Change { .. }
-                | Body::Control { .. }
-                | Body::SessionOpened(_)
-                | Body::SessionCanceled { .. } => {
-                    let (tenant, route) = self.streams.find(record)?;
-                    if run.is_other(route, record.session) {
-                        self.end_run(&mut run, &mut touched)?;
-                        run.begin(tenant, route, record.session);
-                    }
-                    run.items.push(self.item(route, record)?);
-                }
-            }
-        }
-        self.end_run(&mut run, &mut touched)?;
-        let mut events = 0;
-        for matcher in touched.matchers {
-            events += self.matchers[matcher].end_replayed(head.transact_time);
-        }
-        if events != head.events as usize {
-            return Err(RecoveryError::Events {
-                batch: head.number,
-                replayed: events as u64,
-                recorded: head.events.into(),
-            });
-        }
-        self.recovered.records += u64::from(head.entries);
-        self.recovered.batches += 1;
-        self.carry_out_tasks()
-    }
-
-    fn end_run(&mut self, run: &mut Run, touched: &mut Touched) -> Result<(), RecoveryError> {
-        if run.items.is_empty() {
-            return Ok(());
-        }
-        let (Some(route), items) = (run.route, std::mem::take(&mut run.items)) else {
-            return Ok(());
-        };
-        touched.add(route.matcher);
-        let link = self.streams.link(run.session);
-        let matcher = &mut self.matchers[route.matcher];
-        matcher
-            .replay(run.tenant, &link, items)
-            .map_err(|difference| {
-                let (tenant, market) = self.streams.name(route.matcher, difference.seat);
-                RecoveryError::Difference {
-                    tenant,
-                    market,
-                    stream_seq: difference.stream_seq,
-                    what: difference.to_string(),
-                }
-            })
-    }
-
-    /// The request that a record tells of.
-    fn item(&mut self, route: Route, record: &StreamRecord) -> Result<ReplayItem, RecoveryError> {
-        let (request, recorded) = match &record.body {
-            Body::Command {
-                numbered,
-                admitted,
-                refused,
-            } => (
-                Request::Command(*numbered),
-                Recorded::Applied {
-                    admitted: *admitted,
-                    refused: *refused,
-                },
-            ),
-            Body::Change { change, refused } => {
-                self.streams.carried(record, change)?;
-                (Request::Change(*change), Recorded::Changed(*refused))
-            }
-            // A session asks for something when it is opened; what that was is nothing of the stream's.
-            Body::SessionOpened(terms) => (Request::Join, Recorded::Opened(*terms)),
-            Body::SessionCanceled { account, refused } => {
-                let request = Request::CancelSession {
-                    session: record.session,
-                    incarnation: u64::MAX,
-                };
-                let (account, refused) = (*account, *refused);
-                (request, Recorded::SessionCanceled { account, refused })
-            }
-            Body::Control { command, verdict } => {
-                let request = ControlRequest {
-                    origin: RequestOrigin {
-                        request_id: 0,
-                        template: 0,
-                    },
-                    command: *command,
-                    permit: None,
-                };
-                let recorded = Recorded::Controlled(*verdict);
-                (Request::Control(Box::new(request)), recorded)
-            }
-            _ => unreachable!("these ask for nothing"),
-        };
-        let seat = route.seat;
-        Ok(ReplayItem {
-            item: Item { seat, request },
-            stream_seq: record.stream_seq,
-            recorded,
-        })
-    }
-
     fn check_tenant(
         &mut self,
         id: TenantId,
@@ -333,22 +189,6 @@ impl<'a> Recovery<'a> {
         }
         self.streams.know(index);
         Ok(index)
-    }
-
-    fn compare_hash(&mut self, record: &StreamRecord, recorded: u64) -> Result<(), RecoveryError> {
-        let (_, route) = self.streams.find(record)?;
-        let replayed = self.matchers[route.matcher].state_hash(route.seat);
-        if replayed == Some(recorded) {
-            self.recovered.hashes_compared += 1;
-            return Ok(());
-        }
-        Err(RecoveryError::StateHash {
-            tenant: record.tenant,
-            market: record.market,
-            stream_seq: record.stream_seq,
-            replayed: replayed.unwrap_or(0),
-            recorded,
-        })
     }
 
     /// What control streams decided: markets open at once; their changes are in their own streams, if they were carried.
@@ -430,42 +270,6 @@ impl<'a> Recovery<'a> {
         self.recovered.state_hash = self.streams.hash(hash) ^ self.balances_hash();
         self.recovered.open_streams = self.streams.len();
         Ok(())
-    }
-}
-
-/// Requests of one session to one matcher, in a row.
-#[derive(Default)]
-struct Run {
-    tenant: TenantIndex,
-    route: Option<Route>,
-    session: SessionId,
-    items: Vec<ReplayItem>,
-}
-
-impl Run {
-    fn is_other(&self, route: Route, session: SessionId) -> bool {
-        let matcher = self.route.map(|route| route.matcher);
-        matcher != Some(route.matcher) || self.session != session
-    }
-
-    const fn begin(&mut self, tenant: TenantIndex, route: Route, session: SessionId) {
-        self.tenant = tenant;
-        self.route = Some(route);
-        self.session = session;
-    }
-}
-
-/// The matchers that a batch is for.
-#[derive(Default)]
-struct Touched {
-    matchers: Vec<usize>,
-}
-
-impl Touched {
-    fn add(&mut self, matcher: usize) {
-        if !self.matchers.contains(&matcher) {
-            self.matchers.push(matcher);
-        }
     }
 }
 

@@ -356,8 +356,8 @@ impl<'a> Recovery<'a> {
             self.recovered.snapshot = Some(head.segment);
         }
         let cluster = Some(self.config.server.cluster_id);
-        let mut reader = data.reader(cluster, snapshot, until)?;
-        self.replay(&mut reader, progress)
+        let reader = data.reader(cluster, snapshot, until)?;
+        self.replay(reader, progress)
     }
 }
 

@@ -75,7 +75,9 @@ pub fn session(address: SocketAddr, key: u32, seed: u64) -> Trader {
     };
     let mut seqs = vec![0; 10];
     for market in &markets {
-        seqs[*market as usize] = wire.join(*market).last_client_seq;
+        // Orders of an earlier run may trade meanwhile.
+        let (_, joined) = wire.answers_until_joined(*market);
+        seqs[*market as usize] = joined.last_client_seq;
     }
     Trader {
         wire,

@@ -11,7 +11,7 @@ use souk_engine::{
 };
 use souk_protocol::{
     AccountId, Amount, CancelReason, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price,
-    Qty, Side, StpMode, StpScope, TimeInForce,
+    Qty, SessionId, Side, StpMode, StpScope, TimeInForce,
 };
 
 /// How many order ids of the past are remembered, to be used when they are stale.
@@ -228,13 +228,14 @@ impl Generator {
     fn mass_cancel(&mut self) -> Command {
         let account = self.account();
         let side = self.rng.pick(&[None, Some(Side::Buy), Some(Side::Sell)]);
-        if self.rng.pick(&[true, true, false]) {
+        // One in three is of a session: nothing else is drawn for it, so that what comes after stays what it was.
+        if side != Some(Side::Sell) {
             return Command::MassCancel(MassCancel::asked(account, side));
         }
         Command::MassCancel(MassCancel {
             account,
-            side,
-            session: self.session(),
+            side: None,
+            session: SessionId(1 + account.0 % 2),
             reason: CancelReason::OnDisconnect,
         })
     }
