@@ -139,6 +139,14 @@ pub enum Request {
         /// Its last incarnation.
         incarnation: u64,
     },
+    /// A session has logged out, and had asked for its orders to be kept then: its end is not one that cancels, also
+    /// after a restart of the node.
+    KeepOrders {
+        /// The session.
+        session: SessionId,
+        /// The incarnation that logged out.
+        incarnation: u64,
+    },
     /// Market data, by the flags of the protocol.
     Subscribe(u8),
     /// No more market data.

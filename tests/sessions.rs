@@ -6,6 +6,8 @@
 mod cutter;
 #[path = "sessions/disconnects.rs"]
 mod disconnects;
+#[path = "sessions/restarted.rs"]
+mod restarted;
 mod support;
 #[path = "sessions/vanished.rs"]
 mod vanished;

@@ -2,6 +2,7 @@
 //!
 //! One wait for each session at most; a newer logon ends it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,8 +40,18 @@ impl Gone {
         shared: &Arc<Shared>,
         drain: &watch::Receiver<bool>,
     ) {
-        if self.terms.cancels_after(logged_out) && !*drain.borrow() {
-            self.cancel_later(shared, drain.clone());
+        if self.terms.cancels_after(logged_out) {
+            if !*drain.borrow() {
+                self.cancel_later(shared, drain.clone());
+            }
+        } else if logged_out && self.terms.cancels() {
+            let (session, incarnation) = (self.session, self.terms.incarnation);
+            let markets = shared.registry.markets_of(session, incarnation);
+            let request = Request::KeepOrders {
+                session,
+                incarnation,
+            };
+            tokio::spawn(self.tell(Arc::clone(shared), markets, request));
         }
     }
 
@@ -62,13 +73,21 @@ impl Gone {
         let markets = shared
             .registry
             .give_up(self.session, self.terms.incarnation);
-        let mut markets: Vec<Route> = markets.into_iter().collect();
-        markets.sort_unstable();
-        tokio::spawn(self.tell(shared, markets));
+        let request = Request::CancelSession {
+            session: self.session,
+            incarnation: self.terms.incarnation,
+        };
+        tokio::spawn(self.tell(shared, markets, request));
     }
 
     /// Tells the markets. Waits for room: this must not be lost.
-    async fn tell(self, shared: Arc<Shared>, markets: Vec<Route>) {
+    async fn tell(self, shared: Arc<Shared>, markets: HashSet<Route>, request: Request) {
+        let mut markets: Vec<Route> = markets.into_iter().collect();
+        markets.sort_unstable();
+        let item = |route: &Route| Item {
+            seat: route.seat,
+            request: request.clone(),
+        };
         let link = Arc::new(Link::away(self.session, self.terms));
         let of_matchers = markets.chunk_by(|a, b| a.matcher == b.matcher);
         let batches = of_matchers.flat_map(|routes| routes.chunks(BATCH_COMMANDS_MAX));
@@ -79,7 +98,7 @@ impl Gone {
                 link: Arc::clone(&link),
                 // Behind everything that the session still had under way.
                 lane: Lane::Orders,
-                items: routes.iter().map(|route| self.item(route)).collect(),
+                items: routes.iter().map(item).collect(),
             };
             for _ in routes {
                 door.gauge.admit_always(self.tenant);
@@ -88,16 +107,6 @@ impl Gone {
                 submission = back;
                 sleep(QUEUE_PAUSE).await;
             }
-        }
-    }
-
-    const fn item(&self, route: &Route) -> Item {
-        Item {
-            seat: route.seat,
-            request: Request::CancelSession {
-                session: self.session,
-                incarnation: self.terms.incarnation,
-            },
         }
     }
 }

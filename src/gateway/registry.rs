@@ -174,6 +174,14 @@ impl Registry {
         }
     }
 
+    /// The markets to be told of what an incarnation does; none if there is a newer one.
+    pub(super) fn markets_of(&self, session: SessionId, incarnation: u64) -> HashSet<Route> {
+        match self.lock().sessions.get(&session) {
+            Some(known) if known.number == incarnation => known.markets.clone(),
+            _ => HashSet::new(),
+        }
+    }
+
     /// The markets to be told that an incarnation is gone for good; none if there is a newer one.
     pub(super) fn give_up(&self, session: SessionId, incarnation: u64) -> HashSet<Route> {
         let mut inner = self.lock();

@@ -302,6 +302,13 @@ impl<J: TakesBatches> Matcher<J> {
                     }
                     walked += stream.take_walked() as usize;
                 }
+                (
+                    Seated::Market(stream),
+                    Request::KeepOrders {
+                        session,
+                        incarnation,
+                    },
+                ) => stream.keep_orders(*session, *incarnation, place, &mut out),
                 (Seated::Market(stream), request) => {
                     if matches!(request, Request::Join | Request::Resume { .. })
                         && stream.enter(&submission.link, place, &mut out).is_none()

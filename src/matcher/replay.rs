@@ -188,7 +188,7 @@ fn replay_one(
         }
         (Seated::Market(stream), Request::Join) => {
             if let Recorded::Opened(terms) = recorded {
-                stream.replay_opened(link.session, terms, place, out);
+                stream.opened(link.session, terms, place, out);
             }
         }
         (

@@ -366,6 +366,7 @@ impl Stream {
         match request {
             Request::Command(_)
             | Request::CancelSession { .. }
+            | Request::KeepOrders { .. }
             | Request::Control(_)
             | Request::Open(_) => unreachable!("these go elsewhere"),
             Request::Join | Request::Resume { .. } => Outcome::Joined(MarketJoined {

@@ -35,8 +35,8 @@ impl Stream {
         }
     }
 
-    /// Opens a session again as the journal says.
-    pub(super) fn replay_opened(
+    /// Gives a session these terms, and records it.
+    pub(super) fn opened(
         &mut self,
         session: SessionId,
         terms: SessionTerms,
@@ -45,6 +45,20 @@ impl Stream {
     ) {
         self.marks.open(session, terms);
         out.record(place, self.seq, Outcome::SessionOpened(terms));
+    }
+
+    /// A session that logged out keeps its orders: from now on its end is not one that cancels them.
+    pub(super) fn keep_orders(
+        &mut self,
+        session: SessionId,
+        incarnation: u64,
+        place: Place,
+        out: &mut Output<'_>,
+    ) {
+        let known = self.marks.of(session).map(|mark| mark.terms.incarnation);
+        if known == Some(incarnation) {
+            self.opened(session, SessionTerms::plain(incarnation), place, out);
+        }
     }
 
     /// Where each session stands.

@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const A_WHILE: Duration = Duration::from_millis(300);
 
 /// Open orders of the market, as a stranger sees them.
-fn open(watcher: &mut Wire) -> u32 {
+pub fn open(watcher: &mut Wire) -> u32 {
     let snapshot = Subscribe {
         market: MARKET,
         flags: SUBSCRIBE_SNAPSHOT_ONLY,
@@ -25,7 +25,7 @@ fn open(watcher: &mut Wire) -> u32 {
     }
 }
 
-fn wait_until_none_is_open(watcher: &mut Wire) {
+pub fn wait_until_none_is_open(watcher: &mut Wire) {
     let deadline = Instant::now() + PATIENCE;
     while open(watcher) > 0 {
         assert!(Instant::now() < deadline, "the orders stay");
@@ -33,7 +33,7 @@ fn wait_until_none_is_open(watcher: &mut Wire) {
     }
 }
 
-fn with_two_orders(server: &Server, mode: CancelOnDisconnect, grace_ms: u32) -> Wire {
+pub fn with_two_orders(server: &Server, mode: CancelOnDisconnect, grace_ms: u32) -> Wire {
     let mut wire = log_on_with(server, mode, grace_ms);
     for seq in 1..=2 {
         wire.send(&order(seq, 0));
@@ -42,7 +42,7 @@ fn with_two_orders(server: &Server, mode: CancelOnDisconnect, grace_ms: u32) -> 
     wire
 }
 
-fn log_out(mut wire: Wire) {
+pub fn log_out(mut wire: Wire) {
     let goodbye = Terminate {
         code: Code::from(RejectReason::LoggedOut),
         reserved: Reserved,
