@@ -111,8 +111,8 @@ messages! {
     ServerMessage {
         plain {
             Challenge: Any, LogonReject: Any, Heartbeat: Any, Ping: Any, Pong: Any,
-            Terminate: Any, SessionReject: Any, NotApplied: Any, MarketJoined: Any,
-            ReportsResent: Any,
+            Terminate: Any, SessionReject: Any, NotApplied: Any, Redirect: Any,
+            MarketJoined: Any, ReportsResent: Any,
             MarketDefinition: Any, MarketListEnd: Any,
             Accepted: Any, Rejected: Any, Canceled: Any, Replaced: Any, Trade: Any,
             SelfTradePrevented: Any, MassCanceled: Any, OrderStatus: Any,

@@ -1,7 +1,7 @@
 //! Messages of the session: logging on, keeping alive, ending, refusals.
 
 use crate::field::{Code, Reserved};
-use crate::{AccountId, CancelOnDisconnect, ClOrdId, Durability, KeyId, MarketId, SessionId, TenantId};
+use crate::{AccountId, CancelOnDisconnect, ClOrdId, Durability, KeyId, MarketId, SessionId, TenantId, Text};
 use super::{Block, FieldError, FieldInfo, HEADER_LEN, MessageInfo, Sender, plain_header};
 use crate::RejectReason;
 use crate::field::{Field, Value};
@@ -179,5 +179,12 @@ blocks! {
         reserved: Reserved<2>,
         /// When to try again, in microseconds.
         retry_after_us: u32,
+    }
+    /// Another node matches the tenant's markets. Sent before the `LogonReject` or `Terminate` with `NotOwner`.
+    Server Redirect = 20 {
+        /// The epoch under which that node owns them; of two redirects the one with the higher epoch is right.
+        epoch: u64,
+        /// Host and port of that node: ASCII, padded with zeros.
+        address: Text<64>,
     }
 }

@@ -391,6 +391,7 @@ fn text(field: &FieldInfo, filling: Filling) -> Vec<u8> {
                 "base" => "BTC",
                 "business" => "deposit",
                 "external_id" => "user-81723",
+                "address" => "souk-2.souk.internal:7001",
                 _ => "USDT",
             };
             bytes[..text.len()].copy_from_slice(text.as_bytes());
