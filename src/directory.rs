@@ -32,8 +32,8 @@ pub struct Directory {
 /// A key that may log on.
 #[derive(Debug)]
 pub struct KeyEntry {
-    /// Ed25519.
-    pub public_key: [u8; 32],
+    /// Its id.
+    pub id: KeyId,
     /// Whose it is.
     pub tenant: Arc<TenantEntry>,
     /// The accounts it may use.
@@ -99,7 +99,7 @@ impl Directory {
             });
             for key in &tenant.keys {
                 let key_entry = KeyEntry {
-                    public_key: key.public_key,
+                    id: key.id,
                     tenant: Arc::clone(&entry),
                     accounts: key.accounts.clone(),
                     permissions: key.permissions,

@@ -12,8 +12,8 @@ use crate::administrator::Administrator;
 use crate::clock;
 use crate::config::{Config, JournalConfig};
 use crate::directory::Route;
+use crate::gateway::entrance::Entrance;
 use crate::gateway::grace::Gone;
-use crate::gateway::registry::Registry;
 use crate::gateway::session::Shared;
 use crate::handoff::{
     Item, Lane, Link, MatcherDoor, QueueGauge, Request, SPARE_ITEMS_MAX, Seat, SessionTerms,
@@ -61,6 +61,8 @@ pub enum NodeError {
 /// The parts of a node. When all of [`Shared`] is dropped the matchers end; then the administrator does.
 #[derive(Debug)]
 pub struct Node {
+    /// Where sessions are taken in.
+    pub entrance: Arc<Entrance>,
     /// What sessions share.
     pub shared: Arc<Shared>,
     /// The matchers, by number.
@@ -199,24 +201,21 @@ impl Node {
             });
             matcher.poll(clock::wall_ns());
         }
+        let entrance = Arc::new(Entrance::new(config));
         let shared = Arc::new(Shared {
-            registry: Arc::new(Registry::new(
-                config.server.connections_max,
-                config.server.connections_per_address_max,
-                config.server.logon_rate,
-                config.server.outbox_bytes_max,
-            )),
+            registry: Arc::clone(&entrance.registry),
             directory,
             treasury,
             doors: ends.into_iter().map(|ends| ends.door).collect(),
             limits: config.limits,
-            cluster_id: config.server.cluster_id,
             durability: config.journal.durability,
             history: config.history,
         });
         let administrator = Administrator::new(tasks, Arc::downgrade(&shared), next_seats);
         let gone = restore_sessions(&shared, &matchers, &next_seats_of);
+        entrance.open(&shared);
         Self {
+            entrance,
             shared,
             gone,
             matchers,

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock;
 use crate::config::{Config, Layout};
+use crate::gateway::entrance::Entrance;
 use crate::gateway::grace::Gone;
 use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
@@ -73,6 +74,7 @@ pub enum StopError {
 pub struct Server {
     address: SocketAddr,
     plan: Plan,
+    entrance: Arc<Entrance>,
     shared: Option<Arc<Shared>>,
     drain: watch::Sender<bool>,
     gateways: Vec<JoinHandle<()>>,
@@ -107,6 +109,7 @@ impl Server {
         let (listener, address) = listen(config.server.listen)?;
         let inline_wake = (plan.layout == Layout::Inline).then(|| Arc::new(Notify::new()));
         let Node {
+            entrance,
             shared,
             matchers,
             administrator,
@@ -117,6 +120,7 @@ impl Server {
         let (drain, drained) = watch::channel(false);
         let gateway = Gateway {
             listener,
+            entrance: Arc::clone(&entrance),
             shared: Arc::clone(&shared),
             gone,
             bounds: ConnectionBounds {
@@ -143,6 +147,7 @@ impl Server {
         let mut server = Self {
             address,
             plan,
+            entrance,
             shared: Some(shared),
             drain,
             gateways: Vec::new(),
@@ -186,9 +191,7 @@ impl Server {
     /// Connections at this moment.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.shared
-            .as_ref()
-            .map_or(0, |shared| shared.registry.connections())
+        self.entrance.registry.connections()
     }
 
     /// Takes no more connections and messages, answers what was taken, says good-bye, and ends
@@ -216,6 +219,7 @@ impl Server {
             join(gateway);
         }
         // The last doors: without them the matchers end.
+        self.entrance.close();
         self.shared = None;
         for matcher in self.matchers.drain(..) {
             join(matcher);
@@ -297,6 +301,7 @@ impl Drop for Server {
 /// What the gateway's thread is given.
 struct Gateway {
     listener: TcpListener,
+    entrance: Arc<Entrance>,
     shared: Arc<Shared>,
     gone: Vec<Gone>,
     bounds: ConnectionBounds,
@@ -308,6 +313,7 @@ impl Gateway {
     fn run(self, runtime: &Runtime) {
         let Self {
             listener,
+            entrance,
             shared,
             gone,
             bounds,
@@ -324,8 +330,11 @@ impl Gateway {
                     return;
                 }
             };
-            let registry = Arc::clone(&shared.registry);
-            Acceptor::new(listener, shared, bounds, drained).run().await;
+            drop(shared);
+            let registry = Arc::clone(&entrance.registry);
+            Acceptor::new(listener, entrance, bounds, drained)
+                .run()
+                .await;
             // Connections see the drain themselves and bound their own end.
             let deadline = clock::monotonic() + bounds.drain_timeout + 2 * bounds.handshake_timeout;
             while registry.connections() > 0 && clock::monotonic() < deadline {

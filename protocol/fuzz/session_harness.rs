@@ -100,14 +100,14 @@ impl Harness {
     pub fn new() -> Self {
         let config = Config::from_toml(CONFIG, &Overrides::default()).expect("a good config");
         let Node {
-            shared,
+            entrance,
             mut matchers,
             administrator,
             ..
         } = Node::new(&config, 1, None).expect("good markets");
         let client = |nonce| Client {
             session: Session::new(
-                Arc::clone(&shared),
+                Arc::clone(&entrance),
                 IpAddr::V4(Ipv4Addr::LOCALHOST),
                 [nonce; 32],
             ),

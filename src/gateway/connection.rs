@@ -13,7 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, sleep_until, timeout};
 
-use super::session::{Next, Now, RETRY_AFTER_DRAIN_MS, Session, Shared, Verification};
+use super::entrance::Entrance;
+use super::session::{Next, Now, RETRY_AFTER_DRAIN_MS, Session, Verification};
 use crate::clock;
 use crate::handoff::Link;
 use crate::keys;
@@ -48,7 +49,7 @@ pub struct ConnectionBounds {
 #[derive(Debug)]
 pub struct Acceptor {
     listener: TcpListener,
-    shared: Arc<Shared>,
+    entrance: Arc<Entrance>,
     bounds: ConnectionBounds,
     verifications: Arc<Semaphore>,
     drain: watch::Receiver<bool>,
@@ -59,13 +60,13 @@ impl Acceptor {
     #[must_use]
     pub fn new(
         listener: TcpListener,
-        shared: Arc<Shared>,
+        entrance: Arc<Entrance>,
         bounds: ConnectionBounds,
         drain: watch::Receiver<bool>,
     ) -> Self {
         Self {
             listener,
-            shared,
+            entrance,
             bounds,
             verifications: Arc::new(Semaphore::new(VERIFICATIONS_MAX)),
             drain,
@@ -90,7 +91,7 @@ impl Acceptor {
     }
 
     fn accept(&self, stream: TcpStream, peer: SocketAddr) {
-        let Some(admission) = self.shared.registry.admit(peer.ip()) else {
+        let Some(admission) = self.entrance.registry.admit(peer.ip()) else {
             let frame = Terminate {
                 code: Code::from(RejectReason::TooManyConnections),
                 reserved: Reserved,
@@ -109,7 +110,7 @@ impl Acceptor {
             tracing::warn!(%error, %peer, "cannot set socket options");
         }
         let connection = Connection::new(
-            Arc::clone(&self.shared),
+            Arc::clone(&self.entrance),
             self.bounds,
             Arc::clone(&self.verifications),
             self.drain.clone(),
@@ -127,7 +128,7 @@ impl Acceptor {
 
 /// One socket and its session.
 struct Connection {
-    shared: Arc<Shared>,
+    entrance: Arc<Entrance>,
     session: Session,
     bounds: ConnectionBounds,
     verifications: Arc<Semaphore>,
@@ -155,7 +156,7 @@ enum End {
 
 impl Connection {
     fn new(
-        shared: Arc<Shared>,
+        entrance: Arc<Entrance>,
         bounds: ConnectionBounds,
         verifications: Arc<Semaphore>,
         drain: watch::Receiver<bool>,
@@ -163,8 +164,8 @@ impl Connection {
     ) -> Result<Self, keys::KeyError> {
         let now = clock::monotonic();
         Ok(Self {
-            session: Session::new(Arc::clone(&shared), address, keys::nonce()?),
-            shared,
+            session: Session::new(Arc::clone(&entrance), address, keys::nonce()?),
+            entrance,
             bounds,
             verifications,
             drain,
@@ -185,10 +186,13 @@ impl Connection {
             Err(end) => end,
         };
         let logged_out = matches!(end, End::Finish(RejectReason::LoggedOut));
-        if let Some(established) = self.session.established() {
-            established
-                .gone()
-                .leave(logged_out, &self.shared, &self.drain);
+        // The session of a tenant that has moved away has not ended.
+        let moved = matches!(end, End::Finish(RejectReason::NotOwner));
+        if let Some(established) = self.session.established()
+            && !moved
+        {
+            let gone = established.gone();
+            gone.leave(logged_out, &established.shared, &self.drain);
         }
         if let End::Finish(reason) = end {
             self.finish(reason, &mut writer).await;
@@ -262,6 +266,9 @@ impl Connection {
         });
         match work.await {
             Ok((verification, valid)) => {
+                if valid {
+                    self.entrance.settle(verification.key_id()).await;
+                }
                 let next = self.session.verified(&verification, valid, now());
                 self.keepalive = verification.keepalive();
                 self.received_at = clock::monotonic();
@@ -293,9 +300,14 @@ impl Connection {
             if self.write_ready(link, writer).is_err() {
                 return End::Gone;
             }
-            if let Some(reason) = link.ending() {
-                self.session.terminate(reason, 0, 0);
-                return End::Closed;
+            match link.ending() {
+                // What was taken is answered first.
+                Some(RejectReason::NotOwner) => return End::Finish(RejectReason::NotOwner),
+                Some(reason) => {
+                    self.session.terminate(reason, 0, 0);
+                    return End::Closed;
+                }
+                None => {}
             }
             if link.outbox.overflowed() {
                 return self.too_slow();
@@ -416,7 +428,7 @@ impl Connection {
                 .is_some_and(|e| e.outstanding() > 0)
                 && clock::monotonic() < deadline
                 && !link.outbox.overflowed()
-                && link.ending().is_none()
+                && link.ending().is_none_or(|ending| ending == reason)
             {
                 if self.write_ready(&link, writer).is_err() {
                     return;
@@ -474,12 +486,12 @@ impl Connection {
 
     /// Tells the matchers to forget the connection. Waits for room: this must not be lost.
     async fn leave(&mut self) {
-        let farewells = match self.session.established() {
-            Some(established) => established.farewells(),
+        let (farewells, shared) = match self.session.established() {
+            Some(established) => (established.farewells(), Arc::clone(&established.shared)),
             None => return,
         };
         for (matcher, mut submission) in farewells {
-            let door = &self.shared.doors[matcher];
+            let door = &shared.doors[matcher];
             door.gauge.admit_always(submission.tenant);
             while let Err(TrySendError::Full(back)) = door.submit(submission) {
                 submission = back;

@@ -4,6 +4,7 @@
 //! bytes for a connection than its bounds.
 
 mod connection;
+pub mod entrance;
 mod established;
 pub mod grace;
 mod lists;

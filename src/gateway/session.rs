@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use souk_protocol::message::{
-    AccountEntry, Challenge, Hello, Logon, LogonAck, LogonReject, SessionReject, Terminate,
+    AccountEntry, Challenge, Hello, Logon, LogonAck, LogonReject, Redirect, SessionReject,
+    Terminate,
 };
 use souk_protocol::{
     ClOrdId, ClientMessage, Code, Durability, FRAME_BEFORE_LOGON_MAX, FRAME_FROM_CLIENT_MAX,
-    FieldError, Frame, MarketId, RejectReason, Reserved, SCHEMA_ID, SessionId, VERSION,
+    FieldError, Frame, KeyId, MarketId, RejectReason, Reserved, SCHEMA_ID, SessionId, VERSION,
     frame_len_with_group, logon_signed_bytes, split_frame, write_frame_with_group,
 };
 
+use super::entrance::{Entrance, Place};
 use super::established::Established;
 use super::registry::Registry;
 use crate::config::{HistoryConfig, KeyAccounts, Limits};
@@ -25,6 +27,8 @@ use crate::treasury::Treasury;
 
 /// When a node that takes no new work may be asked again.
 pub const RETRY_AFTER_DRAIN_MS: u32 = 1_000;
+/// When a node may be asked again for a tenant that is between two nodes.
+const RETRY_AFTER_MOVE_MS: u32 = 50;
 /// Accounts that a key which may use all of them is told of.
 const ACCOUNTS_TOLD_MAX: usize = 1_024;
 /// A key that no directory holds, so that an unknown key costs the same work as a known one.
@@ -33,7 +37,7 @@ const NOBODYS_KEY: [u8; 32] = [
     0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a,
 ];
 
-/// What all sessions of a node share.
+/// What all sessions of a partition share: the tenants whose markets and money are recovered and moved together.
 #[derive(Debug)]
 pub struct Shared {
     /// Who exists.
@@ -46,8 +50,6 @@ pub struct Shared {
     pub doors: Vec<MatcherDoor>,
     /// What one session may do.
     pub limits: Limits,
-    /// The cluster's id.
-    pub cluster_id: u64,
     /// What an acknowledgement is worth.
     pub durability: Durability,
     /// What is kept of the past of a market that opens.
@@ -86,7 +88,7 @@ pub struct Verification {
     /// The signature.
     pub signature: [u8; 64],
     logon: Logon,
-    key: Option<Arc<KeyEntry>>,
+    is_known: bool,
 }
 
 impl Verification {
@@ -95,12 +97,18 @@ impl Verification {
     pub const fn keepalive(&self) -> Duration {
         Duration::from_millis(self.logon.keepalive_ms as u64)
     }
+
+    /// The key that the client says it has.
+    #[must_use]
+    pub const fn key_id(&self) -> KeyId {
+        self.logon.key_id
+    }
 }
 
 /// A session's state.
 #[derive(Debug)]
 pub struct Session {
-    shared: Arc<Shared>,
+    entrance: Arc<Entrance>,
     address: IpAddr,
     nonce: [u8; 32],
     state: State,
@@ -120,9 +128,9 @@ enum State {
 impl Session {
     /// A session that has just been connected. `nonce` is 32 random bytes, used once.
     #[must_use]
-    pub const fn new(shared: Arc<Shared>, address: IpAddr, nonce: [u8; 32]) -> Self {
+    pub const fn new(entrance: Arc<Entrance>, address: IpAddr, nonce: [u8; 32]) -> Self {
         Self {
-            shared,
+            entrance,
             address,
             nonce,
             state: State::AwaitsHello,
@@ -173,18 +181,20 @@ impl Session {
         self.state = State::Closed;
         let logon = &verification.logon;
         let session = SessionId::new(logon.key_id, logon.session_number);
-        let (Some(key), Some(session), true) = (&verification.key, session, valid) else {
+        let (Some(session), true) = (session, valid && verification.is_known) else {
             return self.refuse_logon(RejectReason::AuthenticationFailed, 0, now);
         };
         if let Err(error) = logon.check(now.wall_ns) {
             return self.refuse_logon(error.reason, 0, now);
         }
-        match self.shared.registry.log_on(session, terms_of(logon)) {
+        let (shared, key) = match self.partition_of(logon.key_id) {
+            Ok(found) => found,
+            Err(redirect) => return self.send_elsewhere(redirect, now),
+        };
+        match shared.registry.log_on(session, terms_of(logon)) {
             Ok(link) => {
                 link.outbox
-                    .append(&self.acknowledgement(key, session, logon, now));
-                let shared = Arc::clone(&self.shared);
-                let key = Arc::clone(key);
+                    .append(&acknowledgement(&shared, &key, session, logon, now));
                 let established = Established::new(shared, key, link, now.instant);
                 self.state = State::Established(Box::new(established));
                 Next::Read
@@ -193,7 +203,28 @@ impl Session {
         }
     }
 
-    /// Writes a `Terminate` and closes.
+    /// Where the key's tenant is matched; if not here, the redirect if there is one.
+    fn partition_of(&self, key: KeyId) -> Result<(Arc<Shared>, Arc<KeyEntry>), Option<Redirect>> {
+        let tenant = self.entrance.key(key).ok_or(None)?.tenant;
+        match self.entrance.place(tenant) {
+            Place::Here(shared) => {
+                let entry = shared.directory.keys.get(&key).cloned().ok_or(None)?;
+                Ok((shared, entry))
+            }
+            Place::Elsewhere(redirect) => Err(Some(redirect)),
+            Place::Moving => Err(None),
+        }
+    }
+
+    fn send_elsewhere(&mut self, redirect: Option<Redirect>, now: Now) -> Next {
+        let Some(redirect) = redirect else {
+            return self.refuse_logon(RejectReason::TenantMoving, RETRY_AFTER_MOVE_MS, now);
+        };
+        self.out.extend_from_slice(&redirect.frame(0));
+        self.refuse_logon(RejectReason::NotOwner, 0, now)
+    }
+
+    /// Writes a `Terminate` and closes. When the tenant has moved away, says where first, if that is known.
     pub fn terminate(&mut self, reason: RejectReason, retry_after_ms: u32, detail: u64) -> Next {
         let frame = Terminate {
             code: Code::from(reason),
@@ -203,7 +234,15 @@ impl Session {
         }
         .frame(0);
         match &mut self.state {
-            State::Established(established) => established.link().outbox.append(&frame),
+            State::Established(established) => {
+                let outbox = &established.link().outbox;
+                if reason == RejectReason::NotOwner
+                    && let Some(redirect) = self.entrance.redirect(established.key.id)
+                {
+                    outbox.append(&redirect.frame(0));
+                }
+                outbox.append(&frame);
+            }
             _ => self.out.extend_from_slice(&frame),
         }
         Next::Close
@@ -236,7 +275,7 @@ impl Session {
         let challenge = Challenge {
             nonce: self.nonce,
             server_time: now.wall_ns,
-            cluster_id: self.shared.cluster_id,
+            cluster_id: self.entrance.cluster_id,
             schema_id: SCHEMA_ID,
             version: VERSION.min(hello.version_max),
             reserved: Reserved,
@@ -254,87 +293,22 @@ impl Session {
         now: Now,
     ) -> Next {
         if let Err(wait_us) = self
-            .shared
+            .entrance
             .registry
             .logon_attempt(self.address, now.instant)
         {
             let retry_after_ms = wait_us.div_ceil(1_000);
             return self.refuse_logon(RejectReason::LogonRateExceeded, retry_after_ms, now);
         }
-        let key = self.shared.directory.keys.get(&logon.key_id).cloned();
+        let key = self.entrance.key(logon.key_id);
         self.state = State::Verifying;
         Next::Verify(Box::new(Verification {
-            public_key: key.as_ref().map_or(NOBODYS_KEY, |key| key.public_key),
+            public_key: key.map_or(NOBODYS_KEY, |key| key.public_key),
             message,
             signature: logon.signature,
             logon,
-            key,
+            is_known: key.is_some(),
         }))
-    }
-
-    fn acknowledgement(
-        &self,
-        key: &KeyEntry,
-        session: SessionId,
-        logon: &Logon,
-        now: Now,
-    ) -> Vec<u8> {
-        let limits = &self.shared.limits;
-        let root = LogonAck {
-            session_id: session,
-            tenant: key.tenant.id,
-            incarnation: logon.incarnation,
-            server_time: now.wall_ns,
-            max_inflight: limits.max_inflight,
-            order_rate: limits.order_rate,
-            order_burst: limits.order_burst,
-            cancel_rate: limits.cancel_rate,
-            cancel_burst: limits.cancel_burst,
-            keepalive_ms: logon.keepalive_ms,
-            durability: self.shared.durability,
-            reserved: Reserved,
-        };
-        let accounts: Vec<_> = match &key.accounts {
-            KeyAccounts::All => {
-                let catalogue = key.tenant.catalogue();
-                catalogue.accounts().take(ACCOUNTS_TOLD_MAX).collect()
-            }
-            KeyAccounts::Some(accounts) => accounts.iter().copied().collect(),
-        };
-        let entries: Vec<_> = accounts
-            .into_iter()
-            .map(|account| AccountEntry {
-                account,
-                reserved: Reserved,
-            })
-            .collect();
-        let mut bytes = Vec::new();
-        // A key with more accounts than fit one frame is told of them in several.
-        let chunks: Vec<&[AccountEntry]> = if entries.is_empty() {
-            vec![&[]]
-        } else {
-            entries.chunks(ACCOUNTS_PER_FRAME_MAX).collect()
-        };
-        for (index, chunk) in chunks.iter().enumerate() {
-            let start = bytes.len();
-            bytes.resize(
-                start + frame_len_with_group::<LogonAck, AccountEntry>(chunk.len()),
-                0,
-            );
-            let more = index + 1 < chunks.len();
-            let flags = if more {
-                souk_protocol::FLAG_MORE_FOLLOWS
-            } else {
-                0
-            };
-            let written = write_frame_with_group(&root, chunk, 0, flags, &mut bytes[start..]);
-            assert_eq!(
-                written,
-                Some(bytes.len() - start),
-                "the buffer was made for this frame"
-            );
-        }
-        bytes
     }
 
     fn refuse_logon(&mut self, reason: RejectReason, retry_after_ms: u32, now: Now) -> Next {
@@ -363,6 +337,71 @@ impl Session {
     fn bad_field(&mut self, error: &FieldError) -> Next {
         self.terminate(error.reason, 0, u64::from(error.offset))
     }
+}
+
+fn acknowledgement(
+    shared: &Shared,
+    key: &KeyEntry,
+    session: SessionId,
+    logon: &Logon,
+    now: Now,
+) -> Vec<u8> {
+    let limits = &shared.limits;
+    let root = LogonAck {
+        session_id: session,
+        tenant: key.tenant.id,
+        incarnation: logon.incarnation,
+        server_time: now.wall_ns,
+        max_inflight: limits.max_inflight,
+        order_rate: limits.order_rate,
+        order_burst: limits.order_burst,
+        cancel_rate: limits.cancel_rate,
+        cancel_burst: limits.cancel_burst,
+        keepalive_ms: logon.keepalive_ms,
+        durability: shared.durability,
+        reserved: Reserved,
+    };
+    let accounts: Vec<_> = match &key.accounts {
+        KeyAccounts::All => {
+            let catalogue = key.tenant.catalogue();
+            catalogue.accounts().take(ACCOUNTS_TOLD_MAX).collect()
+        }
+        KeyAccounts::Some(accounts) => accounts.iter().copied().collect(),
+    };
+    let entries: Vec<_> = accounts
+        .into_iter()
+        .map(|account| AccountEntry {
+            account,
+            reserved: Reserved,
+        })
+        .collect();
+    let mut bytes = Vec::new();
+    // A key with more accounts than fit one frame is told of them in several.
+    let chunks: Vec<&[AccountEntry]> = if entries.is_empty() {
+        vec![&[]]
+    } else {
+        entries.chunks(ACCOUNTS_PER_FRAME_MAX).collect()
+    };
+    for (index, chunk) in chunks.iter().enumerate() {
+        let start = bytes.len();
+        bytes.resize(
+            start + frame_len_with_group::<LogonAck, AccountEntry>(chunk.len()),
+            0,
+        );
+        let more = index + 1 < chunks.len();
+        let flags = if more {
+            souk_protocol::FLAG_MORE_FOLLOWS
+        } else {
+            0
+        };
+        let written = write_frame_with_group(&root, chunk, 0, flags, &mut bytes[start..]);
+        assert_eq!(
+            written,
+            Some(bytes.len() - start),
+            "the buffer was made for this frame"
+        );
+    }
+    bytes
 }
 
 /// What a logon asks for.

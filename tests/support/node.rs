@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use souk::config::{Config, Overrides};
-use souk::gateway::session::{Next, Now, Session, Shared};
+use souk::gateway::entrance::Entrance;
+use souk::gateway::session::{Next, Now, Session};
 use souk::handoff::Link;
 use souk::node::NodeMatcher;
 use souk_protocol::*;
@@ -15,7 +16,7 @@ use super::{Got, pair, two_tenants};
 
 /// A node with the tenants of [`two_tenants`] and one matcher.
 pub struct Node {
-    shared: Arc<Shared>,
+    entrance: Arc<Entrance>,
     pub matcher: NodeMatcher,
     pub now: Now,
 }
@@ -35,7 +36,7 @@ impl Node {
         config.threads.queue_submissions_max = submissions_max;
         let parts = souk::node::Node::new(&config, 1, None).unwrap();
         Self {
-            shared: parts.shared,
+            entrance: parts.entrance,
             matcher: parts.matchers.into_iter().next().unwrap(),
             now: Now {
                 wall_ns: 1_800_000_000_000_000_000,
@@ -47,7 +48,7 @@ impl Node {
     /// A session that is logged on.
     pub fn log_on(&self, key: u32) -> ByHand {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let mut session = Session::new(Arc::clone(&self.shared), address, [1; 32]);
+        let mut session = Session::new(Arc::clone(&self.entrance), address, [1; 32]);
         let _ = session.receive(&hello().frame(0), self.now);
         let out = std::mem::take(session.out());
         let (frame, _) = split_frame(&out, FRAME_FROM_SERVER_MAX).unwrap().unwrap();
