@@ -3,3 +3,12 @@
 /// A tenant's place in the node's table of tenants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantIndex(pub u32);
+
+/// Under which ownership a command was applied: grows whenever a tenant gets another owner, and names one process for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// Of a process that shares its tenants with no other.
+    pub const ALONE: Self = Self(1);
+}

@@ -21,7 +21,7 @@ use crate::handoff::{
 };
 use crate::journal::{
     ChainEnd, Journal, JournalError, JournalOptions, JournalWriter, LocalJournal, MemoryJournal,
-    NodeJournal, Wake, measure, segment,
+    NodeJournal, Segments, Wake, measure, segment,
 };
 use crate::keys;
 use crate::matcher::{Inbox, Matcher};
@@ -83,7 +83,7 @@ pub struct OpenJournal {
     /// What others share.
     pub journal: Journal,
     /// What its thread runs.
-    pub writer: JournalWriter,
+    pub writer: JournalWriter<Segments>,
     /// Where it is.
     pub files: DataDirectory,
     /// Held as long as the node runs.
@@ -165,6 +165,7 @@ impl Node {
             mut streams,
             tasks,
             recovered,
+            epoch,
             ..
         } = recovery;
         let next_seats = streams.next_seats();
@@ -172,11 +173,13 @@ impl Node {
         let decided = streams.take_decided();
         let tenants: Arc<[TenantId]> = config.tenants.iter().map(|tenant| tenant.id).collect();
         let behind = |matcher: Matcher<Publisher>, streams: Vec<(TenantId, MarketId)>| {
-            matcher.behind(|publisher| match &journal {
+            matcher.behind(epoch, |publisher| match &journal {
                 None => NodeJournal::Memory(MemoryJournal::new(publisher)),
                 Some(open) => {
                     let (journal, tenants) = (open.journal.clone(), Arc::clone(&tenants));
-                    NodeJournal::Local(LocalJournal::new(publisher, journal, tenants, streams))
+                    NodeJournal::Local(LocalJournal::new(
+                        publisher, journal, epoch, tenants, streams,
+                    ))
                 }
             })
         };
@@ -268,9 +271,10 @@ impl Data {
             segment_bytes: config.journal.segment_bytes,
             strategy,
         };
-        let (journal, mut writer) = Journal::begin(Arc::clone(disk), options, last + 1, chain)?;
+        let segments = Segments::begin(Arc::clone(disk), options, last + 1, chain)?;
+        let (journal, writer) = Journal::new(segments, chain.batch);
         for ends in ends {
-            writer.wakes(ends.wake.clone());
+            journal.wakes(ends.wake.clone());
         }
         Ok(OpenJournal {
             journal,

@@ -18,7 +18,7 @@ use souk::config::{Config, Overrides};
 use souk::control::ControlCommand;
 use souk::handoff::Verdict;
 use souk::journal::{
-    BatchHead, BatchWriter, Body, ChainEnd, Journal, JournalOptions, Reader, StreamRecord,
+    BatchHead, BatchWriter, Body, ChainEnd, Journal, JournalOptions, Reader, Segments, StreamRecord,
 };
 use souk::server::{Server, ServerError};
 use souk::storage::{CommitStrategy, SystemDisk};
@@ -76,9 +76,12 @@ fn write(data: &Path, batches: &Batches) {
         strategy: CommitStrategy::Fdatasync,
     };
     let disk = Arc::new(SystemDisk);
-    let (journal, writer) = Journal::begin(disk, options, 1, ChainEnd::START).unwrap();
+    let (journal, writer) = Journal::new(
+        Segments::begin(disk, options, 1, ChainEnd::START).unwrap(),
+        1,
+    );
     let thread = std::thread::spawn(move || writer.run());
-    let mut writer = BatchWriter::default();
+    let mut writer = BatchWriter::new(souk::ids::Epoch::ALONE);
     for (head, records) in batches {
         records.iter().for_each(|record| writer.add(record));
         if !writer.is_empty() {

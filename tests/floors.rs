@@ -29,11 +29,11 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ("Instant::now", &["src/clock.rs"]),
     ("OpenOptions", &["src/storage/"]),
     ("std::fs", &["src/storage/"]),
-    ("TcpStream", &["src/gateway/connection.rs"]),
     (
-        "TcpListener",
-        &["src/gateway/connection.rs", "src/server.rs"],
+        "TcpStream",
+        &["src/gateway/acceptor.rs", "src/gateway/connection.rs"],
     ),
+    ("TcpListener", &["src/gateway/acceptor.rs", "src/server.rs"]),
     ("mysql_async", &[]),
     (
         "unsafe {",

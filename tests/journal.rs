@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use souk::journal::{
     BatchWriter, Body, ChainEnd, Journal, JournalEnd, JournalError, JournalOptions, ReadError,
-    Reader, StreamRecord, segment,
+    Reader, Segments, StreamRecord, segment,
 };
 use souk::storage::{CommitStrategy, Disk};
 use souk_protocol::{MarketId, SessionId, TenantId};
@@ -28,7 +28,7 @@ const BATCHES: u64 = 40;
 
 /// A batch that only its number makes: its records, and how many there are.
 fn batch(number: u64) -> (Vec<u8>, u64) {
-    let mut writer = BatchWriter::default();
+    let mut writer = BatchWriter::new(souk::ids::Epoch::ALONE);
     let count = 1 + Random(number).below(400);
     for record in 0..count {
         writer.add(&StreamRecord {
@@ -73,9 +73,9 @@ fn write(
         appended: first - 1,
         error: None,
     };
-    let began = Journal::begin(Arc::new(disk.clone()), options(strategy), segment, end);
+    let began = Segments::begin(Arc::new(disk.clone()), options(strategy), segment, end);
     let (journal, writer) = match began {
-        Ok(began) => began,
+        Ok(segments) => Journal::new(segments, end.batch),
         Err(error) => {
             outcome.error = Some(error);
             return outcome;

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 
 use souk::config::{Config, Overrides};
 use souk::journal::{
-    BatchHead, BatchWriter, ChainEnd, Journal, JournalOptions, Reader, StreamRecord,
+    BatchHead, BatchWriter, ChainEnd, Journal, JournalOptions, Reader, Segments, StreamRecord,
 };
 use souk::node::Node;
 use souk::recovery::{DataDirectory, Recovered, SnapshotTaken, take_snapshot, verify_snapshot};
@@ -85,8 +85,11 @@ fn write_cut(data: &Path, batches: &Batches, cut: usize) {
             strategy: CommitStrategy::Fdatasync,
         };
         let disk = Arc::clone(files.disk());
-        let (journal, writer) = Journal::begin(disk, options, segment, end).unwrap();
-        let mut bytes = BatchWriter::default();
+        let (journal, writer) = Journal::new(
+            Segments::begin(disk, options, segment, end).unwrap(),
+            end.batch,
+        );
+        let mut bytes = BatchWriter::new(souk::ids::Epoch::ALONE);
         for (head, records) in part {
             records.iter().for_each(|record| bytes.add(record));
             journal

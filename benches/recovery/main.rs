@@ -302,7 +302,7 @@ fn snapshot(size: &Size) {
     let whole = node.recovered;
     let open = node.journal.expect("it is durable");
     let thread = std::thread::spawn(move || open.writer.run());
-    let mut batch = souk::journal::BatchWriter::default();
+    let mut batch = souk::journal::BatchWriter::new(souk::ids::Epoch::ALONE);
     batch.add(&souk::journal::StreamRecord {
         tenant: souk_protocol::TenantId(0),
         market: souk_protocol::MarketId(0),

@@ -1,6 +1,6 @@
-//! The sockets: accepts connections, and moves bytes between each socket and its session.
+//! Moves bytes between a socket and its session.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ use crossbeam_channel::TrySendError;
 use souk_protocol::message::{Heartbeat, Terminate};
 use souk_protocol::{Code, RejectReason, Reserved};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, sleep_until, timeout};
 
@@ -25,16 +25,10 @@ const READ_BEFORE_LOGON: usize = 1_024;
 const READ_AFTER_LOGON: usize = 16_384;
 /// Most bytes taken in one read.
 const READ_MAX: usize = 262_144;
-/// Signatures verified at one time.
-const VERIFICATIONS_MAX: usize = 4;
 /// How long the last bytes of a connection may take to be written.
 const LAST_WRITE: Duration = Duration::from_secs(1);
 /// How long a closed connection's peer may go on sending before it is cut.
 const LINGER: Duration = Duration::from_millis(200);
-/// How long a peer may leave sent bytes unacknowledged.
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Pause after the system refuses to accept, for want of descriptors for example.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Times of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -45,89 +39,8 @@ pub struct ConnectionBounds {
     pub drain_timeout: Duration,
 }
 
-/// Accepts connections until it is told to drain.
-#[derive(Debug)]
-pub struct Acceptor {
-    listener: TcpListener,
-    entrance: Arc<Entrance>,
-    bounds: ConnectionBounds,
-    verifications: Arc<Semaphore>,
-    drain: watch::Receiver<bool>,
-}
-
-impl Acceptor {
-    /// An acceptor on a bound listener. `drain` turns true once.
-    #[must_use]
-    pub fn new(
-        listener: TcpListener,
-        entrance: Arc<Entrance>,
-        bounds: ConnectionBounds,
-        drain: watch::Receiver<bool>,
-    ) -> Self {
-        Self {
-            listener,
-            entrance,
-            bounds,
-            verifications: Arc::new(Semaphore::new(VERIFICATIONS_MAX)),
-            drain,
-        }
-    }
-
-    /// Accepts until the drain. Connections live on and end by themselves.
-    pub async fn run(self) {
-        let mut drain = self.drain.clone();
-        loop {
-            tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.accept(stream, peer),
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        sleep(ACCEPT_PAUSE).await;
-                    }
-                },
-                _ = drain.wait_for(|drain| *drain) => return,
-            }
-        }
-    }
-
-    fn accept(&self, stream: TcpStream, peer: SocketAddr) {
-        let Some(admission) = self.entrance.registry.admit(peer.ip()) else {
-            let frame = Terminate {
-                code: Code::from(RejectReason::TooManyConnections),
-                reserved: Reserved,
-                retry_after_ms: RETRY_AFTER_DRAIN_MS,
-                detail: 0,
-            };
-            // A courtesy: if the socket cannot take it at once, closing says it too.
-            let _ = stream.try_write(&frame.frame(0));
-            return;
-        };
-        let socket = socket2::SockRef::from(&stream);
-        let options = socket
-            .set_tcp_nodelay(true)
-            .and_then(|()| socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT)));
-        if let Err(error) = options {
-            tracing::warn!(%error, %peer, "cannot set socket options");
-        }
-        let connection = Connection::new(
-            Arc::clone(&self.entrance),
-            self.bounds,
-            Arc::clone(&self.verifications),
-            self.drain.clone(),
-            peer.ip(),
-        );
-        tokio::spawn(async move {
-            match connection {
-                Ok(connection) => connection.run(stream).await,
-                Err(error) => tracing::error!(%error, "cannot challenge a connection"),
-            }
-            drop(admission);
-        });
-    }
-}
-
 /// One socket and its session.
-struct Connection {
+pub(super) struct Connection {
     entrance: Arc<Entrance>,
     session: Session,
     bounds: ConnectionBounds,
@@ -155,7 +68,7 @@ enum End {
 }
 
 impl Connection {
-    fn new(
+    pub(super) fn new(
         entrance: Arc<Entrance>,
         bounds: ConnectionBounds,
         verifications: Arc<Semaphore>,
@@ -179,7 +92,7 @@ impl Connection {
         })
     }
 
-    async fn run(mut self, mut stream: TcpStream) {
+    pub(super) async fn run(mut self, mut stream: TcpStream) {
         let (mut reader, mut writer) = stream.split();
         let end = match self.handshake(&mut reader, &mut writer).await {
             Ok(link) => self.serve(&link, &mut reader, &mut writer).await,

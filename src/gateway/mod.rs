@@ -3,6 +3,7 @@
 //! Must never: trust a message for its tenant, drop anything without an answer, or hold more
 //! bytes for a connection than its bounds.
 
+mod acceptor;
 mod connection;
 pub mod entrance;
 mod established;
@@ -15,5 +16,6 @@ pub mod session;
 mod tenant_request;
 pub mod throttle;
 
-pub use connection::{Acceptor, ConnectionBounds};
+pub use acceptor::Acceptor;
+pub use connection::ConnectionBounds;
 pub use grace::Gone;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::read;
+use crate::ids::Epoch;
 use crate::journal::{BATCH_HEADER_LEN, BatchWriter, Body, ReadError, StreamRecord};
 use crate::recovery::DataDirectory;
 use souk_engine::Command;
@@ -63,7 +64,7 @@ impl Sizes {
 /// What is wrong with it, and where.
 pub fn statistics(data: &DataDirectory) -> Result<Statistics, ReadError> {
     let mut statistics = Statistics::default();
-    let mut writer = BatchWriter::default();
+    let mut writer = BatchWriter::new(Epoch::ALONE);
     let reader = read(data, |head, records| {
         statistics.batch_records.add(records.len() as u64);
         statistics.batch_bytes.add(head.len as u64);

@@ -15,6 +15,7 @@ use super::record::{BALANCES_MAX, BalanceLine, Body, Damage, StreamRecord};
 use super::wire_form;
 use crate::control::Custody;
 use crate::handoff::{Admitted, BatchPlace, Numbered, SessionTerms, Verdict};
+use crate::ids::Epoch;
 
 /// What a batch says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct BatchHead {
     pub transact_time: u64,
     /// Events that its commands gave.
     pub events: u32,
+    /// Under which it was applied.
+    pub epoch: Epoch,
 }
 
 /// Reads the batch that `bytes` begin with, and adds its records to `records`.
@@ -39,15 +42,17 @@ pub fn read_batch(bytes: &[u8], records: &mut Vec<StreamRecord>) -> Result<Batch
     let mut cursor = Cursor { bytes };
     let len = cursor.u32()? as usize;
     let entries = cursor.u32()?;
+    let (number, transact_time) = (cursor.u64()?, cursor.u64()?);
+    let events = cursor.u32()?;
+    same("what a batch's header keeps free", cursor.u32()?, 0)?;
     let head = BatchHead {
         len,
         entries,
-        number: cursor.u64()?,
-        transact_time: cursor.u64()?,
-        events: cursor.u32()?,
+        number,
+        transact_time,
+        events,
+        epoch: Epoch(cursor.u64()?),
     };
-    let reserved = cursor.u32()?;
-    same("the end of a batch's header", reserved, 0)?;
     if len < BATCH_HEADER_LEN || !len.is_multiple_of(8) {
         return Err(Damage::Mismatch {
             what: "the length of a batch",
@@ -182,7 +187,6 @@ impl EntryReader<'_> {
 
     fn stream(&mut self) -> Result<(), Damage> {
         let (tenant, market) = (self.cursor.u32()?, self.cursor.u32()?);
-        same("the epoch", self.cursor.u32()?, EPOCH)?;
         self.context.stream = Some((TenantId(tenant), MarketId(market)));
         self.context.stream_seq = self.cursor.u64()?;
         Ok(())

@@ -1,6 +1,6 @@
 //! The records of one batch in bytes: small, because they are what a disk has to take.
 //!
-//! A batch is a header of 32 bytes and then entries, packed. Entries that are alike share what they have in common:
+//! A batch is a header of 40 bytes and then entries, packed. All of it was applied under one epoch. Entries that are alike share what they have in common:
 //! a stream, a session and its numbers are named when they change, and counted on from there.
 //!
 //! | at | type | batch header |
@@ -11,12 +11,13 @@
 //! | 16 | u64 | `transact_time`, nanoseconds since 1970-01-01 UTC |
 //! | 24 | u32 | events that the batch's commands gave, to be compared by a replay |
 //! | 28 | u32 | zero |
+//! | 32 | u64 | epoch: grows when another process takes the streams over; 1 where there is only one |
 //!
 //! An entry begins with its kind; bit 7 of it says that the entry used up a number of its stream.
 //!
 //! | kind | after it |
 //! |---|---|
-//! | 0x01 stream | u32 tenant, u32 market (0: the control stream), u32 epoch, u64 number of the entry before |
+//! | 0x01 stream | u32 tenant, u32 market (0: the control stream), u64 number of the entry before |
 //! | 0x02 session | u32 session, u64 `client_seq` and u8 place in its frame of the next command |
 //! | 0x10 new order | flags, u32 account, side, type, time in force, post-only, STP mode, STP scope, fee tier, u16 STP group, u64 `cl_ord_id`, i64 price, u64 quantity, budget?, codes? |
 //! | 0x11 cancel, 0x15 status | flags, u32 account, `order_id`?, `orig_cl_ord_id`?, codes? |
@@ -42,11 +43,10 @@ use super::record::{BALANCES_MAX, Body, StreamRecord};
 use super::wire_form;
 use crate::control::Custody;
 use crate::handoff::{Admitted, Numbered, Verdict};
+use crate::ids::Epoch;
 
 /// Bytes of a batch before its entries.
-pub const BATCH_HEADER_LEN: usize = 32;
-/// The number that grows when another process takes a stream over.
-pub(super) const EPOCH: u32 = 1;
+pub const BATCH_HEADER_LEN: usize = 40;
 
 pub(super) const COUNTS: u8 = 0x80;
 pub(super) const STREAM: u8 = 0x01;
@@ -100,14 +100,26 @@ impl Context {
 }
 
 /// Writes batches, one after another.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct BatchWriter {
+    epoch: Epoch,
     bytes: Vec<u8>,
     entries: u32,
     context: Context,
 }
 
 impl BatchWriter {
+    /// Writes what is applied under `epoch`.
+    #[must_use]
+    pub fn new(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            bytes: Vec::new(),
+            entries: 0,
+            context: Context::default(),
+        }
+    }
+
     /// Whether nothing was added since the last batch.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -150,6 +162,7 @@ impl BatchWriter {
         self.bytes[4..8].copy_from_slice(&self.entries.to_le_bytes());
         self.bytes[16..24].copy_from_slice(&transact_time.to_le_bytes());
         self.bytes[24..28].copy_from_slice(&events.to_le_bytes());
+        self.bytes[32..40].copy_from_slice(&self.epoch.0.to_le_bytes());
         self.entries = 0;
         &mut self.bytes
     }
@@ -170,7 +183,6 @@ impl BatchWriter {
             self.bytes.push(STREAM);
             self.u32(record.tenant.0);
             self.u32(record.market.0);
-            self.u32(EPOCH);
             self.u64(before);
             self.context.stream = stream;
             self.context.stream_seq = before;

@@ -63,6 +63,16 @@ impl ChainEnd {
         batch: 1,
         checksum: 0,
     };
+
+    /// Behind a group with this many batches and this checksum.
+    #[must_use]
+    pub const fn after(self, batches: u32, checksum: u64) -> Self {
+        Self {
+            group: self.group + 1,
+            batch: self.batch + batches as u64,
+            checksum,
+        }
+    }
 }
 
 /// Writes the header of a group whose batches are in `group` behind it. Gives its checksum.

@@ -14,6 +14,7 @@ use super::writer::{Journal, JournalError, Ticket};
 use crate::handoff::{
     Batch, MarketSeat, Outcome, Record, Request, SeatState, TakesBatches, Verdict,
 };
+use crate::ids::Epoch;
 
 /// A matcher's part of the journal.
 #[derive(Debug)]
@@ -43,11 +44,13 @@ impl StreamNames {
 }
 
 impl<P: TakesBatches> LocalJournal<P> {
-    /// In front of `publisher`, for a matcher whose seats have these streams. `tenants` are the tenants' ids by index.
+    /// In front of `publisher`, for a matcher whose seats have these streams. `tenants` are the tenants' ids by
+    /// index; the matcher works under `epoch`.
     #[must_use]
     pub fn new(
         publisher: P,
         journal: Journal,
+        epoch: Epoch,
         tenants: Arc<[TenantId]>,
         streams: Vec<(TenantId, MarketId)>,
     ) -> Self {
@@ -58,7 +61,7 @@ impl<P: TakesBatches> LocalJournal<P> {
                 tenants,
                 by_seat: streams,
             },
-            writer: BatchWriter::default(),
+            writer: BatchWriter::new(epoch),
             waiting: VecDeque::new(),
             last: Ticket::default(),
         }

@@ -14,6 +14,7 @@ mod local;
 mod reader;
 mod record;
 pub mod segment;
+mod segments;
 mod strategy;
 #[cfg(test)]
 mod tests;
@@ -26,10 +27,9 @@ pub use group::{ChainEnd, GROUP_HEADER_LEN, GROUP_LEN_MAX, GroupHead, blocks_of,
 pub use local::LocalJournal;
 pub use reader::{JournalEnd, Problem, ReadError, Reader, TornTail};
 pub use record::{BALANCES_MAX, BalanceLine, Body, Damage, StreamRecord};
+pub use segments::{JournalOptions, Segments};
 pub use strategy::{Measured, measure};
-pub use writer::{
-    Journal, JournalCounts, JournalError, JournalOptions, JournalWriter, Ticket, Wake,
-};
+pub use writer::{GroupStore, Journal, JournalCounts, JournalError, JournalWriter, Ticket, Wake};
 
 use crate::handoff::{Batch, SeatState, TakesBatches};
 

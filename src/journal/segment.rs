@@ -5,7 +5,7 @@
 //! | at | type | what |
 //! |---|---|---|
 //! | 0 | 8 bytes | `SOUKJRNL` |
-//! | 8, 12 | u32, u32 | version of the layout, 1; zero |
+//! | 8, 12 | u32, u32 | version of the layout, 2; zero |
 //! | 16 | u64 | cluster id |
 //! | 24 | u64 | the segment's number |
 //! | 32 | u64 | number of its first group |
@@ -24,7 +24,7 @@ use super::group::ChainEnd;
 use crate::storage::{AlignedBuffer, BLOCK, CommitStrategy, Disk, DiskFile};
 
 /// The version of the layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 const MAGIC: [u8; 8] = *b"SOUKJRNL";
 const HEADER_LEN: usize = 72;
 const SUFFIX: &str = ".journal";

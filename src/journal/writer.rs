@@ -8,15 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::Sender;
 use tokio::sync::Notify;
 
 use super::bytes::u32_at;
 use super::entry::number;
-use super::group::{ChainEnd, GROUP_HEADER_LEN, blocks_of, seal};
-use super::segment::{self, SegmentHead};
-use crate::clock;
-use crate::storage::{AlignedBuffer, BLOCK, CommitStrategy, Disk, DiskFile};
 
 /// Bytes that may wait for a sync before matchers apply nothing more.
 const PENDING_BYTES_MAX: usize = 8 << 20;
@@ -49,17 +45,16 @@ pub enum JournalError {
     },
 }
 
-/// Where and how a journal is written.
-#[derive(Clone, Debug)]
-pub struct JournalOptions {
-    /// The folder of the segments.
-    pub folder: PathBuf,
-    /// The cluster of the node.
-    pub cluster_id: u64,
-    /// Bytes of a segment, a multiple of [`BLOCK`].
-    pub segment_bytes: u64,
-    /// How groups come to be durable.
-    pub strategy: CommitStrategy,
+/// Where groups become durable.
+pub trait GroupStore: Send {
+    /// The length in bytes up to which batches make one group; a longer batch is a group of its own.
+    fn batches_len_max(&self) -> usize;
+
+    /// Makes `count` batches durable as one group. Gives its bytes, the header included.
+    ///
+    /// # Errors
+    /// What failed. Nothing is written after that.
+    fn write(&mut self, batches: &[u8], count: u32) -> Result<usize, JournalError>;
 }
 
 /// What can be told when something is durable.
@@ -72,6 +67,14 @@ pub enum Wake {
 }
 
 impl Wake {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Task(own), Self::Task(other)) => Arc::ptr_eq(own, other),
+            (Self::Thread(own), Self::Thread(other)) => own.same_channel(other),
+            _ => false,
+        }
+    }
+
     fn wake(&self) {
         match self {
             Self::Task(notify) => notify.notify_one(),
@@ -105,6 +108,8 @@ struct Shared {
     something: Condvar,
     /// The highest ticket that is durable.
     durable: AtomicU64,
+    /// Whom to tell.
+    wakes: Mutex<Vec<Wake>>,
     failed: AtomicBool,
     failure: OnceLock<JournalError>,
     groups: AtomicU64,
@@ -128,56 +133,39 @@ struct Pending {
 pub struct Ticket(u64);
 
 impl Journal {
-    /// A journal that goes on at `end` in a new segment `first_segment`, and its thread's part.
-    ///
-    /// # Errors
-    /// When the segment cannot be made.
-    pub fn begin(
-        disk: Arc<dyn Disk>,
-        options: JournalOptions,
-        first_segment: u64,
-        end: ChainEnd,
-    ) -> Result<(Self, JournalWriter), JournalError> {
+    /// A journal whose groups go to `store`, and its thread's part. The first batch is number `first_batch`.
+    #[must_use]
+    pub fn new<S: GroupStore>(store: S, first_batch: u64) -> (Self, JournalWriter<S>) {
         let shared = Arc::new(Shared {
             pending: Mutex::new(Pending {
                 ticket: 1,
-                batch: end.batch,
+                batch: first_batch,
                 ..Pending::default()
             }),
             something: Condvar::new(),
             durable: AtomicU64::new(0),
+            wakes: Mutex::default(),
             failed: AtomicBool::new(false),
             failure: OnceLock::new(),
             groups: AtomicU64::new(0),
             batches: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });
-        let len = options.segment_bytes;
-        let made = segment::make(
-            disk.as_ref(),
-            &options.folder,
-            first_segment,
-            len,
-            options.strategy,
-        );
-        let file = made.map_err(|error| JournalError::Segment {
-            folder: options.folder.clone(),
-            error: error.to_string(),
-        })?;
         let writer = JournalWriter {
             shared: Arc::clone(&shared),
-            disk,
-            segment: OpenSegment {
-                number: first_segment,
-                file,
-                at: 0,
-            },
-            options,
-            end,
-            wakes: Vec::new(),
-            buffer: AlignedBuffer::default(),
+            store,
         };
-        Ok((Self { shared }, writer))
+        (Self { shared }, writer)
+    }
+
+    /// Whom to tell of each group that is durable, and of a failure.
+    pub fn wakes(&self, wake: Wake) {
+        self.shared.wakes().push(wake);
+    }
+
+    /// Whom to tell no more.
+    pub fn forget(&self, wake: &Wake) {
+        self.shared.wakes().retain(|known| !known.is(wake));
     }
 
     /// Adds a whole batch after everything that was added before.
@@ -246,66 +234,47 @@ impl Journal {
 }
 
 impl Shared {
+    fn wakes(&self) -> MutexGuard<'_, Vec<Wake>> {
+        self.wakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_all(&self) {
+        self.wakes().iter().for_each(Wake::wake);
+    }
+
+    /// The first failure counts. Everybody who waits is told, and finds that it failed.
+    fn fail(&self, error: JournalError) {
+        tracing::error!(%error, "the journal has failed: nothing is answered any more");
+        let _ = self.failure.set(error);
+        self.failed.store(true, Ordering::Release);
+        self.wake_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[derive(Debug)]
-struct OpenSegment {
-    number: u64,
-    file: Box<dyn DiskFile>,
-    /// Where the next group goes; 0 while the header is not written.
-    at: u64,
-}
-
-type Prepared = std::io::Result<(u64, Box<dyn DiskFile>)>;
-
 /// Writes what waits.
 #[derive(Debug)]
-pub struct JournalWriter {
+pub struct JournalWriter<S> {
     shared: Arc<Shared>,
-    disk: Arc<dyn Disk>,
-    options: JournalOptions,
-    segment: OpenSegment,
-    end: ChainEnd,
-    wakes: Vec<Wake>,
-    buffer: AlignedBuffer,
+    store: S,
 }
 
-impl JournalWriter {
-    /// Whom to tell of each sync, and of a failure.
-    pub fn wakes(&mut self, wake: Wake) {
-        self.wakes.push(wake);
-    }
-
-    /// Writes until the journal is closed, or something fails. The next segment is made by a thread of its own.
+impl<S: GroupStore> JournalWriter<S> {
+    /// Writes until the journal is closed, or something fails.
     pub fn run(mut self) {
-        let (made, prepared) = bounded(0);
-        let (disk, options) = (Arc::clone(&self.disk), self.options.clone());
-        let first = self.segment.number + 1;
-        std::thread::scope(|scope| {
-            // It ends when nobody takes from it any more.
-            let maker = std::thread::Builder::new().name("souk-segments".to_owned());
-            let make = move || make_segments(disk.as_ref(), &options, first, &made);
-            if let Err(error) = maker.spawn_scoped(scope, make) {
-                let folder = self.options.folder.clone();
-                let error = error.to_string();
-                return self.fail(JournalError::Segment { folder, error });
+        let mut taken = Vec::new();
+        while let Some(ticket) = self.take(&mut taken) {
+            if let Err(error) = self.write_all(&taken) {
+                return self.shared.fail(error);
             }
-            // Dropped before the scope ends, which waits for the maker.
-            let prepared = prepared;
-            let mut taken = Vec::new();
-            while let Some(ticket) = self.take(&mut taken) {
-                if let Err(error) = self.write_all(&taken, &prepared) {
-                    return self.fail(error);
-                }
-                taken.clear();
-                taken.shrink_to(KEPT_BYTES_MAX);
-                self.shared.durable.store(ticket, Ordering::Release);
-                self.wakes.iter().for_each(Wake::wake);
-            }
-        });
+            taken.clear();
+            taken.shrink_to(KEPT_BYTES_MAX);
+            self.shared.durable.store(ticket, Ordering::Release);
+            self.shared.wake_all();
+        }
     }
 
     /// Waits for bytes; nothing when the journal is closed.
@@ -327,116 +296,29 @@ impl JournalWriter {
     }
 
     /// Writes whole batches as one group, or as a few if they are many.
-    fn write_all(
-        &mut self,
-        batches: &[u8],
-        prepared: &Receiver<Prepared>,
-    ) -> Result<(), JournalError> {
-        // Half a segment, so that any group fits one.
-        let group_max = (self.options.segment_bytes / 2) as usize;
+    fn write_all(&mut self, batches: &[u8]) -> Result<(), JournalError> {
+        let group_max = self.store.batches_len_max();
         let (mut rest, mut from) = (batches, 0);
         let mut count = 0;
         while from < rest.len() {
             let len = u32_at(rest, from) as usize;
             if from > 0 && from + len > group_max {
-                self.write_group(&rest[..from], count, prepared)?;
+                self.write_group(&rest[..from], count)?;
                 (rest, from, count) = (&rest[from..], 0, 0);
             }
             from += len;
             count += 1;
         }
-        self.write_group(rest, count, prepared)
+        self.write_group(rest, count)
     }
 
-    fn write_group(
-        &mut self,
-        batches: &[u8],
-        count: u32,
-        prepared: &Receiver<Prepared>,
-    ) -> Result<(), JournalError> {
-        let len = GROUP_HEADER_LEN + batches.len();
-        let blocks = blocks_of(len);
-        if self.segment.at + blocks as u64 > self.options.segment_bytes {
-            self.next_segment(prepared)?;
-        }
-        let head = if self.segment.at == 0 { BLOCK } else { 0 };
-        let out = self.buffer.reset(head + blocks);
-        if head > 0 {
-            let segment = SegmentHead {
-                cluster_id: self.options.cluster_id,
-                number: self.segment.number,
-                start: self.end,
-                begun: clock::wall_ns(),
-            };
-            segment.write(&mut out[..BLOCK]);
-        }
-        let group = &mut out[head..head + len];
-        group[GROUP_HEADER_LEN..].copy_from_slice(batches);
-        let checksum = seal(group, self.end, count);
-        let OpenSegment { number, file, at } = &mut self.segment;
-        let written = file.write_at(self.buffer.bytes(), *at);
-        written
-            .and_then(|()| file.sync())
-            .map_err(|error| JournalError::Write {
-                file: segment::path(&self.options.folder, *number),
-                error: error.to_string(),
-            })?;
-        *at += (head + blocks) as u64;
-        self.end = ChainEnd {
-            group: self.end.group + 1,
-            batch: self.end.batch + u64::from(count),
-            checksum,
-        };
-        self.shared.groups.fetch_add(1, Ordering::Relaxed);
-        self.shared
-            .batches
-            .fetch_add(count.into(), Ordering::Relaxed);
-        self.shared.bytes.fetch_add(len as u64, Ordering::Relaxed);
+    fn write_group(&mut self, batches: &[u8], count: u32) -> Result<(), JournalError> {
+        let len = self.store.write(batches, count)?;
+        let shared = &self.shared;
+        shared.groups.fetch_add(1, Ordering::Relaxed);
+        shared.batches.fetch_add(count.into(), Ordering::Relaxed);
+        shared.bytes.fetch_add(len as u64, Ordering::Relaxed);
         Ok(())
-    }
-
-    fn next_segment(&mut self, prepared: &Receiver<Prepared>) -> Result<(), JournalError> {
-        let made = prepared.recv().unwrap_or_else(|_| {
-            Err(std::io::Error::other(
-                "the thread that makes segments ended",
-            ))
-        });
-        let (number, file) = made.map_err(|error| JournalError::Segment {
-            folder: self.options.folder.clone(),
-            error: error.to_string(),
-        })?;
-        self.segment = OpenSegment {
-            number,
-            file,
-            at: 0,
-        };
-        Ok(())
-    }
-
-    /// The first failure counts. Everybody who waits is told, and finds that it failed.
-    fn fail(&self, error: JournalError) {
-        tracing::error!(%error, "the journal has failed: nothing is answered any more");
-        let _ = self.shared.failure.set(error);
-        self.shared.failed.store(true, Ordering::Release);
-        self.wakes.iter().for_each(Wake::wake);
-    }
-}
-
-/// Makes one segment after another, each before it is needed.
-fn make_segments(disk: &dyn Disk, options: &JournalOptions, first: u64, made: &Sender<Prepared>) {
-    for number in first.. {
-        let file = segment::make(
-            disk,
-            &options.folder,
-            number,
-            options.segment_bytes,
-            options.strategy,
-        );
-        let failed = file.is_err();
-        let made = made.send(file.map(|file| (number, file)));
-        if failed || made.is_err() {
-            return;
-        }
     }
 }
 

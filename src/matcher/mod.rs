@@ -23,6 +23,7 @@ use crate::handoff::{
     BATCH_COMMANDS_MAX, Batch, Item, Outcome, QueueGauge, Record, Request, Seat, SeatConfig,
     SeatState, Submission, TakesBatches,
 };
+use crate::ids::Epoch;
 use crate::treasury::Treasury;
 use control_stream::ControlStream;
 use lanes::Lanes;
@@ -76,6 +77,8 @@ pub struct Matcher<J> {
     treasury: Arc<Treasury>,
     /// Keys the books' hash indexes.
     index_key: u64,
+    /// Told to sessions that join a market.
+    epoch: Epoch,
     /// All gateways are gone: nothing can come any more.
     closed: bool,
 }
@@ -110,6 +113,7 @@ impl<J: TakesBatches> Matcher<J> {
             journal,
             treasury,
             index_key,
+            epoch: Epoch::ALONE,
             closed: false,
         };
         for seat in seats {
@@ -317,7 +321,7 @@ impl<J: TakesBatches> Matcher<J> {
                     }
                     settlements += stream.settlements_asked(request);
                     resent += stream.reports_asked(request);
-                    let outcome = stream.other(request, &submission.link, out.events);
+                    let outcome = stream.other(request, &submission.link, self.epoch, out.events);
                     if let Outcome::Subscribed { levels: shown, .. } = &outcome {
                         levels += shown.len();
                     }
@@ -421,8 +425,8 @@ impl<J: TakesBatches> Matcher<J> {
         self.journal.end(&states, self.time);
     }
 
-    /// The same matcher with another stage behind it.
-    pub fn behind<K>(self, journal: impl FnOnce(J) -> K) -> Matcher<K> {
+    /// The same matcher with another stage behind it, at work under `epoch`.
+    pub fn behind<K>(self, epoch: Epoch, journal: impl FnOnce(J) -> K) -> Matcher<K> {
         Matcher {
             inbox: self.inbox,
             lanes: self.lanes,
@@ -433,6 +437,7 @@ impl<J: TakesBatches> Matcher<J> {
             journal: journal(self.journal),
             treasury: self.treasury,
             index_key: self.index_key,
+            epoch,
             closed: self.closed,
         }
     }

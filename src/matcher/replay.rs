@@ -13,6 +13,7 @@ use crate::handoff::{
     Item, Lane, Link, Outcome, Recorded, Request, Seat, Submission, TakesBatches, TenantIndex,
     Verdict,
 };
+use crate::ids::Epoch;
 
 /// A journaled request, and what the journal says came of it.
 #[derive(Debug)]
@@ -201,7 +202,7 @@ fn replay_one(
             stream.cancel_account(*session, *incarnation, place, out);
         }
         (Seated::Market(stream), request) => {
-            let outcome = stream.other(request, link, out.events);
+            let outcome = stream.other(request, link, Epoch::ALONE, out.events);
             out.record(place, stream.seq(), outcome);
         }
         (Seated::Control(stream), Request::Control(request)) => {

@@ -16,11 +16,11 @@ use crate::handoff::{
     Admitted, Item, Link, MarketChange, MarketSeat, Numbered, Outcome, Record, Recorded, Request,
     SessionTerms,
 };
+use crate::ids::Epoch;
 use crate::treasury::Treasury;
 
 /// The number that grows when another process takes a market over. Nothing does in the
 /// durability class `memory`.
-const EPOCH_OF_A_SINGLE_PROCESS: u64 = 1;
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -361,6 +361,7 @@ impl Stream {
         &mut self,
         request: &Request,
         link: &Link,
+        epoch: Epoch,
         events: &mut Vec<Event>,
     ) -> Outcome {
         match request {
@@ -373,7 +374,7 @@ impl Stream {
                 market: self.market,
                 state: self.book.state(),
                 reserved: Reserved,
-                epoch: EPOCH_OF_A_SINGLE_PROCESS,
+                epoch: epoch.0,
                 last_client_seq: self
                     .marks
                     .of(link.session)

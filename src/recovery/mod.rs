@@ -25,6 +25,7 @@ use crate::directory::{Directory, Route};
 use crate::handoff::{
     ControlSeat, MarketChange, MarketSeat, SeatConfig, Task, TenantIndex, Verdict,
 };
+use crate::ids::Epoch;
 use crate::journal::{BatchHead, BatchWriter, Body, StreamRecord};
 use crate::ledger::BalanceRecord;
 use crate::matcher::{Inbox, Matcher};
@@ -53,6 +54,8 @@ pub(crate) struct Recovery<'a> {
     /// What control streams decided of markets.
     pub tasks: Receiver<Task>,
     pub recovered: Recovered,
+    /// Under which it goes on.
+    pub epoch: Epoch,
     /// Ends a replay early.
     stop: Option<&'a AtomicBool>,
 }
@@ -112,6 +115,7 @@ impl<'a> Recovery<'a> {
             streams,
             tasks,
             recovered: Recovered::default(),
+            epoch: Epoch::ALONE,
             stop: None,
         };
         Ok((recovery, desk))
@@ -152,7 +156,7 @@ impl<'a> Recovery<'a> {
             record(seq, Body::Control { command, verdict })
         });
         let records: Vec<_> = std::iter::once(record(0, body)).chain(commands).collect();
-        let mut writer = BatchWriter::default();
+        let mut writer = BatchWriter::new(self.epoch);
         for records in records.chunks(FOUNDING_RECORDS_MAX) {
             records.iter().for_each(|record| writer.add(record));
             batches.push(writer.finish(0, 0).to_vec());
@@ -162,6 +166,7 @@ impl<'a> Recovery<'a> {
                 number: 0,
                 transact_time: 0,
                 events: 0,
+                epoch: self.epoch,
             };
             self.batch(&head, records)?;
         }

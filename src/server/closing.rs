@@ -5,6 +5,7 @@ use std::sync::Arc;
 use souk_protocol::{MarketId, SessionId, TenantId};
 
 use super::StopError;
+use crate::ids::Epoch;
 use crate::journal::{
     BALANCES_MAX, BalanceLine, BatchWriter, Body, Journal, JournalError, StreamRecord,
 };
@@ -79,7 +80,7 @@ impl Closing {
 
 /// Appends a record that is of no command.
 fn append(journal: &Journal, tenant: TenantId, body: Body) -> Result<(), JournalError> {
-    let mut writer = BatchWriter::default();
+    let mut writer = BatchWriter::new(Epoch::ALONE);
     writer.add(&StreamRecord {
         tenant,
         market: MarketId(0),

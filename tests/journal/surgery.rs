@@ -228,10 +228,10 @@ fn segments_that_are_missing_foreign_or_stale_are_refused() {
     assert!(matches!(problem(&emptied), Problem::DamagedGroup { .. }));
     let mut version = Patient::new_from(&whole);
     let header = &mut version.files[0].1;
-    header[8] = 2;
+    header[8] = 3;
     let checksum = twox_hash::XxHash64::oneshot(0, &header[..64]);
     header[64..72].copy_from_slice(&checksum.to_le_bytes());
-    assert!(matches!(problem(&version), Problem::Version(2)));
+    assert!(matches!(problem(&version), Problem::Version(3)));
     // Garbage, and groups of long ago, behind the end are cut off.
     let all = operated(&whole, "whole").unwrap();
     let last = whole.last();

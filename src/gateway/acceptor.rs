@@ -1,0 +1,103 @@
+//! Accepts connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use souk_protocol::message::Terminate;
+use souk_protocol::{Code, RejectReason, Reserved};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
+
+use super::connection::{Connection, ConnectionBounds};
+use super::entrance::Entrance;
+use super::session::RETRY_AFTER_DRAIN_MS;
+
+/// Signatures verified at one time.
+const VERIFICATIONS_MAX: usize = 4;
+/// How long a peer may leave sent bytes unacknowledged.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause after the system refuses to accept, for want of descriptors for example.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts connections until it is told to drain.
+#[derive(Debug)]
+pub struct Acceptor {
+    listener: TcpListener,
+    entrance: Arc<Entrance>,
+    bounds: ConnectionBounds,
+    verifications: Arc<Semaphore>,
+    drain: watch::Receiver<bool>,
+}
+
+impl Acceptor {
+    /// An acceptor on a bound listener. `drain` turns true once.
+    #[must_use]
+    pub fn new(
+        listener: TcpListener,
+        entrance: Arc<Entrance>,
+        bounds: ConnectionBounds,
+        drain: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            listener,
+            entrance,
+            bounds,
+            verifications: Arc::new(Semaphore::new(VERIFICATIONS_MAX)),
+            drain,
+        }
+    }
+
+    /// Accepts until the drain. Connections live on and end by themselves.
+    pub async fn run(self) {
+        let mut drain = self.drain.clone();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.accept(stream, peer),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                _ = drain.wait_for(|drain| *drain) => return,
+            }
+        }
+    }
+
+    fn accept(&self, stream: TcpStream, peer: SocketAddr) {
+        let Some(admission) = self.entrance.registry.admit(peer.ip()) else {
+            let frame = Terminate {
+                code: Code::from(RejectReason::TooManyConnections),
+                reserved: Reserved,
+                retry_after_ms: RETRY_AFTER_DRAIN_MS,
+                detail: 0,
+            };
+            // A courtesy: if the socket cannot take it at once, closing says it too.
+            let _ = stream.try_write(&frame.frame(0));
+            return;
+        };
+        let socket = socket2::SockRef::from(&stream);
+        let options = socket
+            .set_tcp_nodelay(true)
+            .and_then(|()| socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT)));
+        if let Err(error) = options {
+            tracing::warn!(%error, %peer, "cannot set socket options");
+        }
+        let connection = Connection::new(
+            Arc::clone(&self.entrance),
+            self.bounds,
+            Arc::clone(&self.verifications),
+            self.drain.clone(),
+            peer.ip(),
+        );
+        tokio::spawn(async move {
+            match connection {
+                Ok(connection) => connection.run(stream).await,
+                Err(error) => tracing::error!(%error, "cannot challenge a connection"),
+            }
+            drop(admission);
+        });
+    }
+}
