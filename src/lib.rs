@@ -18,6 +18,7 @@ pub mod keys;
 pub mod ledger;
 pub mod matcher;
 pub mod node;
+pub mod partition;
 pub mod publisher;
 pub mod recovery;
 pub mod routing;

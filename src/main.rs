@@ -1,5 +1,8 @@
 //! The `souk` program.
 
+#[path = "main/data.rs"]
+mod data;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,17 +13,15 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use souk::config::{Config, Layout, Overrides, Wait};
 use souk::demo::DemoOptions;
-use souk::inspect::{self, InspectError, Wanted};
-use souk::recovery::{DataDirectory, Progress, take_snapshot, verify_snapshot};
 use souk::server::Server;
 use souk::{keys, storage};
-use souk_protocol::{Durability, MarketId, TenantId};
+use souk_protocol::Durability;
+
+use data::{JournalCommand, ProgressBar, SnapshotCommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The exit code of an audit whose file cannot be read.
-const UNREADABLE: u8 = 2;
 /// How often a running node is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -69,53 +70,6 @@ enum Key {
     Public {
         /// The private key file.
         file: PathBuf,
-    },
-}
-
-#[derive(Subcommand)]
-enum JournalCommand {
-    /// Check every group, batch and record; name file, offset and sequence of damage. Exits with 2 if there is any.
-    Verify {
-        /// The data directory.
-        data: PathBuf,
-    },
-    /// Print records, one a line.
-    Dump {
-        /// The data directory.
-        data: PathBuf,
-        /// Of this tenant only.
-        #[arg(long)]
-        tenant: Option<u32>,
-        /// Of this market only; 0 is the control stream.
-        #[arg(long)]
-        market: Option<u32>,
-        /// From this number of each stream on.
-        #[arg(long, default_value_t = 0)]
-        from: u64,
-    },
-    /// Print what it is made of: bytes by kind of record, sizes of batches, groups a second.
-    Stat {
-        /// The data directory.
-        data: PathBuf,
-    },
-}
-
-#[derive(Subcommand)]
-enum SnapshotCommand {
-    /// Take one of everything before the segment in use; beside a running node, too.
-    Now(ConfigFile),
-    /// Check the checksums of all and print what they are.
-    List {
-        /// The data directory.
-        data: PathBuf,
-    },
-    /// Restore the newest, or the one before a segment, and print the hash of its state.
-    Verify {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// The first segment that is not in it.
-        #[arg(long)]
-        segment: Option<u64>,
     },
 }
 
@@ -196,8 +150,8 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match &command {
-        Command::Audit { data } => return Ok(audit(data)),
-        Command::Journal(command) => return Ok(journal(command)),
+        Command::Audit { data } => return Ok(data::audit(data)),
+        Command::Journal(command) => return Ok(data::journal(command)),
         _ => {}
     }
     execute(command).map(|()| ExitCode::SUCCESS)
@@ -208,7 +162,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Audit { .. } | Command::Journal(_) => {
             unreachable!("these have exit codes of their own")
         }
-        Command::Snapshot(command) => snapshot(&command),
+        Command::Snapshot(command) => data::snapshot(&command),
         Command::Demo(demo) => run_demo(&demo),
         Command::Serve(serve) => run_server(&serve),
         Command::Check(file) => check(&file.config),
@@ -339,136 +293,6 @@ fn run_demo(demo: &Demo) -> anyhow::Result<()> {
         rate: demo.rate,
     };
     souk::demo::run(&options, &stop)
-}
-
-/// Recomputes every balance and hold of a journal. Prints what it finds.
-fn audit(data: &Path) -> ExitCode {
-    match souk::audit::audit(&DataDirectory::new(data).journal) {
-        Ok(report) => {
-            print!("{report}");
-            if report.is_sound() {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(UNREADABLE)
-        }
-    }
-}
-
-/// Prints what a journal holds.
-fn journal(command: &JournalCommand) -> ExitCode {
-    let printed = match command {
-        JournalCommand::Verify { data } => inspect::verify(&DataDirectory::new(data))
-            .map(|contents| print!("{contents}"))
-            .map_err(InspectError::from),
-        JournalCommand::Dump {
-            data,
-            tenant,
-            market,
-            from,
-        } => {
-            let wanted = Wanted {
-                tenant: tenant.map(TenantId),
-                market: market.map(MarketId),
-                from: *from,
-            };
-            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-            inspect::dump(&DataDirectory::new(data), wanted, &mut out)
-        }
-        JournalCommand::Stat { data } => inspect::statistics(&DataDirectory::new(data))
-            .map(|statistics| print!("{statistics}"))
-            .map_err(InspectError::from),
-    };
-    match printed {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(UNREADABLE)
-        }
-    }
-}
-
-fn snapshot(command: &SnapshotCommand) -> anyhow::Result<()> {
-    match command {
-        SnapshotCommand::Now(file) => {
-            let config = load(&file.config, &Overrides::default())?;
-            let data = DataDirectory::new(&config.journal.directory);
-            let mut bar = ProgressBar::default();
-            let stop = AtomicBool::new(false);
-            let taken = take_snapshot(&config, &data, &stop, &mut |progress| bar.show(progress))?;
-            bar.end();
-            match taken {
-                Some(taken) => println!(
-                    "snapshot of everything before segment {}: {} bytes, {} records since the one before, state {:#018x}; {} segments removed",
-                    taken.head.segment,
-                    taken.bytes,
-                    taken.records,
-                    taken.state_hash,
-                    taken.segments_removed
-                ),
-                None => println!(
-                    "nothing to take: the newest snapshot covers all but the segment in use"
-                ),
-            }
-            Ok(())
-        }
-        SnapshotCommand::List { data } => {
-            let data = DataDirectory::new(data);
-            for number in data.snapshot_numbers()? {
-                match data.check(number) {
-                    Ok(head) => println!(
-                        "before segment {number}: good, up to group {} and batch {}",
-                        head.start.group - 1,
-                        head.start.batch - 1
-                    ),
-                    Err(error) => println!("before segment {number}: {error}"),
-                }
-            }
-            Ok(())
-        }
-        SnapshotCommand::Verify { file, segment } => {
-            let config = load(&file.config, &Overrides::default())?;
-            let data = DataDirectory::new(&config.journal.directory);
-            let newest = data.snapshot_numbers()?.last().copied();
-            let number = segment.or(newest).context("there is no snapshot")?;
-            let (head, state_hash) = verify_snapshot(&config, &data, number)?;
-            println!(
-                "snapshot before segment {}: good, state {state_hash:#018x}",
-                head.segment
-            );
-            Ok(())
-        }
-    }
-}
-
-/// How far a recovery has come, on a terminal.
-#[derive(Default)]
-struct ProgressBar {
-    bar: Option<indicatif::ProgressBar>,
-}
-
-impl ProgressBar {
-    fn show(&mut self, progress: Progress) {
-        let bar = self.bar.get_or_insert_with(|| {
-            let bar = indicatif::ProgressBar::new(progress.segments as u64);
-            let style = indicatif::ProgressStyle::with_template(
-                "recovering [{bar:40}] segment {pos} of {len}, {msg} records, {elapsed}",
-            );
-            bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
-        });
-        bar.set_position(progress.segments_read as u64);
-        bar.set_message(progress.records.to_string());
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish();
-        }
-    }
 }
 
 /// Says where the node listens, and waits until it is asked to stop, or cannot go on.

@@ -20,7 +20,8 @@ use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Unsound;
-use crate::node::{Node, NodeError, NodeMatcher, OpenJournal};
+use crate::node::{Node, NodeError, OpenJournal};
+use crate::partition::{Partition, PartitionMatcher};
 use crate::recovery::{Progress, Recovered, Snapshotter};
 use crate::threads::{self, Plan, PlanError};
 use closing::Closing;
@@ -110,13 +111,16 @@ impl Server {
         let inline_wake = (plan.layout == Layout::Inline).then(|| Arc::new(Notify::new()));
         let Node {
             entrance,
+            partition,
+            journal,
+        } = Node::recover(config, plan.matchers, inline_wake.as_ref(), progress)?;
+        let Partition {
             shared,
             matchers,
             administrator,
             gone,
-            journal,
             recovered,
-        } = Node::recover(config, plan.matchers, inline_wake.as_ref(), progress)?;
+        } = partition;
         let (drain, drained) = watch::channel(false);
         let gateway = Gateway {
             listener,
@@ -162,7 +166,7 @@ impl Server {
         if let Some((writer, files)) = writer {
             server.journal = Some(thread("souk-journal", move || writer.run())?);
             let stop = Arc::clone(&server.stop_snapshots);
-            let snapshotter = Snapshotter::new(config.clone(), files, stop);
+            let snapshotter = Snapshotter::new(Arc::new(config.clone()), files, stop);
             server.snapshots = Some(thread("souk-snapshots", move || snapshotter.run())?);
         }
         server.administrator = Some(thread("souk-administrator", move || administrator.run())?);
@@ -248,7 +252,7 @@ impl Server {
     fn spawn(
         &mut self,
         gateway: Gateway,
-        matchers: Vec<NodeMatcher>,
+        matchers: Vec<PartitionMatcher>,
         inline_wake: Option<Arc<Notify>>,
     ) -> Result<(), ServerError> {
         if let Some(wake) = inline_wake {
@@ -346,7 +350,11 @@ impl Gateway {
 
 /// A matcher on a gateway's thread: applies what was submitted and publishes what is durable whenever it is woken, until
 /// all gateways have ended.
-async fn run_inline(mut matcher: NodeMatcher, wake: Arc<Notify>, mut end: watch::Receiver<bool>) {
+async fn run_inline(
+    mut matcher: PartitionMatcher,
+    wake: Arc<Notify>,
+    mut end: watch::Receiver<bool>,
+) {
     loop {
         let mut batches = 0;
         while matcher.poll(clock::wall_ns()) > 0 {

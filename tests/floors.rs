@@ -17,6 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["gateway", "matcher", "journal", "publisher"],
     &["threads", "recovery", "audit"],
     &["administrator", "inspect"],
+    &["partition"],
     &["node"],
     &["server"],
     &["demo"],

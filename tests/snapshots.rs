@@ -10,7 +10,6 @@ mod traffic;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use souk::config::{Config, Overrides};
 use souk::journal::{
@@ -45,18 +44,14 @@ fn run(data: &Path, commands: u64) {
 
 /// What a node begins with.
 fn recovered(data: &Path) -> Recovered {
-    Node::new(&configured(data), 2, None).unwrap().recovered
+    let node = Node::new(&configured(data), 2, None).unwrap();
+    node.partition.recovered
 }
 
 fn snapshot(data: &Path) -> Option<SnapshotTaken> {
     let files = DataDirectory::new(data);
-    take_snapshot(
-        &configured(data),
-        &files,
-        &AtomicBool::new(false),
-        &mut |_| {},
-    )
-    .unwrap()
+    let config = Arc::new(configured(data));
+    take_snapshot(&config, &files, &Arc::default(), &mut |_| {}).unwrap()
 }
 
 type Batches = Vec<(BatchHead, Vec<StreamRecord>)>;
@@ -133,8 +128,12 @@ fn a_snapshot_and_the_rest_are_the_whole_journal_at_any_cut() {
         let taken = snapshot(&cut_data).unwrap();
         states.insert(taken.state_hash);
         assert_eq!((taken.head.segment, snapshot(&cut_data)), (2, None));
-        let (_, verified) =
-            verify_snapshot(&configured(&cut_data), &DataDirectory::new(&cut_data), 2).unwrap();
+        let (_, verified) = verify_snapshot(
+            &Arc::new(configured(&cut_data)),
+            &DataDirectory::new(&cut_data),
+            2,
+        )
+        .unwrap();
         assert_eq!(verified, taken.state_hash);
         // Without what it covers, so that it has to be used.
         fs::remove_file(cut_data.join("journal/0000000001.journal")).unwrap();

@@ -9,7 +9,6 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use souk::config::{Config, Overrides};
@@ -162,7 +161,7 @@ fn write(data: &Path, commands: u64, make: Make<'_>) {
     let mut node = Node::new(&config, 1, None).expect("a new data directory");
     let open = node.journal.take().expect("it is durable");
     let thread = std::thread::spawn(move || open.writer.run());
-    let matcher = &mut node.matchers[0];
+    let matcher = &mut node.partition.matchers[0];
     let link = Arc::new(Link::away(SessionId(4_096), SessionTerms::plain(1)));
     let mut random = Random(7);
     let mut number = 1;
@@ -211,7 +210,7 @@ fn recover(data: &Path) -> (Duration, Recovered) {
     let begun = Instant::now();
     let node = Node::new(&config, 1, None).expect("it recovers");
     let time = begun.elapsed();
-    (time, node.recovered)
+    (time, node.partition.recovered)
 }
 
 /// The engine alone, on the same commands.
@@ -299,7 +298,7 @@ fn snapshot(size: &Size) {
     write(&data, size.orders, &resting);
     // Another start begins another segment; with a first group in it the one before is no longer in use.
     let node = Node::new(&config(&data), 1, None).expect("it recovers");
-    let whole = node.recovered;
+    let whole = node.partition.recovered;
     let open = node.journal.expect("it is durable");
     let thread = std::thread::spawn(move || open.writer.run());
     let mut batch = souk::journal::BatchWriter::new(souk::ids::Epoch::ALONE);
@@ -316,10 +315,15 @@ fn snapshot(size: &Size) {
         .expect("the disk is good");
     open.journal.close();
     thread.join().expect("the journal's thread ends");
-    drop((node.matchers, node.shared, open.lock));
+    drop((node.partition.matchers, node.partition.shared, open.lock));
     let files = DataDirectory::new(&data);
     let begun = Instant::now();
-    let taken = take_snapshot(&config(&data), &files, &AtomicBool::new(false), &mut |_| {});
+    let taken = take_snapshot(
+        &Arc::new(config(&data)),
+        &files,
+        &Arc::default(),
+        &mut |_| {},
+    );
     let taken = taken
         .expect("it can be taken")
         .expect("there is something to take");

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use souk::administrator::Administrator;
 use souk::config::{Config, Overrides};
 use souk::gateway::session::{Next, Now, Session};
-use souk::node::{Node, NodeMatcher};
+use souk::node::Node;
+use souk::partition::{Partition, PartitionMatcher};
 use souk_protocol::message::Challenge;
 use souk_protocol::{
     CancelOnDisconnect, ClientMessage, Credentials, FRAME_FROM_CLIENT_MAX, FRAME_FROM_SERVER_MAX,
@@ -75,7 +76,7 @@ accounts = [2]
 
 /// The node and its two clients.
 pub struct Harness {
-    matcher: NodeMatcher,
+    matcher: PartitionMatcher,
     administrator: Administrator,
     clients: [Client; 2],
     steps: u32,
@@ -101,10 +102,14 @@ impl Harness {
         let config = Config::from_toml(CONFIG, &Overrides::default()).expect("a good config");
         let Node {
             entrance,
+            partition,
+            ..
+        } = Node::new(&config, 1, None).expect("good markets");
+        let Partition {
             mut matchers,
             administrator,
             ..
-        } = Node::new(&config, 1, None).expect("good markets");
+        } = partition;
         let client = |nonce| Client {
             session: Session::new(
                 Arc::clone(&entrance),

@@ -45,8 +45,8 @@ const CONTROL: &str = "$control";
 const FOUNDING_RECORDS_MAX: usize = 256;
 
 /// A node while it is made.
-pub(crate) struct Recovery<'a> {
-    config: &'a Config,
+pub(crate) struct Recovery {
+    config: Arc<Config>,
     pub directory: Arc<Directory>,
     pub treasury: Arc<Treasury>,
     pub matchers: Vec<Matcher<Publisher>>,
@@ -57,18 +57,18 @@ pub(crate) struct Recovery<'a> {
     /// Under which it goes on.
     pub epoch: Epoch,
     /// Ends a replay early.
-    stop: Option<&'a AtomicBool>,
+    stop: Option<Arc<AtomicBool>>,
 }
 
-impl<'a> Recovery<'a> {
+impl Recovery {
     /// A node of tenants that have nothing yet, with a matcher for each inbox. `index_key` keys the books' hash indexes.
     pub(crate) fn new(
-        config: &'a Config,
+        config: Arc<Config>,
         inboxes: Vec<Inbox>,
         tasks: (Sender<Task>, Receiver<Task>),
         mut index_key: impl FnMut() -> u64,
     ) -> Result<(Self, Desk), RecoveryError> {
-        let mut streams = Streams::new(config, inboxes.len());
+        let mut streams = Streams::new(&config, inboxes.len());
         let mut control = |tenant: TenantIndex, entry: &TenantConfig| {
             let hash = market_hash(&entry.name, CONTROL);
             streams.add(
@@ -78,10 +78,10 @@ impl<'a> Recovery<'a> {
                 matcher_of(hash, inboxes.len()),
             )
         };
-        let routes: Vec<Route> = tenants(config)
+        let routes: Vec<Route> = tenants(&config)
             .map(|(index, tenant)| control(index, tenant))
             .collect::<Vec<_>>();
-        let directory = Arc::new(Directory::new(config, |tenant| routes[tenant.0 as usize]));
+        let directory = Arc::new(Directory::new(&config, |tenant| routes[tenant.0 as usize]));
         let history = config.history;
         let treasury = Treasury::new(config.tenants.len(), history.statement_entries_max);
         let treasury = Arc::new(treasury);
@@ -92,7 +92,7 @@ impl<'a> Recovery<'a> {
             tasks: tasks_in,
         };
         let mut seats: Vec<Vec<SeatConfig>> = inboxes.iter().map(|_| Vec::new()).collect();
-        for ((index, tenant), route) in tenants(config).zip(&routes) {
+        for ((index, tenant), route) in tenants(&config).zip(&routes) {
             treasury.set_account(index, FEE_ACCOUNT, &crate::control::AccountTerms::FEES);
             seats[route.matcher].push(SeatConfig::Control(ControlSeat {
                 tenant: index,
@@ -124,7 +124,8 @@ impl<'a> Recovery<'a> {
     /// Founds the tenants that the journal does not know. Gives the batches that say so.
     pub(crate) fn found(&mut self) -> Result<Vec<Vec<u8>>, RecoveryError> {
         let mut batches = Vec::new();
-        for (index, tenant) in tenants(self.config) {
+        let config = Arc::clone(&self.config);
+        for (index, tenant) in tenants(&config) {
             if !self.streams.is_known(index) {
                 self.found_tenant(tenant, &mut batches)?;
             }
@@ -180,7 +181,7 @@ impl<'a> Recovery<'a> {
         custody: Custody,
         name: &str,
     ) -> Result<TenantIndex, RecoveryError> {
-        let config = tenants(self.config).find(|(_, tenant)| tenant.id == id);
+        let config = tenants(&self.config).find(|(_, tenant)| tenant.id == id);
         let Some((index, tenant)) = config else {
             let name = name.to_owned();
             return Err(RecoveryError::TenantNotConfigured { id, name });

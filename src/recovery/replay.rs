@@ -14,7 +14,7 @@ use crate::matcher::ReplayItem;
 /// Batches that are decoded before they are done again.
 const DECODED_BATCHES_MAX: usize = 256;
 
-impl Recovery<'_> {
+impl Recovery {
     /// Does again everything that the journal says. What comes next is read and decoded on a thread of its own meanwhile.
     pub(super) fn replay(
         &mut self,
@@ -59,7 +59,11 @@ impl Recovery<'_> {
             records.clear();
             // A full pool lets the vector go.
             let _ = spare.try_send(records);
-            if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            if self
+                .stop
+                .as_ref()
+                .is_some_and(|stop| stop.load(Ordering::Relaxed))
+            {
                 return Err(RecoveryError::Stopped);
             }
             if head.number.is_multiple_of(1_024) {

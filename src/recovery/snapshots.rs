@@ -237,9 +237,9 @@ impl DataDirectory {
 /// # Errors
 /// What cannot be read or written, or does not come out as it was recorded; then nothing is removed.
 pub fn take_snapshot(
-    config: &Config,
+    config: &Arc<Config>,
     data: &DataDirectory,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<SnapshotTaken>, RecoveryError> {
     let (Some((number, start)), newest) = (data.segment_in_use()?, data.newest_snapshot()?) else {
@@ -250,7 +250,7 @@ pub fn take_snapshot(
         return Ok(None);
     }
     let mut follower = Recovery::alone(config)?;
-    follower.stop = Some(stop);
+    follower.stop = Some(Arc::clone(stop));
     follower.recover(data, newest.as_ref(), Some(number), progress)?;
     follower.finish()?;
     let end = follower.recovered.end.map(|end| end.chain);
@@ -287,7 +287,7 @@ pub fn take_snapshot(
 
 /// Reads a snapshot that was written into another node, and compares.
 fn verify(
-    config: &Config,
+    config: &Arc<Config>,
     data: &DataDirectory,
     file: &Path,
     state_hash: u64,
@@ -305,7 +305,7 @@ fn verify(
     })
 }
 
-fn restored_hash(config: &Config, source: &mut StateReader) -> Result<u64, RecoveryError> {
+fn restored_hash(config: &Arc<Config>, source: &mut StateReader) -> Result<u64, RecoveryError> {
     let mut restored = Recovery::alone(config)?;
     restored.read_state(source)?;
     restored.finish()?;
@@ -317,7 +317,7 @@ fn restored_hash(config: &Config, source: &mut StateReader) -> Result<u64, Recov
 /// # Errors
 /// What is wrong with it.
 pub fn verify_snapshot(
-    config: &Config,
+    config: &Arc<Config>,
     data: &DataDirectory,
     number: u64,
 ) -> Result<(SnapshotHead, u64), RecoveryError> {
@@ -327,9 +327,9 @@ pub fn verify_snapshot(
     Ok((head, hash))
 }
 
-impl<'a> Recovery<'a> {
+impl Recovery {
     /// A node of one matcher that nobody can ask anything.
-    fn alone(config: &'a Config) -> Result<Self, RecoveryError> {
+    fn alone(config: &Arc<Config>) -> Result<Self, RecoveryError> {
         let (spare, _) = bounded(1);
         let inbox = Inbox {
             queue: never(),
@@ -338,7 +338,7 @@ impl<'a> Recovery<'a> {
             committed: never(),
         };
         // The key of the books' indexes is of no meaning where no client names anything.
-        Self::new(config, vec![inbox], unbounded(), || 0).map(|(recovery, _)| recovery)
+        Self::new(Arc::clone(config), vec![inbox], unbounded(), || 0).map(|(recovery, _)| recovery)
     }
 
     /// Restores a snapshot, and does again what the journal says behind it.
@@ -364,7 +364,7 @@ impl<'a> Recovery<'a> {
 /// Takes a snapshot whenever enough was written to the journal.
 #[derive(Debug)]
 pub struct Snapshotter {
-    config: Config,
+    config: Arc<Config>,
     data: DataDirectory,
     stop: Arc<AtomicBool>,
 }
@@ -372,7 +372,7 @@ pub struct Snapshotter {
 impl Snapshotter {
     /// For a node with this configuration; it ends when `stop` becomes true.
     #[must_use]
-    pub const fn new(config: Config, data: DataDirectory, stop: Arc<AtomicBool>) -> Self {
+    pub const fn new(config: Arc<Config>, data: DataDirectory, stop: Arc<AtomicBool>) -> Self {
         Self { config, data, stop }
     }
 

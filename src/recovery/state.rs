@@ -12,10 +12,10 @@ const STATE: u8 = 0;
 const LIMITS: u8 = 1;
 const FEES: u8 = 2;
 
-impl Recovery<'_> {
+impl Recovery {
     /// Writes everything.
     pub(super) fn write_state(&self, out: &mut StateWriter) {
-        let known: Vec<_> = tenants(self.config)
+        let known: Vec<_> = tenants(&self.config)
             .filter(|(index, _)| self.streams.is_known(*index))
             .collect();
         out.u32(known.len() as u32);
@@ -92,7 +92,7 @@ impl Recovery<'_> {
     fn restore_market(&mut self, source: &mut StateReader) -> Result<(), RecoveryError> {
         let (id, market) = (TenantId(source.u32()?), MarketId(source.u32()?));
         let unknown = |source: &StateReader| source.content("a market's tenant", id.0.into());
-        let index = tenants(self.config)
+        let index = tenants(&self.config)
             .find(|(_, tenant)| tenant.id == id)
             .map(|(index, _)| index)
             .ok_or_else(|| unknown(source))?;

@@ -9,7 +9,7 @@ use souk::config::{Config, Overrides};
 use souk::gateway::entrance::Entrance;
 use souk::gateway::session::{Next, Now, Session};
 use souk::handoff::Link;
-use souk::node::NodeMatcher;
+use souk::partition::PartitionMatcher;
 use souk_protocol::*;
 
 use super::{Got, pair, two_tenants};
@@ -17,7 +17,7 @@ use super::{Got, pair, two_tenants};
 /// A node with the tenants of [`two_tenants`] and one matcher.
 pub struct Node {
     entrance: Arc<Entrance>,
-    pub matcher: NodeMatcher,
+    pub matcher: PartitionMatcher,
     pub now: Now,
 }
 
@@ -37,7 +37,7 @@ impl Node {
         let parts = souk::node::Node::new(&config, 1, None).unwrap();
         Self {
             entrance: parts.entrance,
-            matcher: parts.matchers.into_iter().next().unwrap(),
+            matcher: parts.partition.matchers.into_iter().next().unwrap(),
             now: Now {
                 wall_ns: 1_800_000_000_000_000_000,
                 instant: Instant::now(),
