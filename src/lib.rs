@@ -5,6 +5,7 @@
 pub mod administrator;
 pub mod audit;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod control;
 pub mod demo;

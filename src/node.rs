@@ -85,7 +85,8 @@ impl Node {
         inline_wake: Option<&Arc<Notify>>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, NodeError> {
-        let mut rising = Rising::new(Arc::new(config.clone()), matchers, inline_wake)?;
+        let wakes = (0..matchers).map(|_| inline_wake.map(Arc::clone));
+        let mut rising = Rising::new(Arc::new(config.clone()), wakes)?;
         let mut data = None;
         if config.journal.durability != Durability::Memory {
             let data = data.insert(Data::open(&config.journal)?);

@@ -84,18 +84,18 @@ struct Ends {
 }
 
 impl Rising {
-    /// A partition of a configuration's tenants with `matchers` matchers. `inline_wake` is told of every submission.
+    /// A partition of a configuration's tenants with a matcher for each of `wakes`: what is told of every submission to
+    /// it, or nothing if it waits on a thread of its own.
     ///
     /// # Errors
     /// What cannot be had.
     pub(crate) fn new(
         config: Arc<Config>,
-        matchers: usize,
-        inline_wake: Option<&Arc<Notify>>,
+        wakes: impl IntoIterator<Item = Option<Arc<Notify>>>,
     ) -> Result<Self, PartitionError> {
         let (mut ends, mut inboxes) = (Vec::new(), Vec::new());
-        for _ in 0..matchers {
-            let (end, inbox) = ends_of(&config, inline_wake.map(Arc::clone));
+        for wake in wakes {
+            let (end, inbox) = ends_of(&config, wake);
             ends.push(end);
             inboxes.push(inbox);
         }

@@ -1,37 +1,28 @@
 //! Builds a node from its configuration, and stops it: all threads, in order.
 
-mod closing;
+pub(crate) mod closing;
+pub(crate) mod parts;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 
-use crate::clock;
 use crate::config::{Config, Layout};
+use crate::gateway::ConnectionBounds;
 use crate::gateway::entrance::Entrance;
-use crate::gateway::grace::Gone;
 use crate::gateway::session::Shared;
-use crate::gateway::{Acceptor, ConnectionBounds};
+use crate::ids::Epoch;
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Unsound;
 use crate::node::{Node, NodeError, OpenJournal};
 use crate::partition::{Partition, PartitionMatcher};
 use crate::recovery::{Progress, Recovered, Snapshotter};
 use crate::threads::{self, Plan, PlanError};
-use closing::Closing;
-
-/// Connections the system may hold for us before we accept them.
-const BACKLOG: i32 = 4_096;
-/// Batches an inline matcher applies before it lets the sockets have a turn.
-const INLINE_BATCHES_MAX: usize = 8;
-/// How often the end of a drain is looked for.
-const DRAIN_POLL: Duration = Duration::from_millis(5);
+use closing::{ClosedAccounts, Closing};
+use parts::{Gateway, Goodbyes, join, listen, run_inline, runtime, thread};
 
 /// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -125,12 +116,15 @@ impl Server {
         let gateway = Gateway {
             listener,
             entrance: Arc::clone(&entrance),
-            shared: Arc::clone(&shared),
-            gone,
             bounds: ConnectionBounds {
                 handshake_timeout: config.server.handshake_timeout,
                 drain_timeout: config.server.drain_timeout,
             },
+            drained: drained.clone(),
+        };
+        let goodbyes = Goodbyes {
+            gone,
+            shared: Arc::clone(&shared),
             drained,
         };
         let (journal, writer, lock) = match journal {
@@ -143,8 +137,11 @@ impl Server {
             None => (None, None, None),
         };
         let closing = Closing {
-            treasury: Arc::clone(&shared.treasury),
-            tenants: config.tenants.iter().map(|tenant| tenant.id).collect(),
+            accounts: ClosedAccounts {
+                treasury: Arc::clone(&shared.treasury),
+                tenants: config.tenants.iter().map(|tenant| tenant.id).collect(),
+                epoch: Epoch::ALONE,
+            },
             journal,
             _lock: lock,
         };
@@ -170,7 +167,7 @@ impl Server {
             server.snapshots = Some(thread("souk-snapshots", move || snapshotter.run())?);
         }
         server.administrator = Some(thread("souk-administrator", move || administrator.run())?);
-        server.spawn(gateway, matchers, inline_wake)?;
+        server.spawn(gateway, goodbyes, matchers, inline_wake)?;
         Ok(server)
     }
 
@@ -252,6 +249,7 @@ impl Server {
     fn spawn(
         &mut self,
         gateway: Gateway,
+        goodbyes: Goodbyes,
         matchers: Vec<PartitionMatcher>,
         inline_wake: Option<Arc<Notify>>,
     ) -> Result<(), ServerError> {
@@ -267,6 +265,7 @@ impl Server {
                         runtime.spawn(run_inline(matcher, Arc::clone(&wake), end.clone()))
                     })
                     .collect();
+                goodbyes.begin(runtime.handle());
                 gateway.run(&runtime);
                 let _ = ended.send(true);
                 for task in tasks {
@@ -288,8 +287,11 @@ impl Server {
                 .push(thread(&format!("souk-matcher-{index}"), run)?);
         }
         let runtime = runtime(self.plan.gateways)?;
-        self.gateways
-            .push(thread("souk-gateway", move || gateway.run(&runtime))?);
+        let run = move || {
+            goodbyes.begin(runtime.handle());
+            gateway.run(&runtime);
+        };
+        self.gateways.push(thread("souk-gateway", run)?);
         Ok(())
     }
 }
@@ -299,123 +301,5 @@ impl Drop for Server {
         if let Err(error) = self.stop() {
             tracing::error!(%error, "stopped badly");
         }
-    }
-}
-
-/// What the gateway's thread is given.
-struct Gateway {
-    listener: TcpListener,
-    entrance: Arc<Entrance>,
-    shared: Arc<Shared>,
-    gone: Vec<Gone>,
-    bounds: ConnectionBounds,
-    drained: watch::Receiver<bool>,
-}
-
-impl Gateway {
-    /// Runs until the drain is over.
-    fn run(self, runtime: &Runtime) {
-        let Self {
-            listener,
-            entrance,
-            shared,
-            gone,
-            bounds,
-            drained,
-        } = self;
-        runtime.block_on(async move {
-            for gone in gone {
-                gone.cancel_later(&shared, drained.clone());
-            }
-            let listener = match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => listener,
-                Err(error) => {
-                    tracing::error!(%error, "the listener cannot be used");
-                    return;
-                }
-            };
-            drop(shared);
-            let registry = Arc::clone(&entrance.registry);
-            Acceptor::new(listener, entrance, bounds, drained)
-                .run()
-                .await;
-            // Connections see the drain themselves and bound their own end.
-            let deadline = clock::monotonic() + bounds.drain_timeout + 2 * bounds.handshake_timeout;
-            while registry.connections() > 0 && clock::monotonic() < deadline {
-                tokio::time::sleep(DRAIN_POLL).await;
-            }
-        });
-    }
-}
-
-/// A matcher on a gateway's thread: applies what was submitted and publishes what is durable whenever it is woken, until
-/// all gateways have ended.
-async fn run_inline(
-    mut matcher: PartitionMatcher,
-    wake: Arc<Notify>,
-    mut end: watch::Receiver<bool>,
-) {
-    loop {
-        let mut batches = 0;
-        while matcher.poll(clock::wall_ns()) > 0 {
-            batches += 1;
-            if batches == INLINE_BATCHES_MAX {
-                batches = 0;
-                tokio::task::yield_now().await;
-            }
-        }
-        if *end.borrow() {
-            if matcher.is_idle() {
-                return matcher.end();
-            }
-            wake.notified().await;
-        } else {
-            tokio::select! {
-                () = wake.notified() => {}
-                // An error: the sender is gone, which is an end too.
-                _ = end.changed() => {}
-            }
-        }
-    }
-}
-
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
-    let open = || {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        let listener: TcpListener = socket.into();
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
-    };
-    open().map_err(|error| ServerError::Listen { address, error })
-}
-
-fn runtime(threads: usize) -> Result<Runtime, ServerError> {
-    let built = if threads == 1 {
-        Builder::new_current_thread().enable_all().build()
-    } else {
-        Builder::new_multi_thread()
-            .worker_threads(threads)
-            .enable_all()
-            .build()
-    };
-    built.map_err(ServerError::Thread)
-}
-
-fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, ServerError> {
-    let builder = std::thread::Builder::new().name(name.to_owned());
-    builder.spawn(run).map_err(ServerError::Thread)
-}
-
-fn join(thread: JoinHandle<()>) {
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
     }
 }

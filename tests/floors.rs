@@ -20,6 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["partition"],
     &["node"],
     &["server"],
+    &["cluster"],
     &["demo"],
     &["main"],
 ];
@@ -34,7 +35,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
         "TcpStream",
         &["src/gateway/acceptor.rs", "src/gateway/connection.rs"],
     ),
-    ("TcpListener", &["src/gateway/acceptor.rs", "src/server.rs"]),
+    ("TcpListener", &["src/gateway/acceptor.rs", "src/server/"]),
     ("mysql_async", &[]),
     (
         "unsafe {",

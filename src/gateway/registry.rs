@@ -194,6 +194,19 @@ impl Registry {
         }
     }
 
+    /// Ends the connections of all sessions that `are` the ones, and forgets them: their markets are not here any more.
+    pub fn dismiss(&self, are: impl Fn(SessionId) -> bool, reason: RejectReason) {
+        let mut inner = self.lock();
+        for (_, known) in inner.sessions.extract_if(|session, _| are(*session)) {
+            if let Some(link) = known.link.upgrade() {
+                link.end(reason);
+            }
+            if let Some(grace) = known.grace {
+                grace.abort();
+            }
+        }
+    }
+
     /// Connections at this moment.
     #[must_use]
     pub fn connections(&self) -> usize {

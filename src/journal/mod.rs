@@ -13,6 +13,7 @@ mod group;
 mod local;
 mod reader;
 mod record;
+mod rows;
 pub mod segment;
 mod segments;
 mod strategy;
@@ -27,6 +28,7 @@ pub use group::{ChainEnd, GROUP_HEADER_LEN, GROUP_LEN_MAX, GroupHead, blocks_of,
 pub use local::LocalJournal;
 pub use reader::{JournalEnd, Problem, ReadError, Reader, TornTail};
 pub use record::{BALANCES_MAX, BalanceLine, Body, Damage, StreamRecord};
+pub use rows::{RawBatch, RowError, Rows};
 pub use segments::{JournalOptions, Segments};
 pub use strategy::{Measured, measure};
 pub use writer::{GroupStore, Journal, JournalCounts, JournalError, JournalWriter, Ticket, Wake};

@@ -78,7 +78,7 @@ impl Recovery {
     }
 
     /// Does one batch again.
-    pub(super) fn batch(
+    pub(crate) fn batch(
         &mut self,
         head: &BatchHead,
         records: &[StreamRecord],

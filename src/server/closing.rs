@@ -7,7 +7,7 @@ use souk_protocol::{MarketId, SessionId, TenantId};
 use super::StopError;
 use crate::ids::Epoch;
 use crate::journal::{
-    BALANCES_MAX, BalanceLine, BatchWriter, Body, Journal, JournalError, StreamRecord,
+    BALANCES_MAX, BalanceLine, BatchWriter, Body, Journal, JournalError, StreamRecord, Ticket,
 };
 use crate::storage::FolderLock;
 use crate::treasury::Treasury;
@@ -15,8 +15,7 @@ use crate::treasury::Treasury;
 /// What is looked at when everything has stopped.
 #[derive(Debug)]
 pub(super) struct Closing {
-    pub treasury: Arc<Treasury>,
-    pub tenants: Vec<TenantId>,
+    pub accounts: ClosedAccounts,
     pub journal: Option<Journal>,
     /// Given back when everything else has ended.
     pub _lock: Option<FolderLock>,
@@ -26,19 +25,35 @@ impl Closing {
     /// Looks at the ledger, and ends the journal with its balances. Nothing runs any more.
     pub(super) fn close(&self) -> Result<(), StopError> {
         let Some(journal) = &self.journal else {
-            return self.check();
+            return self.accounts.check();
         };
         // What was not published is not settled: such a ledger is not at rest.
         let ended = match journal.failure() {
-            Ok(()) => self.write_balances(journal),
+            Ok(()) => self.accounts.write(journal, TenantId(0)).map(drop),
             Err(error) => Err(error),
         };
         journal.close();
         ended?;
-        self.check()
+        self.accounts.check()
     }
+}
 
-    fn check(&self) -> Result<(), StopError> {
+/// The accounts of a partition that nobody serves any more.
+#[derive(Debug)]
+pub(crate) struct ClosedAccounts {
+    pub treasury: Arc<Treasury>,
+    /// By index.
+    pub tenants: Vec<TenantId>,
+    /// Under which they were served.
+    pub epoch: Epoch,
+}
+
+impl ClosedAccounts {
+    /// Looks whether everything adds up.
+    ///
+    /// # Errors
+    /// What does not.
+    pub(crate) fn check(&self) -> Result<(), StopError> {
         let ledger = self.treasury.ledger();
         ledger.check_at_rest()?;
         tracing::info!(
@@ -49,7 +64,11 @@ impl Closing {
         Ok(())
     }
 
-    fn write_balances(&self, journal: &Journal) -> Result<(), JournalError> {
+    /// Appends all balances, and an end that names `whose`. Gives what makes them durable.
+    ///
+    /// # Errors
+    /// When the journal has failed.
+    pub(crate) fn write(&self, journal: &Journal, whose: TenantId) -> Result<Ticket, JournalError> {
         let ledger = self.treasury.ledger();
         let mut waiting: Vec<Vec<BalanceLine>> = vec![Vec::new(); self.tenants.len()];
         let mut balances = 0;
@@ -68,28 +87,33 @@ impl Closing {
             if lines.len() == BALANCES_MAX {
                 let lines = std::mem::take(lines);
                 let tenant = self.tenants[tenant.0 as usize];
-                append(journal, tenant, Body::Balances(lines))?;
+                self.append(journal, tenant, Body::Balances(lines))?;
             }
         }
         for (tenant, lines) in self.tenants.iter().zip(waiting) {
-            append(journal, *tenant, Body::Balances(lines))?;
+            self.append(journal, *tenant, Body::Balances(lines))?;
         }
-        append(journal, TenantId(0), Body::End { balances })
+        self.append(journal, whose, Body::End { balances })
     }
-}
 
-/// Appends a record that is of no command.
-fn append(journal: &Journal, tenant: TenantId, body: Body) -> Result<(), JournalError> {
-    let mut writer = BatchWriter::new(Epoch::ALONE);
-    writer.add(&StreamRecord {
-        tenant,
-        market: MarketId(0),
-        stream_seq: 0,
-        transact_time: 0,
-        session: SessionId(0),
-        body,
-    });
-    journal.append(writer.finish(0, 0)).map(|_| ())
+    /// Appends a record that is of no command.
+    fn append(
+        &self,
+        journal: &Journal,
+        tenant: TenantId,
+        body: Body,
+    ) -> Result<Ticket, JournalError> {
+        let mut writer = BatchWriter::new(self.epoch);
+        writer.add(&StreamRecord {
+            tenant,
+            market: MarketId(0),
+            stream_seq: 0,
+            transact_time: 0,
+            session: SessionId(0),
+            body,
+        });
+        journal.append(writer.finish(0, 0))
+    }
 }
 
 #[cfg(test)]
@@ -123,8 +147,11 @@ mod tests {
         };
         treasury.move_money(tenant, &moved, &mut Touched::default());
         let closing = Closing {
-            treasury: Arc::clone(&treasury),
-            tenants: vec![TenantId(1)],
+            accounts: ClosedAccounts {
+                treasury: Arc::clone(&treasury),
+                tenants: vec![TenantId(1)],
+                epoch: Epoch::ALONE,
+            },
             journal: None,
             _lock: None,
         };

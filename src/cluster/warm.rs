@@ -1,0 +1,171 @@
+//! A tenant that this node does not serve, kept warm: its partition does again what the owner writes to its log, so that a
+//! takeover has only the last rows to read.
+//!
+//! Must never: leave a batch of the tenant out, or take one of another ownership for it.
+
+use std::sync::Arc;
+
+use souk_protocol::TenantId;
+use tokio::sync::Notify;
+
+use super::past::{LogId, Row, RowKind, Tenure};
+use crate::config::Config;
+use crate::gateway::registry::Registry;
+use crate::ids::Epoch;
+use crate::journal::{Body, Damage, Journal, RawBatch, RowError, Rows, StreamRecord, read_batch};
+use crate::partition::{Partition, PartitionError, Rising};
+use crate::recovery::RecoveryError;
+
+/// Why a tenant's past cannot be done again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WarmError {
+    /// A row is damaged, or not what should come.
+    #[error(
+        "log {} of the database: {error}\nremedy: keep the tables; restore the database from a copy", log.0
+    )]
+    Row {
+        /// The log.
+        log: LogId,
+        /// What is wrong.
+        error: RowError,
+    },
+    /// A row that should be there is not.
+    #[error(
+        "log {} of the database: row {expected} is missing, row {found} is there\nremedy: keep the tables; restore the database from a copy", log.0
+    )]
+    Missing {
+        /// The log.
+        log: LogId,
+        /// The row that comes next.
+        expected: u64,
+        /// The row that came.
+        found: u64,
+    },
+    /// A batch's bytes are whole, what they say is not.
+    #[error(
+        "a batch of tenant {} in the database: {damage}\nremedy: keep the tables; restore the database from a copy", tenant.0
+    )]
+    Batch {
+        /// Whose it is.
+        tenant: TenantId,
+        /// What is wrong.
+        damage: Damage,
+    },
+    /// The tenant's streams do not come out as they were recorded.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// Its partition cannot be made.
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
+}
+
+/// A tenant that is kept warm.
+pub(crate) struct Warm {
+    tenant: TenantId,
+    rising: Rising,
+    wakes: Vec<Arc<Notify>>,
+    /// Tenures that are read to their end.
+    ended: usize,
+    /// In the log of the first tenure that is not, once anything of it was read.
+    rows: Option<Rows>,
+    records: Vec<StreamRecord>,
+}
+
+impl Warm {
+    /// A tenant of which nothing has been read. `config` has it alone.
+    ///
+    /// # Errors
+    /// What cannot be had.
+    pub(crate) fn new(config: Arc<Config>, matchers: usize) -> Result<Self, WarmError> {
+        let tenant = config.tenants[0].id;
+        let wakes: Vec<_> = (0..matchers).map(|_| Arc::new(Notify::new())).collect();
+        let rising = Rising::new(config, wakes.iter().cloned().map(Some))?;
+        Ok(Self {
+            tenant,
+            rising,
+            wakes,
+            ended: 0,
+            rows: None,
+            records: Vec::new(),
+        })
+    }
+
+    /// The log and the row that comes next, given all tenures so far; nothing when all are read to their end.
+    pub(crate) fn next(&self, tenures: &[Tenure]) -> Option<(LogId, u64)> {
+        let tenure = tenures.get(self.ended)?;
+        let row = self.rows.map_or(tenure.first_row, |rows| rows.next());
+        Some((tenure.log, row))
+    }
+
+    /// Does a row again: the one that [`Self::next`] names.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn take(&mut self, tenures: &[Tenure], row: &Row) -> Result<(), WarmError> {
+        let Some(tenure) = tenures.get(self.ended) else {
+            return Ok(());
+        };
+        let log = tenure.log;
+        let mut rows = self.rows.unwrap_or(Rows::from(tenure.first_row));
+        if row.seq != rows.next() {
+            return Err(WarmError::Missing {
+                log,
+                expected: rows.next(),
+                found: row.seq,
+            });
+        }
+        if row.kind == RowKind::Seal {
+            self.end_tenure();
+            return Ok(());
+        }
+        let wrong = |error| WarmError::Row { log, error };
+        let batches = rows.read(&row.payload).map_err(wrong)?;
+        self.rows = Some(rows);
+        for batch in batches {
+            if self.is_own(&batch, tenure.epoch) && self.batch(&batch)? {
+                self.end_tenure();
+                // What comes behind it is of a later tenure.
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_own(&self, batch: &RawBatch<'_>, epoch: Epoch) -> bool {
+        batch.tenant() == Some(self.tenant) && batch.epoch() == epoch.0
+    }
+
+    const fn end_tenure(&mut self) {
+        self.ended += 1;
+        self.rows = None;
+    }
+
+    /// Does a batch again. Gives whether it is the tenure's last.
+    fn batch(&mut self, batch: &RawBatch<'_>) -> Result<bool, WarmError> {
+        self.records.clear();
+        let damaged = |damage| WarmError::Batch {
+            tenant: self.tenant,
+            damage,
+        };
+        let head = read_batch(batch.bytes, &mut self.records).map_err(damaged)?;
+        self.rising.recovery().batch(&head, &self.records)?;
+        let ends = |record: &StreamRecord| matches!(record.body, Body::End { .. });
+        Ok(self.records.iter().any(ends))
+    }
+
+    /// Serves from now on: everything has been read.
+    ///
+    /// # Errors
+    /// When it does not add up, or the journal has failed.
+    pub(crate) fn serve(
+        mut self,
+        epoch: Epoch,
+        registry: &Arc<Registry>,
+        journal: &Journal,
+    ) -> Result<(Partition, Vec<Arc<Notify>>), WarmError> {
+        self.rising.recovery().epoch = epoch;
+        let partition = self.rising.rise()?.serve(registry, Some(journal))?;
+        Ok((partition, self.wakes))
+    }
+}

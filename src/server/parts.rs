@@ -1,0 +1,155 @@
+//! What servers are put together from.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{Notify, watch};
+
+use super::ServerError;
+use crate::clock;
+use crate::gateway::entrance::Entrance;
+use crate::gateway::grace::Gone;
+use crate::gateway::session::Shared;
+use crate::gateway::{Acceptor, ConnectionBounds};
+use crate::partition::PartitionMatcher;
+
+/// Connections the system may hold for us before we accept them.
+const BACKLOG: i32 = 4_096;
+/// Batches an inline matcher applies before it lets the sockets have a turn.
+const INLINE_BATCHES_MAX: usize = 8;
+/// How often the end of a drain is looked for.
+const DRAIN_POLL: Duration = Duration::from_millis(5);
+
+/// Sessions of a partition whose orders are canceled unless they come back.
+pub(crate) struct Goodbyes {
+    pub gone: Vec<Gone>,
+    pub shared: Arc<Shared>,
+    pub drained: watch::Receiver<bool>,
+}
+
+impl Goodbyes {
+    /// Begins to wait for them.
+    pub(crate) fn begin(self, runtime: &Handle) {
+        let _context = runtime.enter();
+        for gone in self.gone {
+            gone.cancel_later(&self.shared, self.drained.clone());
+        }
+    }
+}
+
+/// What the gateway's thread is given.
+pub(crate) struct Gateway {
+    pub listener: TcpListener,
+    pub entrance: Arc<Entrance>,
+    pub bounds: ConnectionBounds,
+    pub drained: watch::Receiver<bool>,
+}
+
+impl Gateway {
+    /// Runs until the drain is over.
+    pub(crate) fn run(self, runtime: &Runtime) {
+        let Self {
+            listener,
+            entrance,
+            bounds,
+            drained,
+        } = self;
+        runtime.block_on(async move {
+            let listener = match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => listener,
+                Err(error) => {
+                    tracing::error!(%error, "the listener cannot be used");
+                    return;
+                }
+            };
+            let registry = Arc::clone(&entrance.registry);
+            Acceptor::new(listener, entrance, bounds, drained)
+                .run()
+                .await;
+            // Connections see the drain themselves and bound their own end.
+            let deadline = clock::monotonic() + bounds.drain_timeout + 2 * bounds.handshake_timeout;
+            while registry.connections() > 0 && clock::monotonic() < deadline {
+                tokio::time::sleep(DRAIN_POLL).await;
+            }
+        });
+    }
+}
+
+/// A matcher on a gateway's thread: applies what was submitted and publishes what is durable whenever it is woken, until
+/// all gateways have ended.
+pub(crate) async fn run_inline(
+    mut matcher: PartitionMatcher,
+    wake: Arc<Notify>,
+    mut end: watch::Receiver<bool>,
+) {
+    loop {
+        let mut batches = 0;
+        while matcher.poll(clock::wall_ns()) > 0 {
+            batches += 1;
+            if batches == INLINE_BATCHES_MAX {
+                batches = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+        if *end.borrow() {
+            if matcher.is_idle() {
+                return matcher.end();
+            }
+            wake.notified().await;
+        } else {
+            tokio::select! {
+                () = wake.notified() => {}
+                // An error: the sender is gone, which is an end too.
+                _ = end.changed() => {}
+            }
+        }
+    }
+}
+
+pub(crate) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let open = || {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let listener: TcpListener = socket.into();
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    open().map_err(|error| ServerError::Listen { address, error })
+}
+
+pub(crate) fn runtime(threads: usize) -> Result<Runtime, ServerError> {
+    let built = if threads == 1 {
+        Builder::new_current_thread().enable_all().build()
+    } else {
+        Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_all()
+            .build()
+    };
+    built.map_err(ServerError::Thread)
+}
+
+pub(crate) fn thread(
+    name: &str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, ServerError> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(run).map_err(ServerError::Thread)
+}
+
+pub(crate) fn join(thread: JoinHandle<()>) {
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
