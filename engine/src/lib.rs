@@ -35,6 +35,7 @@ mod settlement;
 mod side_book;
 mod spec;
 mod state_bytes;
+mod state_source;
 mod taker;
 #[cfg(test)]
 mod tests;
@@ -48,4 +49,4 @@ pub use market::Market;
 pub use money::*;
 pub use settlement::*;
 pub use spec::*;
-pub use state_bytes::{GivesBytes, StateError, TakesBytes, TooFewBytes};
+pub use state_source::{GivesBytes, StateError, TakesBytes, TooFewBytes};

@@ -82,6 +82,13 @@ impl Market {
         self.prefetch_client(account, order.cl_ord_id);
     }
 
+    /// The places of an order that will be restored.
+    #[inline]
+    pub(crate) fn prefetch_restored(&self, slot: Slot, account: AccountId, cl_ord_id: ClOrdId) {
+        self.prefetch_order(slot);
+        self.prefetch_client(account, cl_ord_id);
+    }
+
     /// Where the search for a client order id begins.
     #[inline(always)]
     fn prefetch_client(&self, account: AccountId, cl_ord_id: ClOrdId) {
@@ -91,8 +98,9 @@ impl Market {
         }
     }
 
+    /// The order in a slot.
     #[inline(always)]
-    fn prefetch_order(&self, slot: Slot) {
+    pub(crate) fn prefetch_order(&self, slot: Slot) {
         self.open.orders.get(slot).inspect(|&order| fetch(order));
     }
 

@@ -21,128 +21,23 @@
 //! Must never: panic on what the bytes say, or take memory for more than the bytes that came.
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::accounts::AccountSlot;
 use crate::level::Rank;
 use crate::market::{Market, index, opposite};
 use crate::new_order::BOOK_QTY_MAX;
 use crate::orders::{Flags, Order, Slot};
+use crate::state_source::{AHEAD, GivesBytes, SlotsAhead, Source, StateError, TakesBytes, broken};
 use crate::{FeeRates, FeeTier, MarketSpec};
 use souk_protocol::{
-    AccountId, Amount, ClOrdId, MarketState, MatchId, PRICE_MAX, Price, QTY_MAX, Qty, RejectReason,
-    SessionId, Side, StpGroup,
+    AccountId, Amount, ClOrdId, MarketState, MatchId, PRICE_MAX, Price, QTY_MAX, Qty, SessionId,
+    Side, StpGroup,
 };
 
 /// The version of the layout.
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 /// Bytes of an order.
 const ORDER_LEN: usize = 44;
-
-/// Where bytes go.
-pub trait TakesBytes {
-    /// Takes all of them.
-    fn take(&mut self, bytes: &[u8]);
-}
-
-impl TakesBytes for Vec<u8> {
-    fn take(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-}
-
-/// Where bytes come from.
-pub trait GivesBytes {
-    /// Why they do not come.
-    type Error;
-
-    /// Fills `bytes` with the next ones.
-    ///
-    /// # Errors
-    /// When there are not as many, or they cannot be had.
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error>;
-}
-
-/// There are fewer bytes than were asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooFewBytes;
-
-impl GivesBytes for &[u8] {
-    type Error = TooFewBytes;
-
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), TooFewBytes> {
-        let (given, rest) = self.split_at_checked(bytes.len()).ok_or(TooFewBytes)?;
-        bytes.copy_from_slice(given);
-        *self = rest;
-        Ok(())
-    }
-}
-
-/// Why bytes are not the state of a market.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StateError<E> {
-    /// They could not be had.
-    Source(E),
-    /// Another version wrote them.
-    Version(u32),
-    /// A word without a meaning, or bounds or rates that are refused.
-    Refused(RejectReason),
-    /// The spec breaks a rule.
-    Spec,
-    /// A rule that ties the parts together does not hold.
-    Rule {
-        /// Which.
-        rule: &'static str,
-        /// What stands there.
-        found: u64,
-    },
-}
-
-impl<E: fmt::Display> fmt::Display for StateError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Source(error) => error.fmt(f),
-            Self::Version(found) => {
-                write!(f, "a market's state is of version {found}, not {VERSION}")
-            }
-            Self::Refused(reason) => write!(f, "a market's state is refused: {reason}"),
-            Self::Spec => write!(f, "a market's bounds break a rule"),
-            Self::Rule { rule, found } => write!(f, "a market's state has {found}: {rule}"),
-        }
-    }
-}
-
-impl<E: fmt::Debug + fmt::Display> core::error::Error for StateError<E> {}
-
-const fn broken<T, E>(rule: &'static str, found: u64) -> Result<T, StateError<E>> {
-    Err(StateError::Rule { rule, found })
-}
-
-/// Numbers from a source.
-struct Source<'a, S>(&'a mut S);
-
-impl<S: GivesBytes> Source<'_, S> {
-    #[inline]
-    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], StateError<S::Error>> {
-        let mut bytes = [0; N];
-        self.0.fill(&mut bytes).map_err(StateError::Source)?;
-        Ok(bytes)
-    }
-
-    fn u16(&mut self) -> Result<u16, StateError<S::Error>> {
-        self.bytes().map(u16::from_le_bytes)
-    }
-
-    #[inline]
-    fn u32(&mut self) -> Result<u32, StateError<S::Error>> {
-        self.bytes().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, StateError<S::Error>> {
-        self.bytes().map(u64::from_le_bytes)
-    }
-}
 
 impl Market {
     /// Writes the whole state.
@@ -320,9 +215,23 @@ impl Market {
                 return broken("an account that is kept has orders", id.0.into());
             }
             let account = self.open.accounts.add(id);
-            for _ in 0..open {
-                let bytes = source.bytes::<ORDER_LEN>()?;
-                self.restore_order(id, account, &bytes)?;
+            let mut bytes = [0; AHEAD * ORDER_LEN];
+            let mut left = open as usize;
+            while left > 0 {
+                let count = left.min(AHEAD);
+                let (orders, _) = bytes[..count * ORDER_LEN].as_chunks_mut::<ORDER_LEN>();
+                source
+                    .0
+                    .fill(orders.as_flattened_mut())
+                    .map_err(StateError::Source)?;
+                for order in &*orders {
+                    let (slot, order) = order_of(order);
+                    self.prefetch_restored(slot, id, order.cl_ord_id);
+                }
+                for order in &*orders {
+                    self.restore_order(id, account, order)?;
+                }
+                left -= count;
             }
         }
         Ok(())
@@ -387,8 +296,8 @@ impl Market {
         let mut queued = 0;
         for side in [Side::Buy, Side::Sell] {
             let mut last = Rank(0);
-            for _ in 0..source.u32()? {
-                let slot = Slot(source.u32()?);
+            let mut slots = SlotsAhead::new(source.u32()?);
+            while let Some(slot) = slots.next(source, |slot| self.prefetch_order(slot))? {
                 let Some(&order) = self.open.orders.get(slot) else {
                     return broken("a queue has slots", slot.0.into());
                 };

@@ -23,7 +23,7 @@ pub enum KeeperError {
     Past(Box<dyn std::error::Error + Send + Sync>),
     /// Its past cannot be done again.
     #[error(transparent)]
-    Warm(#[from] WarmError),
+    Warm(Box<WarmError>),
     /// A thread cannot be made.
     #[error(transparent)]
     Start(#[from] ServerError),
@@ -38,6 +38,12 @@ pub enum KeeperError {
         "the cluster has tenant {}, this node's configuration has not\nremedy: give all nodes the same [[tenant]] entries", .0.0
     )]
     NotConfigured(TenantId),
+}
+
+impl From<WarmError> for KeeperError {
+    fn from(error: WarmError) -> Self {
+        Self::Warm(Box::new(error))
+    }
 }
 
 /// What a node does with each tenant of the cluster.
