@@ -5,8 +5,6 @@
 pub mod administrator;
 pub mod audit;
 pub mod clock;
-// Not wired into the program yet.
-#[allow(dead_code)]
 pub mod cluster;
 pub mod config;
 pub mod control;

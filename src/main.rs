@@ -2,6 +2,10 @@
 
 #[path = "main/data.rs"]
 mod data;
+#[path = "main/operator.rs"]
+mod operator;
+#[path = "main/serve.rs"]
+mod serve;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,11 +17,10 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use souk::config::{Config, Layout, Overrides, Wait};
 use souk::demo::DemoOptions;
-use souk::server::Server;
 use souk::{keys, storage};
-use souk_protocol::Durability;
 
-use data::{JournalCommand, ProgressBar, SnapshotCommand};
+use data::{JournalCommand, SnapshotCommand};
+use serve::Running;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,6 +44,16 @@ enum Command {
     Serve(Serve),
     /// Check a configuration and print what it comes to.
     Check(ConfigFile),
+    /// Make the tables of a cluster's database.
+    #[command(subcommand)]
+    Db(operator::Db),
+    /// Let a node of a cluster give its tenants to the others. It keeps running, without tenants.
+    Drain {
+        /// The node's name.
+        node: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
     /// Recompute every balance and hold from the journal of a data directory and compare. Exits with 0 if it
     /// is sound, 1 if not, 2 if it cannot be read.
     Audit {
@@ -143,7 +156,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            serve::exit_code(&error)
         }
     }
 }
@@ -165,7 +178,9 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Snapshot(command) => data::snapshot(&command),
         Command::Demo(demo) => run_demo(&demo),
         Command::Serve(serve) => run_server(&serve),
-        Command::Check(file) => check(&file.config),
+        Command::Check(file) => check(&file),
+        Command::Db(command) => operator::db(&command),
+        Command::Drain { node, file } => operator::drain(&file.load()?, &node),
         Command::Key(Key::New { out }) => {
             let key = keys::generate()?;
             keys::write_private(&out, &key.seed)?;
@@ -190,8 +205,15 @@ fn load(path: &Path, overrides: &Overrides) -> anyhow::Result<Config> {
     Config::from_toml(&text, overrides).with_context(|| path.display().to_string())
 }
 
-fn check(path: &Path) -> anyhow::Result<()> {
-    let config = load(path, &Overrides::default())?;
+impl ConfigFile {
+    fn load(&self) -> anyhow::Result<Config> {
+        load(&self.config, &Overrides::default())
+    }
+}
+
+fn check(file: &ConfigFile) -> anyhow::Result<()> {
+    let config = file.load()?;
+    let path = &file.config;
     let markets: usize = config
         .tenants
         .iter()
@@ -223,28 +245,10 @@ fn run_server(serve: &Serve) -> anyhow::Result<()> {
     };
     let config = load(&serve.file.config, &overrides)?;
     let files = tell_of_long_files()?;
-    let mut bar = ProgressBar::default();
-    let server = Server::start_telling(&config, &mut |progress| bar.show(progress))?;
-    bar.end();
-    let (plan, recovered) = (server.plan(), server.recovered());
-    if config.journal.durability != Durability::Memory {
-        tracing::info!(
-            directory = %config.journal.directory.display(),
-            records = recovered.records,
-            batches = recovered.batches,
-            streams = recovered.open_streams,
-            hashes_compared = recovered.hashes_compared,
-            state_hash = %format_args!("{:#018x}", recovered.state_hash),
-            torn = ?recovered.end.and_then(|end| end.torn),
-            "recovered"
-        );
-    }
-    let durability = match config.journal.durability {
-        Durability::Memory => "memory: nothing survives this process",
-        _ => "local: what is acknowledged is synced",
-    };
+    let server = Running::start(&config)?;
+    let plan = server.plan();
     tracing::info!(
-        durability,
+        durability = serve::worth(config.journal.durability),
         layout = ?plan.layout,
         wait = ?plan.wait,
         gateways = plan.gateways,
@@ -296,9 +300,9 @@ fn run_demo(demo: &Demo) -> anyhow::Result<()> {
 }
 
 /// Says where the node listens, and waits until it is asked to stop, or cannot go on.
-fn wait_for_end(server: &Server) -> anyhow::Result<()> {
+fn wait_for_end(server: &Running) -> anyhow::Result<()> {
     let ready = || println!("listening {}", server.address());
-    wait_for_signal(ready, || server.failure().is_err())
+    wait_for_signal(ready, || server.has_failed())
 }
 
 /// Waits for SIGTERM, ctrl-c, or until there is nothing to wait for. From `ready` on no signal is missed.

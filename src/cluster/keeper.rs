@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use souk_protocol::TenantId;
 
-use super::past::{LogId, Past, Row, Tenure};
+use super::past::Past;
 use super::served::{Floor, Served};
 use super::warm::{Warm, WarmError};
-use crate::config::Config;
+use crate::config::{Config, TenantConfig};
+use crate::database::{DatabaseError, LogId, LogRow, Tenure};
 use crate::gateway::entrance::{Entrance, Place};
 use crate::ids::Epoch;
-use crate::journal::{Journal, JournalError};
+use crate::journal::Journal;
 use crate::server::{ServerError, StopError};
 
 /// Why a tenant cannot be taken in, kept warm, or let go.
@@ -19,8 +20,8 @@ use crate::server::{ServerError, StopError};
 #[non_exhaustive]
 pub enum KeeperError {
     /// The database does not answer.
-    #[error("the cluster's database: {0}")]
-    Past(Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// Its past cannot be done again.
     #[error(transparent)]
     Warm(Box<WarmError>),
@@ -30,14 +31,30 @@ pub enum KeeperError {
     /// Its end is not a good one.
     #[error(transparent)]
     Stop(#[from] StopError),
-    /// The journal has failed.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
+    /// A log of an owner before has no end.
+    #[error(
+        "log {log} of the database ends at row {row} without a seal, and tenant {} has not ended in it\nremedy: keep the tables and report it", tenant.0
+    )]
+    NotEnded {
+        /// The log.
+        log: u64,
+        /// The row that should come.
+        row: u64,
+        /// Whose past it is.
+        tenant: TenantId,
+    },
     /// The configuration has no such tenant.
     #[error(
         "the cluster has tenant {}, this node's configuration has not\nremedy: give all nodes the same [[tenant]] entries", .0.0
     )]
     NotConfigured(TenantId),
+}
+
+impl KeeperError {
+    /// Whether to try again is of use.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_passing())
+    }
 }
 
 impl From<WarmError> for KeeperError {
@@ -47,8 +64,8 @@ impl From<WarmError> for KeeperError {
 }
 
 /// What a node does with each tenant of the cluster.
-pub(crate) struct Keeper<P> {
-    past: P,
+pub(crate) struct Keeper {
+    past: Past,
     /// By tenant, each alone.
     configs: BTreeMap<TenantId, Arc<Config>>,
     entrance: Arc<Entrance>,
@@ -56,26 +73,31 @@ pub(crate) struct Keeper<P> {
     journal: Journal,
     /// The log of this process.
     log: LogId,
-    warm: BTreeMap<TenantId, (Warm, Vec<Tenure>)>,
+    warm: BTreeMap<TenantId, Warmth>,
     served: BTreeMap<TenantId, Served>,
 }
 
-impl<P: Past> Keeper<P> {
+/// A tenant that is kept warm, and its ownerships as far as they are known.
+struct Warmth {
+    warm: Warm,
+    tenures: Vec<Tenure>,
+}
+
+impl Keeper {
     /// A keeper with no tenant yet, of a process that writes `log` through `journal`.
     pub(crate) fn new(
-        past: P,
+        past: Past,
         config: &Config,
         entrance: Arc<Entrance>,
         floor: Floor,
         journal: Journal,
         log: LogId,
     ) -> Self {
-        let alone = |tenant: &crate::config::TenantConfig| {
-            let mut alone = Config {
-                tenants: Vec::new(),
+        let alone = |tenant: &TenantConfig| {
+            let alone = Config {
+                tenants: vec![tenant.clone()],
                 ..config.clone()
             };
-            alone.tenants.push(tenant.clone());
             (tenant.id, Arc::new(alone))
         };
         Self {
@@ -93,7 +115,7 @@ impl<P: Past> Keeper<P> {
     /// Begins to keep a tenant warm.
     ///
     /// # Errors
-    /// When it is not configured, or the database does not answer.
+    /// When it is not configured.
     pub(crate) fn warm_up(&mut self, tenant: TenantId) -> Result<(), KeeperError> {
         if self.warm.contains_key(&tenant) || self.served.contains_key(&tenant) {
             return Ok(());
@@ -101,7 +123,8 @@ impl<P: Past> Keeper<P> {
         let config = self.configs.get(&tenant);
         let config = config.ok_or(KeeperError::NotConfigured(tenant))?;
         let warm = Warm::new(Arc::clone(config), self.floor.matchers.len())?;
-        self.warm.insert(tenant, (warm, Vec::new()));
+        let tenures = Vec::new();
+        self.warm.insert(tenant, Warmth { warm, tenures });
         Ok(())
     }
 
@@ -110,15 +133,20 @@ impl<P: Past> Keeper<P> {
         self.warm.remove(&tenant);
     }
 
+    /// Whether any tenant is kept warm.
+    pub(crate) fn is_warm(&self) -> bool {
+        !self.warm.is_empty()
+    }
+
     /// Does again what owners of the warm tenants have written since. Gives how many rows that was.
     ///
     /// # Errors
-    /// When the database does not answer, or a past does not come out as it was recorded.
+    /// When the database does not answer, or a past does not come out as it was recorded: that tenant is warm no more.
     pub(crate) fn follow(&mut self) -> Result<usize, KeeperError> {
         let mut wanted: BTreeMap<(LogId, u64), Vec<TenantId>> = BTreeMap::new();
-        for (tenant, (warm, tenures)) in &mut self.warm {
+        for (tenant, Warmth { warm, tenures }) in &mut self.warm {
             if warm.next(tenures).is_none() {
-                *tenures = read(self.past.tenures(*tenant))?;
+                *tenures = self.past.tenures(*tenant)?;
             }
             if let Some(next) = warm.next(tenures) {
                 wanted.entry(next).or_default().push(*tenant);
@@ -126,11 +154,15 @@ impl<P: Past> Keeper<P> {
         }
         let mut count = 0;
         for ((log, from), tenants) in wanted {
-            let rows = read(self.past.rows(log, from))?;
+            let rows = self.past.rows(log, from)?;
             count += rows.len();
             for tenant in tenants {
-                if let Some((warm, tenures)) = self.warm.get_mut(&tenant) {
-                    take(warm, tenures, log, &rows)?;
+                let Some(warmth) = self.warm.get_mut(&tenant) else {
+                    continue;
+                };
+                if let Err(error) = warmth.take(log, &rows) {
+                    self.warm.remove(&tenant);
+                    return Err(error.into());
                 }
             }
         }
@@ -144,32 +176,17 @@ impl<P: Past> Keeper<P> {
     /// When the database does not answer, or the past does not come out as it was recorded: the tenant is not served then.
     pub(crate) fn take_in(&mut self, tenant: TenantId, epoch: Epoch) -> Result<(), KeeperError> {
         self.warm_up(tenant)?;
-        let Some((mut warm, _)) = self.warm.remove(&tenant) else {
-            return Ok(());
-        };
-        let mut tenures = read(self.past.tenures(tenant))?;
-        // A claim whose outcome was not known may have begun it.
-        tenures.retain(|tenure| tenure.epoch < epoch);
-        while let Some((log, from)) = warm.next(&tenures) {
-            let rows = read(self.past.rows(log, from))?;
-            if rows.is_empty() {
-                return Err(KeeperError::Past(
-                    format!(
-                        "log {} ends at row {from} without a seal, tenant {} has not ended in it",
-                        log.0, tenant.0
-                    )
-                    .into(),
-                ));
-            }
-            take(&mut warm, &tenures, log, &rows)?;
-        }
+        self.catch_up(tenant, epoch)?;
         let tenure = Tenure {
             epoch,
             log: self.log,
             // Nothing of it is in an earlier row.
             first_row: self.journal.counts().groups + 1,
         };
-        read(self.past.begin(tenant, tenure))?;
+        self.past.begin(tenant, tenure)?;
+        let Some(Warmth { warm, .. }) = self.warm.remove(&tenant) else {
+            return Ok(());
+        };
         let registry = &self.entrance.registry;
         let (partition, wakes) = warm.serve(epoch, registry, &self.journal)?;
         let shared = Arc::clone(&partition.shared);
@@ -179,42 +196,56 @@ impl<P: Past> Keeper<P> {
         Ok(())
     }
 
+    /// Reads all that owners before `epoch` have written.
+    fn catch_up(&mut self, tenant: TenantId, epoch: Epoch) -> Result<(), KeeperError> {
+        let Some(warmth) = self.warm.get_mut(&tenant) else {
+            return Ok(());
+        };
+        warmth.tenures = self.past.tenures(tenant)?;
+        // A claim whose outcome was not known may have begun it.
+        warmth.tenures.retain(|tenure| tenure.epoch < epoch);
+        while let Some((log, row)) = warmth.warm.next(&warmth.tenures) {
+            let rows = self.past.rows(log, row)?;
+            if rows.is_empty() {
+                let log = log.0;
+                return Err(KeeperError::NotEnded { log, row, tenant });
+            }
+            warmth.take(log, &rows)?;
+        }
+        Ok(())
+    }
+
     /// Lets a tenant go: when this returns, everything that was taken is answered and durable, and another node may claim it.
+    /// Its clients are told that it is in `place` from now on.
     ///
     /// # Errors
     /// When the journal has failed, or the ledger does not add up.
-    pub(crate) fn let_go(&mut self, tenant: TenantId) -> Result<Option<Epoch>, KeeperError> {
-        let Some(served) = self.served.remove(&tenant) else {
-            return Ok(None);
-        };
-        let epoch = served.epoch();
-        served.end(&self.entrance)?;
-        Ok(Some(epoch))
-    }
-
-    /// The tenants that are served.
-    pub(crate) fn served(&self) -> impl Iterator<Item = TenantId> + '_ {
-        self.served.keys().copied()
-    }
-}
-
-/// Does rows of a log again for one tenant, as far as they are of tenures of it.
-fn take(warm: &mut Warm, tenures: &[Tenure], log: LogId, rows: &[Row]) -> Result<(), WarmError> {
-    for row in rows {
-        let Some((next_log, _)) = warm.next(tenures) else {
-            return Ok(());
-        };
-        if next_log != log {
-            return Ok(());
+    pub(crate) fn let_go(&mut self, tenant: TenantId, place: Place) -> Result<(), KeeperError> {
+        if let Some(served) = self.served.remove(&tenant) {
+            served.end(&self.entrance, place)?;
         }
-        warm.take(tenures, row)?;
+        Ok(())
     }
-    Ok(())
+
+    /// Ends what is still served, because the node cannot go on: the journal has failed, or its lease is lost.
+    pub(crate) fn abandon(mut self) {
+        for (tenant, served) in std::mem::take(&mut self.served) {
+            if let Err(error) = served.end(&self.entrance, Place::Moving) {
+                tracing::error!(%error, tenant = tenant.0, "a tenant's end is not a good one");
+            }
+        }
+    }
 }
 
-fn read<T, E>(answer: Result<T, E>) -> Result<T, KeeperError>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    answer.map_err(|error| KeeperError::Past(Box::new(error)))
+impl Warmth {
+    /// Does rows of a log again, as far as they are of the tenant's ownerships.
+    fn take(&mut self, log: LogId, rows: &[LogRow]) -> Result<(), WarmError> {
+        for row in rows {
+            match self.warm.next(&self.tenures) {
+                Some((next, _)) if next == log => self.warm.take(&self.tenures, row)?,
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
+    }
 }

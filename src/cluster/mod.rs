@@ -4,7 +4,21 @@
 //! Must never: serve a tenant before its whole past was done again, or say that one may be taken over before everything taken
 //! is durable.
 
+mod heart;
 mod keeper;
-pub mod past;
+mod lease;
+mod past;
+mod pulse;
+mod registration;
 mod served;
+mod server;
+mod steward;
+mod tasks;
+mod view;
 mod warm;
+
+pub use keeper::KeeperError;
+pub use lease::Loss;
+pub use registration::RegistrationError;
+pub use server::{ClusterError, ClusterServer};
+pub use warm::WarmError;

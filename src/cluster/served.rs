@@ -96,23 +96,13 @@ impl Served {
         })
     }
 
-    /// What its sessions share.
-    pub(crate) const fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-
-    /// Under which it is served.
-    pub(crate) const fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-
     /// Ends it: nobody is let in any more, what was taken is answered, connections are told to go elsewhere, and the
     /// balances are written behind it all. When this returns, everything is durable.
     ///
     /// # Errors
     /// When the journal has failed, or the ledger does not add up.
-    pub(crate) fn end(self, entrance: &Entrance) -> Result<(), StopError> {
-        entrance.set(self.tenant, Place::Moving);
+    pub(crate) fn end(self, entrance: &Entrance, place: Place) -> Result<(), StopError> {
+        entrance.set(self.tenant, place);
         self.dismiss(entrance);
         let accounts = ClosedAccounts {
             treasury: Arc::clone(&self.shared.treasury),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use souk_protocol::TenantId;
 use tokio::sync::Notify;
 
-use super::past::{LogId, Row, RowKind, Tenure};
 use crate::config::Config;
+use crate::database::{LogId, LogRow, RowKind, Tenure};
 use crate::gateway::registry::Registry;
 use crate::ids::Epoch;
 use crate::journal::{Body, Damage, Journal, RawBatch, RowError, Rows, StreamRecord, read_batch};
@@ -102,7 +102,7 @@ impl Warm {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn take(&mut self, tenures: &[Tenure], row: &Row) -> Result<(), WarmError> {
+    pub(crate) fn take(&mut self, tenures: &[Tenure], row: &LogRow) -> Result<(), WarmError> {
         let Some(tenure) = tenures.get(self.ended) else {
             return Ok(());
         };

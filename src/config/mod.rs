@@ -3,6 +3,7 @@
 //! `raw` is the file as it is written, [`Config`] is what the rest of the program sees: every
 //! value checked once, every reference resolved. Unknown keys are refused.
 
+mod cluster;
 mod error;
 mod raw;
 mod resolve;
@@ -17,6 +18,7 @@ use souk_protocol::{AccountId, Durability, KeyId, TenantId};
 use crate::control::{Control, ControlCommand};
 use crate::storage::CommitStrategy;
 
+pub use cluster::{ClusterConfig, DatabaseConfig, HostPort};
 pub use error::ConfigError;
 pub use raw::Overrides;
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub history: HistoryConfig,
     /// What survives the process.
     pub journal: JournalConfig,
+    /// The nodes it shares its tenants with; none with any durability but `mysql`.
+    pub cluster: Option<ClusterConfig>,
     /// The tenants, in order of the file.
     pub tenants: Vec<TenantConfig>,
 }
@@ -51,7 +55,7 @@ pub struct HistoryConfig {
 /// What survives the process.
 #[derive(Clone, Debug)]
 pub struct JournalConfig {
-    /// What an acknowledgement is worth: `memory` or `local`.
+    /// What an acknowledgement is worth.
     pub durability: Durability,
     /// The data directory.
     pub directory: PathBuf,

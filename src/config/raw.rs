@@ -42,6 +42,8 @@ pub(super) struct RawConfig {
     pub history: RawHistory,
     #[serde(default)]
     pub journal: RawJournal,
+    pub cluster: Option<Spanned<RawCluster>>,
+    pub database: Option<Spanned<RawDatabase>>,
     #[serde(default)]
     pub tenant: Vec<RawTenant>,
 }
@@ -83,7 +85,7 @@ pub(super) struct RawHistory {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawJournal {
-    pub durability: Option<RawDurability>,
+    pub durability: Option<Spanned<RawDurability>>,
     pub directory: Option<Spanned<String>>,
     pub node: Option<Spanned<String>>,
     pub segment_bytes: Option<Spanned<u64>>,
@@ -91,11 +93,37 @@ pub(super) struct RawJournal {
     pub commit: Option<RawCommit>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RawDurability {
     Memory,
     Local,
+    Mysql,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCluster {
+    pub advertise: Option<Spanned<String>>,
+    pub weight: Option<Spanned<u64>>,
+    pub lease_ttl_ms: Option<Spanned<u64>>,
+    pub renewal_period_ms: Option<Spanned<u64>>,
+    pub renewal_timeout_ms: Option<Spanned<u64>>,
+    pub poll_ms: Option<Spanned<u64>>,
+    pub rebalance_after_ms: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDatabase {
+    pub address: Spanned<String>,
+    pub lease_addresses: Option<Spanned<Vec<Spanned<String>>>>,
+    pub journal_address: Option<Spanned<String>>,
+    pub name: Option<String>,
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub journal_timeout_ms: Option<Spanned<u64>>,
+    pub outage_max_ms: Option<Spanned<u64>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]

@@ -14,6 +14,7 @@ use super::raw::*;
 use super::*;
 use crate::storage::BLOCK;
 
+mod cluster;
 mod market;
 mod tenant;
 
@@ -25,6 +26,8 @@ const SNAPSHOT_BYTES: u64 = 512 << 20;
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 /// A segment is read into memory as a whole.
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+/// Characters of the address that other nodes tell, as a redirect carries them.
+const ADVERTISE_MAX: usize = 64;
 /// Submissions that may wait for one matcher, whatever their size.
 const QUEUE_SUBMISSIONS_MAX: usize = 16_384;
 
@@ -115,6 +118,7 @@ pub(super) fn resolve(text: &str, overrides: &Overrides) -> Result<Config, Confi
         limits: resolve_limits(&source, &raw.limits)?,
         history: resolve_history(&source, &raw.history)?,
         journal: resolve_journal(&source, &raw.journal, overrides)?,
+        cluster: cluster::resolve_cluster(&source, &raw)?,
         tenants,
     })
 }
@@ -192,8 +196,9 @@ fn resolve_journal(
     )?;
     let directory = named("directory", &raw.directory, "souk-data")?;
     Ok(JournalConfig {
-        durability: match raw.durability {
+        durability: match raw.durability.as_ref().map(|it| *it.get_ref()) {
             Some(RawDurability::Memory) => Durability::Memory,
+            Some(RawDurability::Mysql) => Durability::Mysql,
             None | Some(RawDurability::Local) => Durability::Local,
         },
         directory: overrides

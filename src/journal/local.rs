@@ -146,7 +146,7 @@ impl<P: TakesBatches> TakesBatches for LocalJournal<P> {
     fn release(&mut self) -> Option<Batch> {
         let (ticket, _) = self.waiting.front()?;
         let is_durable = *ticket <= self.journal.durable();
-        if !is_durable && self.journal.failure().is_ok() {
+        if self.journal.failure().is_ok() && !(is_durable && self.journal.is_leased()) {
             return None;
         }
         let (_, mut batch) = self.waiting.pop_front()?;

@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 
 use super::bytes::u32_at;
 use super::entry::number;
+use crate::clock;
+use crate::lease::Deadline;
 
 /// Bytes that may wait for a sync before matchers apply nothing more.
 const PENDING_BYTES_MAX: usize = 8 << 20;
@@ -31,6 +33,26 @@ pub enum JournalError {
         /// The segment.
         file: PathBuf,
         /// What the system said.
+        error: String,
+    },
+    /// Another process has ended this one's log: it took this one for dead, or has its name.
+    #[error(
+        "log {log} of the database is sealed: row {row} was refused, because another process has taken this one's tenants over\nremedy: start again; everything acknowledged is in the log"
+    )]
+    Fenced {
+        /// The log.
+        log: u64,
+        /// The row that was not added.
+        row: u64,
+    },
+    /// The database does not take the log's rows.
+    #[error(
+        "cannot add to log {log} of the database: {error}\nremedy: mend the database, and start again: everything acknowledged is in the log"
+    )]
+    Database {
+        /// The log.
+        log: u64,
+        /// What was said.
         error: String,
     },
     /// The next segment could not be made.
@@ -108,6 +130,8 @@ struct Shared {
     something: Condvar,
     /// The highest ticket that is durable.
     durable: AtomicU64,
+    /// Until when something may be taken and told; none: always.
+    lease: Option<Arc<Deadline>>,
     /// Whom to tell.
     wakes: Mutex<Vec<Wake>>,
     failed: AtomicBool,
@@ -136,6 +160,16 @@ impl Journal {
     /// A journal whose groups go to `store`, and its thread's part. The first batch is number `first_batch`.
     #[must_use]
     pub fn new<S: GroupStore>(store: S, first_batch: u64) -> (Self, JournalWriter<S>) {
+        Self::under(None, store, first_batch)
+    }
+
+    /// [`Self::new`], of a node that takes and tells something only as long as its lease holds.
+    #[must_use]
+    pub fn under<S: GroupStore>(
+        lease: Option<Arc<Deadline>>,
+        store: S,
+        first_batch: u64,
+    ) -> (Self, JournalWriter<S>) {
         let shared = Arc::new(Shared {
             pending: Mutex::new(Pending {
                 ticket: 1,
@@ -144,6 +178,7 @@ impl Journal {
             }),
             something: Condvar::new(),
             durable: AtomicU64::new(0),
+            lease,
             wakes: Mutex::default(),
             failed: AtomicBool::new(false),
             failure: OnceLock::new(),
@@ -194,10 +229,29 @@ impl Journal {
         Ticket(self.shared.durable.load(Ordering::Acquire))
     }
 
-    /// Whether more may be appended without letting too much wait.
+    /// Whether more may be appended: the lease holds, and not too much waits.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.shared.lock().bytes.len() < PENDING_BYTES_MAX
+        self.is_leased() && self.shared.lock().bytes.len() < PENDING_BYTES_MAX
+    }
+
+    /// Whether the node may take and tell something now.
+    #[inline]
+    #[must_use]
+    pub fn is_leased(&self) -> bool {
+        let lease = self.shared.lease.as_ref();
+        lease.is_none_or(|lease| lease.holds(clock::boottime()))
+    }
+
+    /// Ends the journal as a failed one: nothing is answered any more.
+    pub fn give_up(&self, error: JournalError) {
+        self.shared.fail(error);
+        self.close();
+    }
+
+    /// Tells all who wait to look again: the lease holds again.
+    pub fn wake_all(&self) {
+        self.shared.wake_all();
     }
 
     /// Ends the journal: its thread ends when everything is written.

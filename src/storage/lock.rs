@@ -11,6 +11,7 @@ use super::named;
 #[derive(Debug)]
 pub struct FolderLock {
     _file: File,
+    before: String,
 }
 
 /// Why a data directory cannot be had.
@@ -33,17 +34,21 @@ pub enum LockError {
 }
 
 impl FolderLock {
-    /// Locks `file`, which says who holds it: this process, `name`d so.
+    /// Locks `file`, which says who holds it: this process, which is `node`.
     ///
     /// # Errors
     /// [`LockError`].
-    pub fn take(file: &Path, name: &str) -> Result<Self, LockError> {
+    pub fn take(file: &Path, node: &str) -> Result<Self, LockError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let opened = options.mode(0o600).open(file);
         let mut lock = opened.map_err(|error| named(file, &error))?;
+        let mut before = String::new();
         match lock.try_lock() {
-            Ok(()) => {}
+            Ok(()) => {
+                // Nothing that it says is needed to go on.
+                let _ = lock.read_to_string(&mut before);
+            }
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 // Whatever it says is only shown.
@@ -58,13 +63,22 @@ impl FolderLock {
             }
             Err(TryLockError::Error(error)) => return Err(named(file, &error).into()),
         }
-        let text = format!("process {}, node {name}\n", std::process::id());
+        let text = format!("process {}, node {node}\n", std::process::id());
         let write = |lock: &mut File| {
             lock.set_len(0)?;
             lock.rewind()?;
             lock.write_all(text.as_bytes())
         };
         write(&mut lock).map_err(|error| named(file, &error))?;
-        Ok(Self { _file: lock })
+        Ok(Self {
+            _file: lock,
+            before,
+        })
+    }
+
+    /// What the process wrote of itself that held the lock before, and has ended.
+    #[must_use]
+    pub fn before(&self) -> &str {
+        self.before.trim()
     }
 }

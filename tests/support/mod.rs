@@ -113,7 +113,10 @@ impl Got {
 
 impl Wire {
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(10)))
@@ -122,6 +125,37 @@ impl Wire {
             stream,
             buffer: Vec::new(),
         }
+    }
+
+    /// A connection, if anybody listens there.
+    pub fn try_connect(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok()?;
+        Some(Self::over(stream))
+    }
+
+    /// The answer to a logon; `None` when the server closed before it.
+    pub fn try_log_on(&mut self, key: u32, incarnation: u64) -> Option<Got> {
+        self.try_send(&hello().frame(0)).ok()?;
+        let got = self.try_next()?;
+        let ServerMessage::Challenge(challenge) = got.message() else {
+            return Some(got);
+        };
+        let credentials = Credentials {
+            key_id: KeyId(key),
+            session_number: 0,
+            incarnation,
+            keepalive_ms: 60_000,
+            cancel_on_disconnect: CancelOnDisconnect::None,
+            cancel_grace_ms: 0,
+        };
+        let sign = |bytes: &[u8]| <[u8; 64]>::try_from(pair(key).sign(bytes).as_ref()).unwrap();
+        let frame = logon(&credentials, &challenge, now_ns(), sign).frame(0);
+        self.try_send(&frame).ok()?;
+        self.try_next()
+    }
+
+    pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
     }
 
     pub fn logged_on(address: SocketAddr, key: u32) -> Self {

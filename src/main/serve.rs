@@ -1,0 +1,108 @@
+//! `souk serve`: a node alone, or one of a cluster.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use souk::cluster::{ClusterError, ClusterServer, RegistrationError};
+use souk::config::Config;
+use souk::journal::JournalError;
+use souk::server::Server;
+use souk::threads::Plan;
+use souk_protocol::Durability;
+
+use super::data::ProgressBar;
+
+/// Others have this node's tenants: start it again, and it gets its part.
+const EX_TEMPFAIL: u8 = 75;
+/// Another process has this node's name: to start it again is of no use.
+const EX_CONFIG: u8 = 78;
+
+/// A node that runs.
+pub enum Running {
+    /// With tenants of its own.
+    Alone(Box<Server>),
+    /// That shares its tenants with others.
+    Cluster(Box<ClusterServer>),
+}
+
+impl Running {
+    /// Starts a node.
+    pub fn start(config: &Config) -> anyhow::Result<Self> {
+        if let Some(cluster) = &config.cluster {
+            let server = ClusterServer::start(config, cluster)?;
+            return Ok(Self::Cluster(Box::new(server)));
+        }
+        let mut bar = ProgressBar::default();
+        let server = Server::start_telling(config, &mut |progress| bar.show(progress))?;
+        bar.end();
+        let recovered = server.recovered();
+        if config.journal.durability != Durability::Memory {
+            tracing::info!(
+                directory = %config.journal.directory.display(),
+                records = recovered.records,
+                batches = recovered.batches,
+                streams = recovered.open_streams,
+                hashes_compared = recovered.hashes_compared,
+                state_hash = %format_args!("{:#018x}", recovered.state_hash),
+                torn = ?recovered.end.and_then(|end| end.torn),
+                "recovered"
+            );
+        }
+        Ok(Self::Alone(Box::new(server)))
+    }
+
+    /// Where clients connect.
+    pub const fn address(&self) -> SocketAddr {
+        match self {
+            Self::Alone(server) => server.address(),
+            Self::Cluster(server) => server.address(),
+        }
+    }
+
+    /// How its threads are laid out.
+    pub const fn plan(&self) -> &Plan {
+        match self {
+            Self::Alone(server) => server.plan(),
+            Self::Cluster(server) => server.plan(),
+        }
+    }
+
+    /// Whether it cannot go on.
+    pub fn has_failed(&self) -> bool {
+        match self {
+            Self::Alone(server) => server.failure().is_err(),
+            Self::Cluster(server) => server.failure().is_err(),
+        }
+    }
+
+    /// Ends it in good order.
+    pub fn drain(self) -> anyhow::Result<()> {
+        match self {
+            Self::Alone(server) => server.drain()?,
+            Self::Cluster(server) => server.drain()?,
+        }
+        Ok(())
+    }
+}
+
+/// What an acknowledgement of a node is worth.
+pub const fn worth(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Memory => "memory: nothing survives this process",
+        Durability::Local => "local: what is acknowledged is synced",
+        Durability::Mysql => "mysql: what is acknowledged is committed in the database",
+    }
+}
+
+/// What to end with, so that whoever watches this process knows whether to start it again.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<ClusterError>() {
+        Some(ClusterError::Lost(_) | ClusterError::Journal(JournalError::Fenced { .. })) => {
+            ExitCode::from(EX_TEMPFAIL)
+        }
+        Some(ClusterError::Registration(RegistrationError::Duplicate { .. })) => {
+            ExitCode::from(EX_CONFIG)
+        }
+        _ => ExitCode::FAILURE,
+    }
+}

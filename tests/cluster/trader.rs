@@ -1,0 +1,151 @@
+//! A client that finds the node that has its tenant, remembers what was acknowledged, and asks for it again.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use souk_protocol::*;
+
+use crate::support::{Wire, cancel, limit, now_ns};
+
+/// How long a tenant may be without an owner.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A trader of one key.
+pub struct Trader {
+    key: u32,
+    account: u32,
+    nodes: Vec<SocketAddr>,
+    wire: Option<Wire>,
+    client_seq: u64,
+    next_id: u64,
+    /// Orders that were acknowledged and not canceled.
+    pub open: Vec<u64>,
+}
+
+impl Trader {
+    pub fn new(key: u32, account: u32, nodes: &[SocketAddr]) -> Self {
+        Self {
+            key,
+            account,
+            nodes: nodes.to_vec(),
+            wire: None,
+            client_seq: 0,
+            next_id: 1,
+            open: Vec::new(),
+        }
+    }
+
+    /// Another node that may have the tenant.
+    pub fn knows(&mut self, node: SocketAddr) {
+        self.nodes.push(node);
+    }
+
+    /// Gives up the connection.
+    pub fn lose(&mut self) {
+        self.wire = None;
+    }
+
+    /// Finds the node that has the tenant, and joins the market. Gives where that was.
+    pub fn find(&mut self) -> SocketAddr {
+        let begun = Instant::now();
+        let mut at = 0;
+        let mut redirected = None;
+        loop {
+            let address = redirected
+                .take()
+                .unwrap_or(self.nodes[at % self.nodes.len()]);
+            match self.try_node(address) {
+                Found::Here => return address,
+                Found::There(other) => redirected = Some(other),
+                Found::Nowhere => {
+                    at += 1;
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
+            assert!(begun.elapsed() < PATIENCE, "nobody has the tenant");
+        }
+    }
+
+    fn try_node(&mut self, address: SocketAddr) -> Found {
+        let Some(mut wire) = Wire::try_connect(address) else {
+            return Found::Nowhere;
+        };
+        let Some(answer) = wire.try_log_on(self.key, now_ns()) else {
+            return Found::Nowhere;
+        };
+        match answer.message() {
+            ServerMessage::LogonAck(..) => {}
+            ServerMessage::Redirect(redirect) => {
+                return Found::There(redirect.address.as_str().parse().unwrap());
+            }
+            ServerMessage::LogonReject(_) => return Found::Nowhere,
+            other => panic!("{other:?}"),
+        }
+        let joined = wire.join(1);
+        self.client_seq = joined.last_client_seq;
+        self.wire = Some(wire);
+        Found::Here
+    }
+
+    fn wire(&mut self) -> &mut Wire {
+        if self.wire.is_none() {
+            self.find();
+        }
+        self.wire.as_mut().unwrap()
+    }
+
+    /// Enters an order that rests. Gives whether it is known to do.
+    pub fn rest(&mut self, price: i64) -> bool {
+        self.wire();
+        let id = self.next_id;
+        self.next_id += 1;
+        self.client_seq += 1;
+        let order = limit(id, self.account, Side::Buy, price, 1);
+        let frame = order.frame(self.client_seq);
+        let wire = self.wire.as_mut().unwrap();
+        if wire.try_send(&frame).is_err() {
+            self.wire = None;
+            return false;
+        }
+        match wire.try_next() {
+            Some(got) => match got.message() {
+                ServerMessage::Accepted(accepted) => {
+                    assert_eq!(accepted.cl_ord_id.0, id);
+                    self.open.push(id);
+                    true
+                }
+                _ => {
+                    self.wire = None;
+                    false
+                }
+            },
+            None => {
+                self.wire = None;
+                false
+            }
+        }
+    }
+
+    /// Cancels every order that was acknowledged: each must be there.
+    pub fn cancel_all(&mut self) {
+        for id in std::mem::take(&mut self.open) {
+            self.wire();
+            self.client_seq += 1;
+            let frame = cancel(id, self.account).frame(self.client_seq);
+            let wire = self.wire();
+            wire.send(&frame);
+            let got = wire.next();
+            assert!(
+                matches!(got.message(), ServerMessage::Canceled(..)),
+                "order {id} was acknowledged: {:?}",
+                got.message()
+            );
+        }
+    }
+}
+
+enum Found {
+    Here,
+    There(SocketAddr),
+    Nowhere,
+}
