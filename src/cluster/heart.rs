@@ -1,6 +1,7 @@
 //! The heartbeat: renews the lease at a fixed rate, whatever became of the last renewal.
 //!
-//! It has a thread, a runtime and two connections of its own, used in turn: a connection that hangs costs one renewal of two.
+//! It has a thread, a runtime and two connections of its own, used in turn: one that hangs costs one renewal of two, and no
+//! other.
 //! If it panics, the process ends: no node runs without a heart.
 //!
 //! Must never: wait for anything but its own connections, or decide from one renewal whether there is a next.
@@ -9,27 +10,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use super::lease::Lease;
 use super::pulse::Pulse;
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::config::DatabaseConfig;
 use crate::database::{Class, Connection, DatabaseError};
 use crate::lease::{LeaseTerms, Registered, Renewal, Schedule};
 
 /// Connections, used in turn.
-const CONNECTIONS: usize = 2;
-/// How often a failed renewal is told: each is one of many.
+const CONNECTIONS: u32 = 2;
+/// How often failed renewals are told of: each is one of many.
 const TELL_EVERY: u64 = 10;
 
 /// What the heartbeat's thread runs.
 #[derive(Debug)]
 pub(crate) struct Heart {
-    connections: [Connection; CONNECTIONS],
+    chambers: [Chamber; CONNECTIONS as usize],
     runtime: Runtime,
     /// Of every matcher: a node whose matchers stand still must not keep its tenants.
     pulses: Vec<Pulse>,
+}
+
+/// Every second renewal, over a connection of its own. Neither of the two knows what the other one does.
+#[derive(Debug)]
+struct Chamber {
+    number: u32,
+    connection: Connection,
+    failures: u64,
 }
 
 impl Heart {
@@ -42,60 +51,72 @@ impl Heart {
             .enable_all()
             .build()
             .map_err(DatabaseError::Runtime)?;
-        let connection = |which| Connection::new(config, terms, Class::Lease(which));
+        let chamber = |number| {
+            let class = Class::Lease(number as usize);
+            Ok::<_, DatabaseError>(Chamber {
+                number,
+                connection: Connection::new(config, terms, class)?,
+                failures: 0,
+            })
+        };
         Ok(Self {
-            connections: [connection(0)?, connection(1)?],
+            chambers: [chamber(0)?, chamber(1)?],
             runtime,
             pulses,
         })
     }
 
     /// Renews until the lease ends.
-    pub(crate) fn run(mut self, lease: &Arc<Lease>) {
+    pub(crate) fn run(self, lease: &Arc<Lease>) {
         let _end = EndsProcess;
-        let mut schedule = Schedule::new(clock::boottime(), lease.terms.period());
-        let mut failures = 0_u64;
+        let start = clock::boottime();
+        let [mut first, mut second] = self.chambers;
+        let pulses = &self.pulses;
+        self.runtime.block_on(async {
+            tokio::join!(
+                first.run(lease, start, pulses),
+                second.run(lease, start, pulses)
+            )
+        });
+    }
+}
+
+impl Chamber {
+    async fn run(&mut self, lease: &Lease, start: Moment, pulses: &[Pulse]) {
+        let period = lease.terms.period();
+        let own_start = start.plus(period * self.number);
+        let mut schedule = Schedule::new(own_start, period * CONNECTIONS);
         while !lease.ends() && lease.loss().is_none() {
             let now = clock::boottime();
             let tick = schedule.next(now);
-            std::thread::sleep(tick.at.since(now));
-            if let Some(pulse) = self.pulses.iter().find(|pulse| pulse.is_still()) {
-                tracing::error!(
-                    matcher = pulse.name(),
-                    "a matcher stands still: the lease is not renewed"
-                );
+            sleep(tick.at.since(now)).await;
+            if let Some(pulse) = pulses.iter().find(|pulse| pulse.is_still()) {
+                let matcher = pulse.name();
+                tracing::error!(matcher, "a matcher stands still: the lease is not renewed");
                 continue;
             }
-            let connection = &mut self.connections[tick.number as usize % CONNECTIONS];
-            let beat = tick.number + 1;
-            match self.runtime.block_on(renew(connection, lease, beat)) {
-                Ok(()) => failures = 0,
-                Err(error) => {
-                    if failures.is_multiple_of(TELL_EVERY) {
-                        let left = lease.deadline.left(clock::boottime());
-                        tracing::warn!(%error, ?left, failures, "a renewal failed; the next one is due all the same");
-                    }
-                    failures += 1;
-                }
+            let beat = tick.number * u64::from(CONNECTIONS) + u64::from(self.number) + 1;
+            match renew(&mut self.connection, lease, beat).await {
+                Ok(()) => self.failures = 0,
+                Err(error) => self.tell(lease, &error),
             }
         }
+    }
+
+    fn tell(&mut self, lease: &Lease, error: &DatabaseError) {
+        if self.failures.is_multiple_of(TELL_EVERY) {
+            let left = lease.deadline.left(clock::boottime());
+            tracing::warn!(%error, ?left, failures = self.failures, "a renewal failed; the next one is due all the same");
+        }
+        self.failures += 1;
     }
 }
 
 /// One renewal, from a moment before it is sent to its answer.
 async fn renew(connection: &mut Connection, lease: &Lease, beat: u64) -> Result<(), DatabaseError> {
+    connection.open().await?;
     let sent = clock::boottime();
-    let limit = lease.terms.timeout();
-    let answer = timeout(
-        limit,
-        ask(connection, &lease.own, beat, lease.renewal_p99()),
-    )
-    .await;
-    let Ok(answer) = answer else {
-        connection.forget();
-        return Err(DatabaseError::late(connection.address(), limit));
-    };
-    match answer? {
+    match ask(connection, &lease.own, beat, lease.renewal_p99()).await? {
         None => {
             let answered = clock::boottime();
             lease.renewed(answered.since(sent));

@@ -98,6 +98,9 @@ impl Steward {
                 Ok(false) => {}
                 Err(error) => self.tell(&mut known, &error),
             }
+            let lapsed = self.lease.deadline.lapsed(clock::boottime());
+            // Others may have its tenants by now, and it does not hear of it.
+            self.entrance.suspend(lapsed > self.lease.terms.ttl());
             let next = begun.plus(self.lease.terms.poll());
             self.listen(&mut known, next);
         }

@@ -38,6 +38,8 @@ pub struct Connection {
     address: HostPort,
     options: OptsBuilder,
     timeout: Duration,
+    /// A connection takes several round trips, and hurries less than what waits for a statement.
+    connect_timeout: Duration,
     open: Option<Conn>,
 }
 
@@ -81,6 +83,7 @@ impl Connection {
             address: address.clone(),
             options,
             timeout,
+            connect_timeout: timeout.max(terms.ttl() / 4),
             open: None,
         })
     }
@@ -114,10 +117,13 @@ impl Connection {
             error,
         };
         let connecting = Conn::new(self.options.clone());
-        match timeout(self.timeout, connecting).await {
+        match timeout(self.connect_timeout, connecting).await {
             Ok(Ok(conn)) => Ok(conn),
             Ok(Err(error)) => Err(refused(error.to_string())),
-            Err(_) => Err(refused(format!("no answer within {:?}", self.timeout))),
+            Err(_) => Err(refused(format!(
+                "no answer within {:?}",
+                self.connect_timeout
+            ))),
         }
     }
 

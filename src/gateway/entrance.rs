@@ -4,11 +4,12 @@
 //! tenant is.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use souk_protocol::message::Redirect;
-use souk_protocol::{KeyId, TenantId};
+use souk_protocol::{KeyId, RejectReason, TenantId};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -28,6 +29,8 @@ pub struct Entrance {
     pub cluster_id: u64,
     keys: HashMap<KeyId, EntranceKey>,
     places: RwLock<HashMap<TenantId, Place>>,
+    /// Nobody is taken in, whatever the places say.
+    suspended: AtomicBool,
     /// Told of every change of a place.
     changed: Notify,
 }
@@ -75,6 +78,7 @@ impl Entrance {
             cluster_id: server.cluster_id,
             keys: keys.collect(),
             places: RwLock::default(),
+            suspended: AtomicBool::new(false),
             changed: Notify::new(),
         }
     }
@@ -99,7 +103,22 @@ impl Entrance {
     #[must_use]
     pub fn place(&self, tenant: TenantId) -> Place {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
-        places.get(&tenant).cloned().unwrap_or_default()
+        match places.get(&tenant).cloned().unwrap_or_default() {
+            Place::Here(_) if self.suspended.load(Ordering::Acquire) => Place::Moving,
+            place => place,
+        }
+    }
+
+    /// Takes nobody in for a while, or does again: this node cannot tell whether the tenants that are here are still its own.
+    /// Who is connected is told to look elsewhere.
+    pub fn suspend(&self, suspended: bool) {
+        let before = self.suspended.swap(suspended, Ordering::AcqRel);
+        if suspended && !before {
+            self.registry.end_all(RejectReason::NotOwner);
+        }
+        if before && !suspended {
+            self.changed.notify_waiters();
+        }
     }
 
     /// Takes nobody in any more.

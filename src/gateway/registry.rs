@@ -207,6 +207,15 @@ impl Registry {
         }
     }
 
+    /// Ends the connections of all sessions; they may come back.
+    pub fn end_all(&self, reason: RejectReason) {
+        for known in self.lock().sessions.values() {
+            if let Some(link) = known.link.upgrade() {
+                link.end(reason);
+            }
+        }
+    }
+
     /// Connections at this moment.
     #[must_use]
     pub fn connections(&self) -> usize {

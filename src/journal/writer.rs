@@ -229,9 +229,13 @@ impl Journal {
         Ticket(self.shared.durable.load(Ordering::Acquire))
     }
 
-    /// Whether more may be appended: the lease holds, and not too much waits.
+    /// Whether more may be appended: the lease holds, and not too much waits. A journal that has failed takes everything,
+    /// and refuses it.
     #[must_use]
     pub fn has_room(&self) -> bool {
+        if self.failure().is_err() {
+            return true;
+        }
         self.is_leased() && self.shared.lock().bytes.len() < PENDING_BYTES_MAX
     }
 

@@ -1,6 +1,7 @@
 //! Until when a node may work.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::clock::Moment;
 
@@ -43,11 +44,20 @@ impl Deadline {
         until != LOST && now.0 < until
     }
 
+    /// How long ago it ended, unless it was lost, or there was none yet.
+    #[must_use]
+    pub fn lapsed(&self, now: Moment) -> Duration {
+        match self.until.load(Ordering::Acquire) {
+            0 | LOST => Duration::ZERO,
+            until => now.since(Moment(until)),
+        }
+    }
+
     /// How much is left of it.
     #[must_use]
-    pub fn left(&self, now: Moment) -> std::time::Duration {
+    pub fn left(&self, now: Moment) -> Duration {
         match self.until.load(Ordering::Acquire) {
-            LOST => std::time::Duration::ZERO,
+            LOST => Duration::ZERO,
             until => Moment(until).since(now),
         }
     }
@@ -67,6 +77,8 @@ mod tests {
         assert!(!deadline.holds(Moment(200)));
         assert_eq!(deadline.left(Moment(150)).as_nanos(), 50);
         assert_eq!(deadline.left(Moment(250)).as_nanos(), 0);
+        assert_eq!(deadline.lapsed(Moment(250)).as_nanos(), 50);
+        assert_eq!(deadline.lapsed(Moment(150)).as_nanos(), 0);
     }
 
     #[test]

@@ -125,6 +125,16 @@ impl MariaDb {
         })
     }
 
+    /// Executes a statement with all rights.
+    pub fn as_root(&self, statement: &str) {
+        let done = Command::new("mariadb")
+            .args(["--no-defaults", "--user=root", "--execute", statement])
+            .arg(format!("--socket={}", self.folder.join("socket").display()))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+
     /// Asks for rows.
     pub fn rows<R: FromRow + Send + 'static>(&self, query: &str) -> Vec<R> {
         runtime().block_on(async {
@@ -217,7 +227,7 @@ fn spawn(
             "--innodb-flush-log-at-trx-commit=1",
             "--innodb-buffer-pool-size=128M",
         ])
-        .args(["--innodb-log-file-size=256M", "--max-allowed-packet=64M"])
+        .args(["--innodb-log-file-size=64M", "--max-allowed-packet=64M"])
         .args(arguments)
         .envs(environment.iter().cloned())
         .stdin(Stdio::null())

@@ -113,6 +113,12 @@ impl Cluster {
         self.node_in(name, name)
     }
 
+    /// Starts a node at an address.
+    pub fn node_at(&self, name: &str, address: SocketAddr) -> Node {
+        let config = self.config(name, address.port());
+        self.start(name, name, &config)
+    }
+
     /// Starts a node whose data directory is another one's.
     pub fn node_in(&self, name: &str, folder: &str) -> Node {
         let mut config = self.config(name, free_port());
@@ -124,6 +130,10 @@ impl Cluster {
             std::fs::create_dir_all(self.folder.join(folder)).unwrap();
             std::fs::write(&config, text.replace(&own, &other)).unwrap();
         }
+        self.start(name, folder, &config)
+    }
+
+    fn start(&self, name: &str, folder: &str, config: &Path) -> Node {
         let number = (0..)
             .find(|it| !self.log_file(folder, *it).exists())
             .unwrap();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use souk_protocol::*;
 
-use crate::support::{Wire, cancel, limit, now_ns};
+use crate::support::{Got, Wire, cancel, limit, now_ns};
 
 /// How long a tenant may be without an owner.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,16 +33,6 @@ impl Trader {
             next_id: 1,
             open: Vec::new(),
         }
-    }
-
-    /// Another node that may have the tenant.
-    pub fn knows(&mut self, node: SocketAddr) {
-        self.nodes.push(node);
-    }
-
-    /// Gives up the connection.
-    pub fn lose(&mut self) {
-        self.wire = None;
     }
 
     /// Finds the node that has the tenant, and joins the market. Gives where that was.
@@ -78,10 +68,12 @@ impl Trader {
             ServerMessage::Redirect(redirect) => {
                 return Found::There(redirect.address.as_str().parse().unwrap());
             }
-            ServerMessage::LogonReject(_) => return Found::Nowhere,
+            ServerMessage::LogonReject(_) | ServerMessage::Terminate(_) => return Found::Nowhere,
             other => panic!("{other:?}"),
         }
-        let joined = wire.join(1);
+        let Some(joined) = wire.try_join(1) else {
+            return Found::Nowhere;
+        };
         self.client_seq = joined.last_client_seq;
         self.wire = Some(wire);
         Found::Here
@@ -129,17 +121,27 @@ impl Trader {
     /// Cancels every order that was acknowledged: each must be there.
     pub fn cancel_all(&mut self) {
         for id in std::mem::take(&mut self.open) {
-            self.wire();
-            self.client_seq += 1;
-            let frame = cancel(id, self.account).frame(self.client_seq);
-            let wire = self.wire();
-            wire.send(&frame);
-            let got = wire.next();
-            assert!(
-                matches!(got.message(), ServerMessage::Canceled(..)),
-                "order {id} was acknowledged: {:?}",
-                got.message()
-            );
+            while !self.cancel(id) {}
+        }
+    }
+
+    /// Cancels an order. Gives whether it is known to be done.
+    fn cancel(&mut self, id: u64) -> bool {
+        self.wire();
+        self.client_seq += 1;
+        let seq = self.client_seq;
+        let frame = cancel(id, self.account).frame(seq);
+        let wire = self.wire();
+        let answer = wire.try_send(&frame).ok().and_then(|()| wire.try_next());
+        match answer.as_ref().map(Got::message) {
+            Some(ServerMessage::Canceled(..)) => true,
+            None | Some(ServerMessage::Terminate(_) | ServerMessage::Redirect(_)) => {
+                self.wire = None;
+                self.find();
+                // What was applied has its number; what was not is asked for again.
+                self.client_seq >= seq
+            }
+            Some(other) => panic!("order {id} was acknowledged: {other:?}"),
         }
     }
 }

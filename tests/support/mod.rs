@@ -245,6 +245,19 @@ impl Wire {
         joined
     }
 
+    /// Joins; `None` when the server closed, or the market is another node's by now.
+    pub fn try_join(&mut self, market: u32) -> Option<MarketJoined> {
+        let join = JoinMarket {
+            market: MarketId(market),
+            reserved: Reserved,
+        };
+        self.try_send(&join.frame(0)).ok()?;
+        match self.try_next()?.message() {
+            ServerMessage::MarketJoined(joined) => Some(joined),
+            _ => None,
+        }
+    }
+
     /// Joins, which goes through the market's queue: gives the answers to everything before it.
     pub fn answers_until_joined(&mut self, market: u32) -> (Vec<Got>, MarketJoined) {
         let join = JoinMarket {
