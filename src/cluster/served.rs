@@ -130,7 +130,13 @@ impl Served {
         let directory = &self.shared.directory;
         while Arc::strong_count(&self.shared) > 1 && clock::monotonic() < deadline {
             let own = |session| directory.tenant_of(session).is_some();
-            entrance.registry.dismiss(own, RejectReason::NotOwner);
+            let answers = self.journal.failure().is_ok();
+            let reason = if answers {
+                RejectReason::NotOwner
+            } else {
+                RejectReason::JournalFailed
+            };
+            entrance.registry.dismiss(own, reason);
             std::thread::sleep(LOOK_AGAIN);
         }
     }

@@ -65,6 +65,8 @@ enum End {
     Closed,
     /// Answer what is under way, then say this and close.
     Finish(RejectReason),
+    /// It was told to look elsewhere; what is under way may never be answered here.
+    Elsewhere,
 }
 
 impl Connection {
@@ -100,7 +102,7 @@ impl Connection {
         };
         let logged_out = matches!(end, End::Finish(RejectReason::LoggedOut));
         // The session of a tenant that has moved away has not ended.
-        let moved = matches!(end, End::Finish(RejectReason::NotOwner));
+        let moved = matches!(end, End::Finish(RejectReason::NotOwner) | End::Elsewhere);
         if let Some(established) = self.session.established()
             && !moved
         {
@@ -218,7 +220,8 @@ impl Connection {
                 Some(RejectReason::NotOwner) => return End::Finish(RejectReason::NotOwner),
                 Some(reason) => {
                     self.session.terminate(reason, 0, 0);
-                    return End::Closed;
+                    let moving = reason == RejectReason::TenantMoving;
+                    return if moving { End::Elsewhere } else { End::Closed };
                 }
                 None => {}
             }

@@ -114,7 +114,7 @@ impl Entrance {
     pub fn suspend(&self, suspended: bool) {
         let before = self.suspended.swap(suspended, Ordering::AcqRel);
         if suspended && !before {
-            self.registry.end_all(RejectReason::NotOwner);
+            self.registry.end_all(RejectReason::TenantMoving);
         }
         if before && !suspended {
             self.changed.notify_waiters();
