@@ -47,6 +47,10 @@ enum Command {
     /// Make the tables of a cluster's database.
     #[command(subcommand)]
     Db(operator::Db),
+    /// Look at a cluster's database for what is set wrongly. Exits with 1 if something is.
+    Doctor(ConfigFile),
+    /// Show a cluster's nodes, their leases and what they own.
+    Status(ConfigFile),
     /// Let a node of a cluster give its tenants to the others. It keeps running, without tenants.
     Drain {
         /// The node's name.
@@ -165,6 +169,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match &command {
         Command::Audit { data } => return Ok(data::audit(data)),
         Command::Journal(command) => return Ok(data::journal(command)),
+        Command::Doctor(file) => {
+            let sound = operator::doctor(&file.load()?)?;
+            return Ok(ExitCode::from(u8::from(!sound)));
+        }
         _ => {}
     }
     execute(command).map(|()| ExitCode::SUCCESS)
@@ -172,7 +180,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 fn execute(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Audit { .. } | Command::Journal(_) => {
+        Command::Audit { .. } | Command::Journal(_) | Command::Doctor(_) => {
             unreachable!("these have exit codes of their own")
         }
         Command::Snapshot(command) => data::snapshot(&command),
@@ -180,6 +188,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Serve(serve) => run_server(&serve),
         Command::Check(file) => check(&file),
         Command::Db(command) => operator::db(&command),
+        Command::Status(file) => operator::status(&file.load()?),
         Command::Drain { node, file } => operator::drain(&file.load()?, &node),
         Command::Key(Key::New { out }) => {
             let key = keys::generate()?;

@@ -375,7 +375,7 @@ impl Connection {
     }
 }
 
-fn node_row(mut row: Row) -> Result<NodeRow, DatabaseError> {
+pub(super) fn node_row(mut row: Row) -> Result<NodeRow, DatabaseError> {
     fn take<T: mysql_async::prelude::FromValue>(
         row: &mut Row,
         at: usize,

@@ -7,13 +7,17 @@
 //! answer that did not come for a "no".
 
 mod connection;
+mod doctor;
 mod error;
 mod leases;
 mod log;
 mod schema;
+mod status;
 
 pub use connection::{Class, Connection};
+pub use doctor::{Finding, Gravity, examine};
 pub use error::DatabaseError;
 pub use leases::{Claimed, Node, Ownership, Poll};
 pub use log::{LogId, LogRow, LogStore, RowKind, Tenure};
 pub use schema::{SCHEMA_VERSION, check_schema, migrate};
+pub use status::{ClusterStatus, NodeStatus};

@@ -1,8 +1,10 @@
 //! Commands for a cluster's database and its nodes.
 
+use std::time::Duration;
+
 use clap::Subcommand;
 use souk::config::{ClusterConfig, Config};
-use souk::database::{Class, Connection, migrate};
+use souk::database::{Class, Connection, Gravity, check_schema, examine, migrate};
 
 /// What to do with the database.
 #[derive(Subcommand)]
@@ -45,6 +47,75 @@ pub fn db(command: &Db) -> anyhow::Result<()> {
         }
         Ok(())
     })
+}
+
+/// `souk doctor`: whether nothing is wrong.
+pub fn doctor(config: &Config) -> anyhow::Result<bool> {
+    let terms = cluster(config)?.lease;
+    with_connection(config, async |connection| {
+        let findings = examine(connection, &terms).await?;
+        for finding in &findings {
+            let mark = match finding.gravity {
+                Gravity::Good => "good   ",
+                Gravity::Warning => "warning",
+                Gravity::Wrong => "WRONG  ",
+            };
+            println!("{mark}  {}", finding.text.replace('\n', "\n         "));
+            if !finding.remedy.is_empty() {
+                println!("         remedy: {}", finding.remedy);
+            }
+        }
+        Ok(findings.iter().all(|it| it.gravity != Gravity::Wrong))
+    })
+}
+
+/// `souk status`.
+pub fn status(config: &Config) -> anyhow::Result<()> {
+    with_connection(config, async |connection| {
+        check_schema(connection).await?;
+        let status = connection.cluster_status().await?;
+        println!(
+            "{:<16} {:<9} {:>11} {:>8} {:>10} {:>9} {:>11} {:>8} {:>9}  address",
+            "node",
+            "state",
+            "incarnation",
+            "beat",
+            "silent",
+            "lease",
+            "renewal p99",
+            "tenants",
+            "log rows"
+        );
+        for node in &status.nodes {
+            println!(
+                "{:<16} {:<9} {:>11} {:>8} {:>10} {:>9} {:>11} {:>8} {:>9}  {}",
+                node.row.name,
+                node.row.state,
+                node.row.incarnation.0,
+                node.row.beat,
+                ms(node.silent),
+                ms(node.lease_left()),
+                format!("{:.1} ms", node.renewal_p99.as_secs_f32() * 1_000.0),
+                node.tenants,
+                node.log_rows,
+                node.row.advertise,
+            );
+        }
+        match status.orphans {
+            0 => println!("every tenant has an owner"),
+            count => println!("{count} tenants have no owner that is alive"),
+        }
+        Ok(())
+    })
+}
+
+/// Milliseconds, or seconds if there are many.
+fn ms(time: Duration) -> String {
+    if time < Duration::from_secs(100) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{} s", time.as_secs())
+    }
 }
 
 /// `souk drain`.

@@ -119,6 +119,66 @@ fn a_node_that_was_stopped_for_longer_than_its_lease_is_replaced_and_says_nothin
     assert_eq!(scene.history().owners(1), 2, "it was taken over once");
 }
 
+/// `souk status`, `souk doctor`, `souk db migrate`
+#[test]
+fn an_operator_sees_the_nodes_and_what_is_wrong_with_the_database() {
+    let mut scene = Scene::new("operator");
+    let owner = scene.owner();
+    let (status, said) = scene.cluster.command(&["status"]);
+    assert!(status.success(), "{said}");
+    let row = |name: &str| said.lines().find(|line| line.starts_with(name)).unwrap();
+    for node in &scene.nodes {
+        assert!(row(&node.name).contains(" live "), "{said}");
+    }
+    let address = scene.nodes[owner].address().to_string();
+    assert!(
+        said.contains(&address) && said.contains("every tenant has an owner"),
+        "{said}"
+    );
+    let (status, said) = scene.cluster.command(&["doctor"]);
+    assert!(status.success(), "{said}");
+    assert!(
+        said.contains("innodb_flush_log_at_trx_commit = 1"),
+        "{said}"
+    );
+    scene
+        .server
+        .as_root("SET GLOBAL innodb_flush_log_at_trx_commit = 2");
+    let (status, said) = scene.cluster.command(&["doctor"]);
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("a power cut loses") && said.contains("remedy: SET GLOBAL"),
+        "{said}"
+    );
+    let (status, said) = scene.cluster.command(&["db", "migrate"]);
+    assert!(status.success() && said.contains("nothing to do"), "{said}");
+}
+
+#[test]
+fn tables_of_another_version_are_refused_by_node_and_migration() {
+    let mut scene = Scene::new("versions");
+    let newer = format!(
+        "INSERT INTO {}.schema_version VALUES(99, NOW(6))",
+        scene.cluster.database
+    );
+    scene.server.run(&newer);
+    let mut third = scene.cluster.node("c");
+    assert_eq!(third.exit().code(), Some(1));
+    assert!(
+        third
+            .log()
+            .contains("of version 99, this version of souk needs"),
+        "{}",
+        third.log()
+    );
+    let (status, said) = scene.cluster.command(&["db", "migrate"]);
+    assert!(
+        !status.success() && said.contains("run a newer version of souk"),
+        "{said}"
+    );
+    assert!(scene.nodes[0].is_running());
+}
+
 /// `souk drain`
 #[test]
 fn a_node_that_is_drained_gives_its_tenants_away_and_goes_on_running() {
