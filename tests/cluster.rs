@@ -23,6 +23,8 @@ mod process;
 mod proxy;
 #[path = "cluster/scene.rs"]
 mod scene;
+#[path = "cluster/snapshots.rs"]
+mod snapshots;
 mod support;
 #[path = "cluster/trader.rs"]
 mod trader;

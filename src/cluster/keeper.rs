@@ -63,6 +63,18 @@ impl From<WarmError> for KeeperError {
     }
 }
 
+/// A configuration for each tenant, with that tenant alone.
+pub(crate) fn each_alone(config: &Config) -> BTreeMap<TenantId, Arc<Config>> {
+    let alone = |tenant: &TenantConfig| {
+        let alone = Config {
+            tenants: vec![tenant.clone()],
+            ..config.clone()
+        };
+        (tenant.id, Arc::new(alone))
+    };
+    config.tenants.iter().map(alone).collect()
+}
+
 /// What a node does with each tenant of the cluster.
 pub(crate) struct Keeper {
     past: Past,
@@ -87,22 +99,15 @@ impl Keeper {
     /// A keeper with no tenant yet, of a process that writes `log` through `journal`.
     pub(crate) fn new(
         past: Past,
-        config: &Config,
+        configs: BTreeMap<TenantId, Arc<Config>>,
         entrance: Arc<Entrance>,
         floor: Floor,
         journal: Journal,
         log: LogId,
     ) -> Self {
-        let alone = |tenant: &TenantConfig| {
-            let alone = Config {
-                tenants: vec![tenant.clone()],
-                ..config.clone()
-            };
-            (tenant.id, Arc::new(alone))
-        };
         Self {
             past,
-            configs: config.tenants.iter().map(alone).collect(),
+            configs,
             entrance,
             floor,
             journal,
@@ -115,14 +120,14 @@ impl Keeper {
     /// Begins to keep a tenant warm.
     ///
     /// # Errors
-    /// When it is not configured.
+    /// When it is not configured, or the database does not answer.
     pub(crate) fn warm_up(&mut self, tenant: TenantId) -> Result<(), KeeperError> {
         if self.warm.contains_key(&tenant) || self.served.contains_key(&tenant) {
             return Ok(());
         }
         let config = self.configs.get(&tenant);
         let config = config.ok_or(KeeperError::NotConfigured(tenant))?;
-        let warm = Warm::new(Arc::clone(config), self.floor.matchers.len())?;
+        let warm = self.past.warmest(config, self.floor.matchers.len())?;
         let tenures = Vec::new();
         self.warm.insert(tenant, Warmth { warm, tenures });
         Ok(())
@@ -162,7 +167,11 @@ impl Keeper {
                 };
                 if let Err(error) = warmth.take(log, &rows) {
                     self.warm.remove(&tenant);
-                    return Err(error.into());
+                    if !matches!(error, WarmError::Missing { .. }) {
+                        return Err(error.into());
+                    }
+                    // A snapshot covers what was removed.
+                    self.warm_up(tenant)?;
                 }
             }
         }

@@ -12,6 +12,7 @@ mod pulse;
 mod registration;
 mod served;
 mod server;
+mod snapshots;
 mod steward;
 mod tasks;
 mod view;

@@ -11,12 +11,13 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::heart::Heart;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, each_alone};
 use super::lease::{Lease, Loss};
 use super::past::Past;
 use super::pulse::Pulse;
 use super::registration::{RegistrationError, register};
 use super::served::Floor;
+use super::snapshots::{Responsible, Snapshots};
 use super::steward::Steward;
 use super::tasks::{Done, Task, keep};
 use crate::clock;
@@ -94,6 +95,7 @@ pub struct ClusterServer {
     gateway: Option<JoinHandle<()>>,
     matchers: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
+    snapshots: Option<JoinHandle<()>>,
     _lock: FolderLock,
 }
 
@@ -161,6 +163,7 @@ impl ClusterServer {
             keeper: None,
             gateway: None,
             matchers: Vec::new(),
+            snapshots: None,
             writer: Some(thread("souk-journal", move || writer.run())?),
             _lock: lock,
         };
@@ -177,7 +180,17 @@ impl ClusterServer {
             drain_timeout: config.server.drain_timeout,
         };
         let past = Past::new(connection(Class::Steward)?)?;
-        let keeper = Keeper::new(past, config, Arc::clone(&entrance), floor, journal, log);
+        let configs = each_alone(config);
+        let responsible = Responsible::default();
+        let snapshots = Snapshots {
+            past: Past::new(connection(Class::Steward)?)?,
+            configs: configs.clone(),
+            responsible: Arc::clone(&responsible),
+            lease: Arc::clone(&lease),
+            rows: cluster.snapshot_rows,
+        };
+        server.snapshots = Some(thread("souk-snapshots", move || snapshots.run())?);
+        let keeper = Keeper::new(past, configs, Arc::clone(&entrance), floor, journal, log);
         let (tasks, asked) = unbounded::<Task>();
         let (tell, done): (Sender<Done>, _) = unbounded();
         server.keeper = Some(thread("souk-keeper", move || keep(keeper, &asked, &tell))?);
@@ -189,6 +202,7 @@ impl ClusterServer {
             tasks,
             done,
             rebalance_after: cluster.rebalance_after,
+            responsible,
             ends: Arc::clone(&server.hands_over),
         };
         server.steward = Some(thread("souk-steward", move || steward.run())?);
@@ -307,9 +321,13 @@ impl ClusterServer {
                 .journal
                 .give_up(JournalError::Fenced { log, row });
         }
-        for thread in [self.steward.take(), self.keeper.take()]
-            .into_iter()
-            .flatten()
+        for thread in [
+            self.steward.take(),
+            self.keeper.take(),
+            self.snapshots.take(),
+        ]
+        .into_iter()
+        .flatten()
         {
             join(thread);
         }

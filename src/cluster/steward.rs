@@ -13,6 +13,7 @@ use souk_protocol::TenantId;
 use tokio::runtime::Runtime;
 
 use super::lease::Lease;
+use super::snapshots::{self, Responsible};
 use super::tasks::{Done, Task};
 use super::view::{Process, View};
 use crate::clock::{self, Moment};
@@ -40,6 +41,8 @@ pub(crate) struct Steward {
     pub tasks: Sender<Task>,
     pub done: Receiver<Done>,
     pub rebalance_after: Duration,
+    /// Whose snapshots this node takes.
+    pub responsible: Responsible,
     /// Asks for the end: everything is handed over.
     pub ends: Arc<AtomicBool>,
 }
@@ -309,6 +312,14 @@ impl Steward {
                 None => care.remove(tenant),
             };
         }
+        // The next in line takes a tenant's snapshots; its owner does if there is none.
+        let takes = |(tenant, owner): (&TenantId, &Ownership)| {
+            let next = view.is_next(*tenant, owner);
+            let alone = view.is_own(owner) && view.heir(*tenant, Some(own.node)).is_none();
+            (next || alone).then_some(*tenant)
+        };
+        let takes = view.owners.iter().filter_map(takes).collect();
+        snapshots::set(&self.responsible, takes);
         known.care = care;
         if changed {
             // What was handed over is not seen to be so before it is read.

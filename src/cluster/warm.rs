@@ -3,18 +3,20 @@
 //!
 //! Must never: leave a batch of the tenant out, or take one of another ownership for it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use souk_protocol::TenantId;
 use tokio::sync::Notify;
 
 use crate::config::Config;
-use crate::database::{LogId, LogRow, RowKind, Tenure};
+use crate::database::{LogId, LogRow, Position, RowKind, TenantSnapshot, Tenure};
 use crate::gateway::registry::Registry;
 use crate::ids::Epoch;
 use crate::journal::{Body, Damage, Journal, RawBatch, RowError, Rows, StreamRecord, read_batch};
 use crate::partition::{Partition, PartitionError, Rising};
 use crate::recovery::RecoveryError;
+use crate::storage::{MemoryFile, StateReader, StateWriter};
 
 /// Why a tenant's past cannot be done again.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,18 @@ pub enum WarmError {
         /// What is wrong.
         damage: Damage,
     },
+    /// A snapshot is not what was written.
+    #[error("snapshot {id} of tenant {} has the state {read:#018x}, {written:#018x} was written", tenant.0)]
+    Snapshot {
+        /// Whose it is.
+        tenant: TenantId,
+        /// Its number.
+        id: u64,
+        /// The hash of what was read.
+        read: u64,
+        /// The hash of what was written.
+        written: u64,
+    },
     /// The tenant's streams do not come out as they were recorded.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
@@ -65,35 +79,91 @@ pub(crate) struct Warm {
     tenant: TenantId,
     rising: Rising,
     wakes: Vec<Arc<Notify>>,
-    /// Tenures that are read to their end.
-    ended: usize,
+    /// Tenures before this epoch are read to their end.
+    from: Epoch,
     /// In the log of the first tenure that is not, once anything of it was read.
     rows: Option<Rows>,
     records: Vec<StreamRecord>,
 }
 
 impl Warm {
-    /// A tenant of which nothing has been read. `config` has it alone.
+    /// A tenant of which nothing has been read but a snapshot, if there is one. `config` has it alone.
     ///
     /// # Errors
-    /// What cannot be had.
-    pub(crate) fn new(config: Arc<Config>, matchers: usize) -> Result<Self, WarmError> {
+    /// What cannot be had, or what is wrong with the snapshot.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        matchers: usize,
+        snapshot: Option<(&TenantSnapshot, Vec<u8>)>,
+    ) -> Result<Self, WarmError> {
         let tenant = config.tenants[0].id;
         let wakes: Vec<_> = (0..matchers).map(|_| Arc::new(Notify::new())).collect();
         let rising = Rising::new(config, wakes.iter().cloned().map(Some))?;
-        Ok(Self {
+        let mut warm = Self {
             tenant,
             rising,
             wakes,
-            ended: 0,
+            from: Epoch(0),
             rows: None,
             records: Vec::new(),
-        })
+        };
+        if let Some((snapshot, bytes)) = snapshot {
+            warm.restore(snapshot, bytes)?;
+        }
+        Ok(warm)
+    }
+
+    fn restore(&mut self, snapshot: &TenantSnapshot, bytes: Vec<u8>) -> Result<(), WarmError> {
+        let name = format!("snapshot {} of tenant {}", snapshot.id, self.tenant.0);
+        let file = Box::new(MemoryFile::with(bytes));
+        let mut source = StateReader::new(file, Path::new(&name), 0, snapshot.id);
+        self.rising.recovery().read_state(&mut source)?;
+        source.finish().map_err(RecoveryError::from)?;
+        let Position { epoch, next_row } = snapshot.position;
+        self.from = epoch;
+        self.rows = (next_row > 0).then(|| Rows::from(next_row));
+        Ok(())
+    }
+
+    /// Everything as bytes of a snapshot with number `id`, and the state's hash.
+    ///
+    /// # Errors
+    /// When it does not add up.
+    pub(crate) fn write(&mut self, id: u64) -> Result<(Vec<u8>, u64), WarmError> {
+        let hash = self.hash()?;
+        let file = MemoryFile::default();
+        let mut writer = StateWriter::new(Box::new(file.clone()), 0, id);
+        self.rising.recovery().write_state(&mut writer);
+        writer.finish().map_err(RecoveryError::from)?;
+        Ok((file.take(), hash))
+    }
+
+    /// The hash of its state.
+    ///
+    /// # Errors
+    /// When it does not add up.
+    pub(crate) fn hash(&mut self) -> Result<u64, WarmError> {
+        let recovery = self.rising.recovery();
+        recovery.finish()?;
+        Ok(recovery.recovered.state_hash)
+    }
+
+    /// How far it is.
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            epoch: self.from,
+            next_row: self.rows.map_or(0, |rows| rows.next()),
+        }
+    }
+
+    /// The first tenure that is not read to its end.
+    fn tenure<'a>(&self, tenures: &'a [Tenure]) -> Option<&'a Tenure> {
+        tenures.iter().find(|tenure| tenure.epoch >= self.from)
     }
 
     /// The log and the row that comes next, given all tenures so far; nothing when all are read to their end.
     pub(crate) fn next(&self, tenures: &[Tenure]) -> Option<(LogId, u64)> {
-        let tenure = tenures.get(self.ended)?;
+        let tenure = self.tenure(tenures)?;
         let row = self.rows.map_or(tenure.first_row, |rows| rows.next());
         Some((tenure.log, row))
     }
@@ -103,9 +173,10 @@ impl Warm {
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn take(&mut self, tenures: &[Tenure], row: &LogRow) -> Result<(), WarmError> {
-        let Some(tenure) = tenures.get(self.ended) else {
+        let Some(tenure) = self.tenure(tenures) else {
             return Ok(());
         };
+        self.from = tenure.epoch;
         let log = tenure.log;
         let mut rows = self.rows.unwrap_or(Rows::from(tenure.first_row));
         if row.seq != rows.next() {
@@ -116,7 +187,7 @@ impl Warm {
             });
         }
         if row.kind == RowKind::Seal {
-            self.end_tenure();
+            self.end(tenure);
             return Ok(());
         }
         let wrong = |error| WarmError::Row { log, error };
@@ -124,7 +195,7 @@ impl Warm {
         self.rows = Some(rows);
         for batch in batches {
             if self.is_own(&batch, tenure.epoch) && self.batch(&batch)? {
-                self.end_tenure();
+                self.end(tenure);
                 // What comes behind it is of a later tenure.
                 return Ok(());
             }
@@ -136,8 +207,8 @@ impl Warm {
         batch.tenant() == Some(self.tenant) && batch.epoch() == epoch.0
     }
 
-    const fn end_tenure(&mut self) {
-        self.ended += 1;
+    const fn end(&mut self, tenure: &Tenure) {
+        self.from = Epoch(tenure.epoch.0 + 1);
         self.rows = None;
     }
 

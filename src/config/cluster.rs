@@ -17,6 +17,8 @@ pub struct ClusterConfig {
     pub lease: LeaseTerms,
     /// How long the nodes must have been the same before tenants move to even things out.
     pub rebalance_after: Duration,
+    /// Rows of logs that a tenant's snapshot may be behind before another is taken.
+    pub snapshot_rows: u64,
     /// The database.
     pub database: DatabaseConfig,
 }

@@ -111,6 +111,7 @@ pub(super) struct RawCluster {
     pub renewal_timeout_ms: Option<Spanned<u64>>,
     pub poll_ms: Option<Spanned<u64>>,
     pub rebalance_after_ms: Option<Spanned<u64>>,
+    pub snapshot_rows: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]

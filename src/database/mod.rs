@@ -12,6 +12,7 @@ mod error;
 mod leases;
 mod log;
 mod schema;
+mod snapshots;
 mod status;
 
 pub use connection::{Class, Connection};
@@ -20,4 +21,5 @@ pub use error::DatabaseError;
 pub use leases::{Claimed, Node, Ownership, Poll};
 pub use log::{LogId, LogRow, LogStore, RowKind, Tenure};
 pub use schema::{SCHEMA_VERSION, check_schema, migrate};
+pub use snapshots::{Position, SNAPSHOTS_KEPT, TenantSnapshot};
 pub use status::{ClusterStatus, NodeStatus};

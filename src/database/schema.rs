@@ -46,6 +46,22 @@ const MIGRATIONS: &[&[&str]] = &[&[
         first_row    BIGINT UNSIGNED NOT NULL,
         begun_at     DATETIME(6) NOT NULL,
         PRIMARY KEY(tenant_id, epoch)) ENGINE=InnoDB",
+    "CREATE TABLE snapshot(
+        tenant_id    INT UNSIGNED NOT NULL,
+        snapshot_id  BIGINT UNSIGNED NOT NULL,
+        epoch        BIGINT UNSIGNED NOT NULL,
+        next_row     BIGINT UNSIGNED NOT NULL,
+        chunks       INT UNSIGNED NOT NULL,
+        bytes        BIGINT UNSIGNED NOT NULL,
+        state_hash   BIGINT UNSIGNED NOT NULL,
+        taken_at     DATETIME(6) NOT NULL,
+        PRIMARY KEY(tenant_id, snapshot_id)) ENGINE=InnoDB",
+    "CREATE TABLE snapshot_chunk(
+        tenant_id    INT UNSIGNED NOT NULL,
+        snapshot_id  BIGINT UNSIGNED NOT NULL,
+        chunk        INT UNSIGNED NOT NULL,
+        payload      MEDIUMBLOB NOT NULL,
+        PRIMARY KEY(tenant_id, snapshot_id, chunk)) ENGINE=InnoDB",
 ]];
 
 const MIGRATE: &str = "run `souk db migrate` with this version";

@@ -14,7 +14,7 @@ const FEES: u8 = 2;
 
 impl Recovery {
     /// Writes everything.
-    pub(super) fn write_state(&self, out: &mut StateWriter) {
+    pub(crate) fn write_state(&self, out: &mut StateWriter) {
         let known: Vec<_> = tenants(&self.config)
             .filter(|(index, _)| self.streams.is_known(*index))
             .collect();
@@ -47,7 +47,7 @@ impl Recovery {
     }
 
     /// Restores everything into a node that has nothing yet.
-    pub(super) fn read_state(&mut self, source: &mut StateReader) -> Result<(), RecoveryError> {
+    pub(crate) fn read_state(&mut self, source: &mut StateReader) -> Result<(), RecoveryError> {
         let mut markets = 0;
         for _ in 0..source.u32()? {
             let id = TenantId(source.u32()?);

@@ -2,6 +2,7 @@
 
 mod disk;
 mod lock;
+mod memory;
 mod state;
 
 use std::fs::{File, OpenOptions};
@@ -11,6 +12,7 @@ use std::path::Path;
 
 pub use disk::{AlignedBuffer, BLOCK, CommitStrategy, Disk, DiskFile, SystemDisk};
 pub use lock::{FolderLock, LockError};
+pub use memory::MemoryFile;
 pub use state::{StateFileError, StateReader, StateWriter};
 
 /// Bytes of one read of a long file.

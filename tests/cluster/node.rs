@@ -30,6 +30,7 @@ pub struct Settings {
     pub timeout_ms: u32,
     pub poll_ms: u32,
     pub rebalance_after_ms: u32,
+    pub snapshot_rows: u32,
     pub address: SocketAddr,
     pub lease_addresses: [SocketAddr; 2],
     pub journal_address: SocketAddr,
@@ -53,6 +54,7 @@ impl Cluster {
                 timeout_ms: 120,
                 poll_ms: 20,
                 rebalance_after_ms: 600_000,
+                snapshot_rows: 1_000_000,
                 address,
                 lease_addresses: [address; 2],
                 journal_address: address,
@@ -70,6 +72,7 @@ impl Cluster {
             timeout_ms,
             poll_ms,
             rebalance_after_ms,
+            snapshot_rows,
             address,
             lease_addresses: [first, second],
             journal_address,
@@ -79,7 +82,7 @@ impl Cluster {
             "[server]\nlisten = \"127.0.0.1:{port}\"\n\
              [journal]\ndurability = \"mysql\"\ndirectory = \"{}\"\nnode = \"{node}\"\n\
              [cluster]\nlease_ttl_ms = {ttl_ms}\nrenewal_period_ms = {period_ms}\nrenewal_timeout_ms = {timeout_ms}\n\
-             poll_ms = {poll_ms}\nrebalance_after_ms = {rebalance_after_ms}\n\
+             poll_ms = {poll_ms}\nrebalance_after_ms = {rebalance_after_ms}\nsnapshot_rows = {snapshot_rows}\n\
              [database]\naddress = \"{address}\"\nlease_addresses = [\"{first}\", \"{second}\"]\n\
              journal_address = \"{journal_address}\"\nname = \"{}\"\nuser = \"{USER}\"\npassword_file = \"{}\"\n",
             data.display(),

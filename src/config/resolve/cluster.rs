@@ -46,6 +46,12 @@ pub(super) fn resolve_cluster(
             10_000,
             100..=86_400_000,
         )?),
+        snapshot_rows: source.number(
+            "snapshot_rows",
+            cluster.snapshot_rows.as_ref(),
+            16_384,
+            16..=1 << 40,
+        )?,
         database: resolve_database(source, database.get_ref())?,
     }))
 }
