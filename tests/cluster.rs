@@ -3,6 +3,8 @@
 //! Numbers in the tests' comments are those of the fault scenarios in `docs/faults.md`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "cluster/clients.rs"]
+mod clients;
 #[path = "cluster/database.rs"]
 mod database;
 #[path = "cluster/history.rs"]

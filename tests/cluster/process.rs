@@ -2,6 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use souk::lease::{Candidate, NodeId, ranking};
+use souk_protocol::TenantId;
+
+use crate::load::Load;
+use crate::mariadb::MariaDb;
+use crate::node::Cluster;
 use crate::scene::Scene;
 
 /// 1
@@ -117,6 +123,43 @@ fn a_node_that_was_stopped_for_longer_than_its_lease_is_replaced_and_says_nothin
     load.run(Duration::from_millis(500));
     load.end();
     assert_eq!(scene.history().owners(1), 2, "it was taken over once");
+}
+
+/// 31
+#[test]
+fn a_node_that_joins_gets_the_tenants_that_belong_to_it_and_they_stay_there() {
+    let server = MariaDb::start("joins");
+    let mut cluster = Cluster::new("joins", &server);
+    cluster.settings.rebalance_after_ms = 300;
+    let mut first = cluster.node("b");
+    let addresses = [first.address()];
+    let load = Load::begin(&addresses);
+    load.run(Duration::from_millis(200));
+    let mut second = cluster.node("a");
+    second.address();
+    let scene = Scene {
+        nodes: vec![first, second],
+        cluster,
+        server,
+    };
+    let candidate = |node, name| Candidate {
+        node: NodeId(node),
+        name,
+        weight: 1,
+    };
+    let candidates = [candidate(1, "b"), candidate(2, "a")];
+    let belongs = |tenant: &u32| ranking(TenantId(*tenant), &candidates)[0] == NodeId(2);
+    let theirs = [1, 2].iter().filter(|it| belongs(it)).count() as u64;
+    assert!(theirs > 0, "the test's tenants are shared out");
+    let query = "SELECT COUNT(*) FROM tenant WHERE node_id = 2";
+    scene.wait_until("it has its share", query, theirs);
+    load.run(Duration::from_millis(1_000));
+    let traded = load.end();
+    println!("31: longest gap {:?}", traded.longest_gap());
+    let history = scene.history();
+    let owners = [1, 2].map(|tenant| history.owners(tenant));
+    let expected = [1, 2].map(|tenant| 1 + usize::from(belongs(&tenant)));
+    assert_eq!(owners, expected, "nothing moves twice");
 }
 
 /// `souk status`, `souk doctor`, `souk db migrate`
