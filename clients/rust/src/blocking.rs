@@ -34,7 +34,7 @@ struct Background {
 }
 
 impl Client {
-    /// Connects to `address` (`host:port`) and logs on.
+    /// Connects to `address`, one or several as [`crate::Client::connect`] takes them, and logs on.
     ///
     /// # Errors
     /// When there is no server, or it refuses the logon.

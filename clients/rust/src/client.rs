@@ -11,7 +11,7 @@ use souk_protocol::{AccountId, BatchMode, MarketId, Side};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::book::Book;
-use crate::clock::unix_time_ns;
+use crate::dial::Dialer;
 use crate::driver::Driver;
 use crate::error::ClientError;
 use crate::event::Event;
@@ -22,7 +22,7 @@ use crate::order::{Change, Instruction, Message, Order, OrderRef};
 use crate::outcome::{FromReports, Pending, ReplaceReport};
 use crate::report::Report;
 use crate::session::{Command, Session, Waiter};
-use crate::wire::{Connection, SessionInfo};
+use crate::wire::SessionInfo;
 
 /// Requests that may wait for the session's task.
 const COMMANDS_MAX: usize = 1_024;
@@ -60,7 +60,9 @@ impl Feed {
 }
 
 impl Client {
-    /// Connects to `address` (`host:port`) and logs on. Must be called within a tokio runtime.
+    /// Connects to `address` and logs on: `host:port`, or several with commas between them, which are nodes of one
+    /// cluster. They are asked one after the other, and the node that serves the tenant takes the session, whether it is
+    /// among them or not. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// When there is no server, or it refuses the logon.
@@ -69,18 +71,16 @@ impl Client {
         key: SigningKey,
         options: ClientOptions,
     ) -> Result<Self, ClientError> {
-        let address = address.to_string();
-        let incarnation = options.incarnation.unwrap_or_else(unix_time_ns);
-        let connection = Connection::open(&address, &key, &options, incarnation).await?;
+        let mut dialer = Dialer::new(&address.to_string(), key, options);
+        let connection = dialer.connect().await?;
+        let options = &dialer.options;
         let (commands, requests) = mpsc::channel(COMMANDS_MAX);
         let (info_sender, info) = watch::channel(connection.info.clone());
         let (ended_sender, ended) = watch::channel(None);
         let events_max = options.events_max.max(1);
         let driver = Driver {
             session: Session::new(options.retry.clone(), &connection.info),
-            address,
-            key,
-            options,
+            dialer,
             commands: requests,
             info: info_sender,
             ended: ended_sender,

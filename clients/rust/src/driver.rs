@@ -1,17 +1,16 @@
 //! The task that owns the connection: it moves bytes and time to the session and back, keeps the
 //! connection alive, and makes it again when it is lost.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use souk_protocol::message::Heartbeat;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::unix_time_ns;
+use crate::dial::Dialer;
 use crate::error::ClientError;
 use crate::event::Event;
-use crate::key::SigningKey;
-use crate::options::ClientOptions;
 use crate::session::{Command, Logout, Session};
 use crate::wire::{Connection, READ_LEN, SessionInfo, drain_messages};
 
@@ -22,9 +21,7 @@ const COMMANDS_AT_ONCE_MAX: usize = 256;
 
 /// The task of one session.
 pub(crate) struct Driver {
-    pub(crate) address: String,
-    pub(crate) key: SigningKey,
-    pub(crate) options: ClientOptions,
+    pub(crate) dialer: Dialer,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) info: watch::Sender<SessionInfo>,
     pub(crate) ended: watch::Sender<Option<String>>,
@@ -65,7 +62,8 @@ impl Driver {
             ..
         } = connection;
         let (mut reader, mut writer) = stream.split();
-        let keepalive = self.options.keepalive;
+        let options = &self.dialer.options;
+        let (keepalive, waiting_max) = (options.keepalive, options.waiting_max);
         let mut heard = Instant::now();
         let mut spoke = heard;
         loop {
@@ -77,7 +75,7 @@ impl Driver {
             session.pump(now);
             incoming.reserve(READ_LEN);
             let reading = session.backlog.is_empty();
-            let room = session.out.len() < OUT_MAX && session.waiting() < self.options.waiting_max;
+            let room = session.out.len() < OUT_MAX && session.waiting() < waiting_max;
             let mut wake = spoke + keepalive;
             if reading {
                 wake = wake.min(heard + 2 * keepalive);
@@ -134,19 +132,24 @@ impl Driver {
 
     /// Makes the connection again, or says why it stays lost.
     async fn reconnect(&mut self, lost: ClientError) -> Result<Connection, ClientError> {
-        let Some(policy) = self.options.reconnect.clone() else {
+        let Some(policy) = self.dialer.options.reconnect.clone() else {
             return Err(lost);
         };
+        let redirect = self.session.redirect.take();
+        let mut at_once = self.dialer.route.on_lost(&lost, redirect, Instant::now());
         let mut error = lost;
         for attempt in 0..policy.attempts_max {
             let nobody_left = self.commands.is_closed() && self.commands.is_empty();
             if !error.reconnect_may_help() || nobody_left {
                 return Err(error);
             }
-            tokio::time::sleep(policy.pause(attempt).max(retry_after(&error))).await;
+            if !std::mem::take(&mut at_once) {
+                tokio::time::sleep(policy.pause(attempt).max(error.retry_after())).await;
+                self.dialer.route.on_paused();
+            }
             let before = self.info.borrow().incarnation;
-            let incarnation = unix_time_ns().max(before + 1);
-            match Connection::open(&self.address, &self.key, &self.options, incarnation).await {
+            let incarnation = || unix_time_ns().max(before + 1);
+            match self.dialer.log_on(incarnation).await {
                 Ok(connection) => {
                     self.session.on_reconnect(&connection.info);
                     self.info.send_replace(connection.info.clone());
@@ -164,15 +167,6 @@ impl Driver {
             room_for_events(self.session.listener.clone()).await;
             self.session.hand_on_events();
         }
-    }
-}
-
-fn retry_after(error: &ClientError) -> Duration {
-    match error {
-        ClientError::LogonRejected { retry_after_ms, .. } => {
-            Duration::from_millis(u64::from(*retry_after_ms))
-        }
-        _ => Duration::ZERO,
     }
 }
 

@@ -159,6 +159,16 @@ impl ClientError {
         }
     }
 
+    /// When to try again, as far as the server said.
+    pub(crate) fn retry_after(&self) -> Duration {
+        match self {
+            Self::LogonRejected { retry_after_ms, .. } => {
+                Duration::from_millis(u64::from(*retry_after_ms))
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Whether connecting again may help.
     pub(crate) fn reconnect_may_help(&self) -> bool {
         match self {

@@ -53,6 +53,7 @@ impl Session {
                     tell(waiter, Ok(now.duration_since(sent)));
                 }
             }
+            ServerMessage::Redirect(redirect) => self.redirect = Some(*redirect),
             ServerMessage::Terminate(end) => return Err(self.on_terminate(end)),
             other => return self.on_other(seq, flags, other),
         }

@@ -28,6 +28,7 @@ mod book;
 mod client;
 mod clock;
 mod control;
+mod dial;
 mod driver;
 mod error;
 mod event;
@@ -43,6 +44,7 @@ mod outcome;
 mod pace;
 mod report;
 mod request;
+mod route;
 mod session;
 mod wire;
 

@@ -22,11 +22,12 @@ pub struct ClientOptions {
     /// How long after that end logging on again, which the client does by itself when `reconnect` says so,
     /// still keeps them: up to 60 s, and zero with `CancelOnDisconnect::None`.
     pub cancel_grace: Duration,
-    /// How long connecting and logging on may take together.
+    /// How long connecting to one node and logging on there may take together. A tenant that is between two nodes is
+    /// waited for as long again; a node holds such a logon for a second, so make it longer than that.
     pub connect_timeout: Duration,
     /// What to do about messages that were refused for lack of room.
     pub retry: RetryPolicy,
-    /// What to do when the connection is lost. `None`: the session ends.
+    /// What to do when the connection is lost, or the tenant moves to another node. `None`: the session ends.
     pub reconnect: Option<ReconnectPolicy>,
     /// Messages that may wait in the client, in all markets together; more make the callers wait.
     pub waiting_max: usize,

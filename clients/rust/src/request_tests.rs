@@ -155,6 +155,7 @@ impl Bench {
 
 fn info() -> SessionInfo {
     SessionInfo {
+        address: "127.0.0.1:7001".to_owned(),
         session: SessionId(1),
         tenant: TenantId(1),
         incarnation: 1,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use souk_protocol::message::{
     BalanceEntry, CurrencyDefinition, JoinMarket, MarketDefinition, MarketJoined,
-    MarketListRequest, Ping, Pong, REQUEST_TEMPLATES, ResumeMarket, SUBSCRIBE_SNAPSHOT_ONLY,
-    SessionReject, SettlementsFrom, Subscribe, Terminate, Unsubscribe,
+    MarketListRequest, Ping, Pong, REQUEST_TEMPLATES, Redirect, ResumeMarket,
+    SUBSCRIBE_SNAPSHOT_ONLY, SessionReject, SettlementsFrom, Subscribe, Terminate, Unsubscribe,
 };
 use souk_protocol::{AccountId, Code, MarketId, RejectReason, Reserved};
 use tokio::sync::mpsc::error::TrySendError;
@@ -77,6 +77,8 @@ pub(crate) struct Session {
     paces: Paces,
     pub(crate) retry: RetryPolicy,
     pub(crate) logout: Logout,
+    /// Where the tenant has moved to, as far as its node said before it ended the connection.
+    pub(crate) redirect: Option<Redirect>,
     /// Joins that were refused for lack of room, until they are answered.
     pub(crate) rejoin: BTreeMap<MarketId, Rejoin>,
     /// Markets to be resumed after a reconnect, one after another: what they send again is bounded for
@@ -130,6 +132,7 @@ impl Session {
             paces: Paces::new(info.rates()),
             retry,
             logout: Logout::No,
+            redirect: None,
         }
     }
 

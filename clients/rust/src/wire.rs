@@ -1,9 +1,9 @@
 //! The connection: TCP, the logon, and cutting what comes into messages.
 
 use bytes::{Buf, BytesMut};
-use souk_protocol::message::{AccountEntry, Challenge, LogonAck};
+use souk_protocol::message::{AccountEntry, Challenge, LogonAck, Redirect};
 use souk_protocol::{
-    AccountId, Credentials, Durability, FRAME_FROM_SERVER_MAX, RejectReason, ServerMessage,
+    AccountId, Credentials, Durability, FRAME_FROM_SERVER_MAX, Frame, RejectReason, ServerMessage,
     SessionId, TenantId, hello, logon, split_frame,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +18,8 @@ use crate::pace::Rates;
 /// What the server said at logon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionInfo {
+    /// The node that the session is logged on to.
+    pub address: String,
     /// The session.
     pub session: SessionId,
     /// The tenant the key belongs to.
@@ -49,6 +51,13 @@ impl SessionInfo {
     }
 }
 
+/// What a logon says.
+pub(crate) struct LogonTerms<'a> {
+    pub(crate) key: &'a SigningKey,
+    pub(crate) options: &'a ClientOptions,
+    pub(crate) incarnation: u64,
+}
+
 /// A connection that is logged on.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -59,63 +68,60 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects and logs on.
+    /// Connects and logs on. `redirect` becomes what the node says about where the tenant is.
     pub(crate) async fn open(
         address: &str,
-        key: &SigningKey,
-        options: &ClientOptions,
-        incarnation: u64,
+        logon: LogonTerms<'_>,
+        redirect: &mut Option<Redirect>,
     ) -> Result<Self, ClientError> {
-        let opening = Self::open_without_limit(address, key, options, incarnation);
-        tokio::time::timeout(options.connect_timeout, opening)
+        let limit = logon.options.connect_timeout;
+        let opening = Self::open_without_limit(address, logon, redirect);
+        tokio::time::timeout(limit, opening)
             .await
             .unwrap_or_else(|_| {
                 Err(ClientError::ConnectTimeout {
                     address: address.to_owned(),
-                    limit: options.connect_timeout,
+                    limit,
                 })
             })
     }
 
     async fn open_without_limit(
         address: &str,
-        key: &SigningKey,
-        options: &ClientOptions,
-        incarnation: u64,
+        logon: LogonTerms<'_>,
+        redirect: &mut Option<Redirect>,
     ) -> Result<Self, ClientError> {
         let connect = |source| ClientError::Connect {
             address: address.to_owned(),
             source,
         };
-        let mut stream = TcpStream::connect(address).await.map_err(connect)?;
+        let stream = TcpStream::connect(address).await.map_err(connect)?;
         stream.set_nodelay(true)?;
-        let mut incoming = BytesMut::with_capacity(READ_LEN);
-        stream.write_all(&hello().frame(0)).await?;
-        let challenge = next(
-            &mut stream,
-            &mut incoming,
-            "a challenge",
-            |message| match message {
+        let mut handshake = Handshake {
+            stream,
+            incoming: BytesMut::with_capacity(READ_LEN),
+            redirect,
+        };
+        handshake.stream.write_all(&hello().frame(0)).await?;
+        let challenge = handshake
+            .next("a challenge", |message| match message {
                 ServerMessage::Challenge(challenge) => Some(Ok(*challenge)),
                 _ => None,
-            },
-        )
-        .await?;
-        let logon = signed_logon(&challenge, key, options, incarnation);
-        stream.write_all(&logon).await?;
-        let info = next(
-            &mut stream,
-            &mut incoming,
-            "a logon acknowledgement",
-            |message| match message {
-                ServerMessage::LogonAck(ack, accounts) => Some(session_info(ack, accounts)),
+            })
+            .await?;
+        let logon = signed_logon(&challenge, &logon);
+        handshake.stream.write_all(&logon).await?;
+        let info = handshake
+            .next("a logon acknowledgement", |message| match message {
+                ServerMessage::LogonAck(ack, accounts) => {
+                    Some(session_info(address, ack, accounts))
+                }
                 _ => None,
-            },
-        )
-        .await?;
+            })
+            .await?;
         Ok(Self {
-            stream,
-            incoming,
+            stream: handshake.stream,
+            incoming: handshake.incoming,
             info,
         })
     }
@@ -126,14 +132,16 @@ pub(crate) const READ_LEN: usize = 64 * 1024;
 
 fn signed_logon(
     challenge: &Challenge,
-    key: &SigningKey,
-    options: &ClientOptions,
-    incarnation: u64,
+    LogonTerms {
+        key,
+        options,
+        incarnation,
+    }: &LogonTerms<'_>,
 ) -> Vec<u8> {
     let credentials = Credentials {
         key_id: options.key_id,
         session_number: options.session_number,
-        incarnation,
+        incarnation: *incarnation,
         keepalive_ms: u32::try_from(options.keepalive.as_millis()).unwrap_or(u32::MAX),
         cancel_on_disconnect: options.cancel_on_disconnect,
         cancel_grace_ms: u32::try_from(options.cancel_grace.as_millis()).unwrap_or(u32::MAX),
@@ -145,6 +153,7 @@ fn signed_logon(
 }
 
 fn session_info(
+    address: &str,
     ack: &LogonAck,
     accounts: &souk_protocol::Group<'_, AccountEntry>,
 ) -> Result<SessionInfo, ClientError> {
@@ -153,6 +162,7 @@ fn session_info(
         .map(|entry| entry.map(|(entry, _)| entry.account))
         .collect();
     Ok(SessionInfo {
+        address: address.to_owned(),
         session: ack.session_id,
         tenant: ack.tenant,
         incarnation: ack.incarnation,
@@ -166,35 +176,58 @@ fn session_info(
     })
 }
 
-/// Reads one message of the handshake. A refusal is an error, anything else unexpected too.
-async fn next<T>(
-    stream: &mut TcpStream,
-    incoming: &mut BytesMut,
-    expected: &'static str,
-    take: impl Fn(&ServerMessage<'_>) -> Option<Result<T, ClientError>>,
-) -> Result<T, ClientError> {
-    loop {
-        if let Some((frame, len)) = split_frame(incoming, FRAME_FROM_SERVER_MAX)? {
-            let message = ServerMessage::decode(&frame)?;
-            let taken = take(&message).unwrap_or_else(|| {
-                Err(match message {
-                    ServerMessage::LogonReject(reject) => ClientError::LogonRejected {
-                        code: reject.code,
-                        retry_after_ms: reject.retry_after_ms,
-                    },
-                    ServerMessage::Terminate(end) => ClientError::Terminated { code: end.code },
-                    _ => ClientError::UnexpectedMessage {
-                        template: frame.header.template_id,
-                        expected,
-                    },
-                })
-            });
-            incoming.advance(len);
-            return taken;
+/// A connection before it is logged on.
+struct Handshake<'a> {
+    stream: TcpStream,
+    incoming: BytesMut,
+    redirect: &'a mut Option<Redirect>,
+}
+
+impl Handshake<'_> {
+    /// Reads one message. A refusal is an error, anything else unexpected too; a redirect, which comes before its
+    /// refusal, is noted.
+    async fn next<T>(
+        &mut self,
+        expected: &'static str,
+        take: impl Fn(&ServerMessage<'_>) -> Option<Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        loop {
+            if let Some((frame, len)) = split_frame(&self.incoming, FRAME_FROM_SERVER_MAX)? {
+                let message = ServerMessage::decode(&frame)?;
+                let taken = match &message {
+                    ServerMessage::Redirect(redirect) => {
+                        *self.redirect = Some(*redirect);
+                        None
+                    }
+                    message => Some(
+                        take(message).unwrap_or_else(|| Err(refusal(&frame, message, expected))),
+                    ),
+                };
+                self.incoming.advance(len);
+                match taken {
+                    Some(taken) => return taken,
+                    None => continue,
+                }
+            }
+            if self.stream.read_buf(&mut self.incoming).await? == 0 {
+                return Err(ClientError::ClosedByServer);
+            }
         }
-        if stream.read_buf(incoming).await? == 0 {
-            return Err(ClientError::ClosedByServer);
-        }
+    }
+}
+
+/// What it means that this came instead of what was expected.
+fn refusal(frame: &Frame<'_>, message: &ServerMessage<'_>, expected: &'static str) -> ClientError {
+    match message {
+        ServerMessage::LogonReject(reject) => ClientError::LogonRejected {
+            code: reject.code,
+            retry_after_ms: reject.retry_after_ms,
+        },
+        ServerMessage::Terminate(end) => ClientError::Terminated { code: end.code },
+        _ => ClientError::UnexpectedMessage {
+            template: frame.header.template_id,
+            expected,
+        },
     }
 }
 
