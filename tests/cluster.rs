@@ -7,6 +7,8 @@
 mod clients;
 #[path = "cluster/database.rs"]
 mod database;
+#[path = "cluster/fence.rs"]
+mod fence;
 #[path = "cluster/history.rs"]
 mod history;
 #[path = "cluster/load.rs"]
