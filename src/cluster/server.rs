@@ -269,6 +269,12 @@ impl ClusterServer {
         self.lease.deadline.left(clock::boottime())
     }
 
+    /// What its renewals take, the 99th percentile since it started.
+    #[must_use]
+    pub fn renewal_p99(&self) -> Duration {
+        self.lease.renewal_p99()
+    }
+
     /// Where sessions are taken in.
     #[must_use]
     pub const fn entrance(&self) -> &Arc<Entrance> {

@@ -20,6 +20,8 @@ pub struct Cluster {
     pub database: String,
     password_file: PathBuf,
     pub settings: Settings,
+    /// What follows a node's own settings in its configuration.
+    pub tenants: String,
 }
 
 /// What a test may change of a node's configuration.
@@ -48,6 +50,7 @@ impl Cluster {
             folder,
             database: server.database(name),
             password_file: server.password_file(),
+            tenants: two_tenants(""),
             settings: Settings {
                 ttl_ms: 1_500,
                 period_ms: 150,
@@ -65,7 +68,8 @@ impl Cluster {
         cluster
     }
 
-    fn config(&self, node: &str, port: u16) -> PathBuf {
+    /// Writes a node's configuration. Gives the file.
+    pub fn config(&self, node: &str, port: u16) -> PathBuf {
         let Settings {
             ttl_ms,
             period_ms,
@@ -91,7 +95,7 @@ impl Cluster {
         );
         std::fs::create_dir_all(self.folder.join(node)).unwrap();
         let file = self.folder.join(node).join("souk.toml");
-        std::fs::write(&file, two_tenants(&head)).unwrap();
+        std::fs::write(&file, head + &self.tenants).unwrap();
         file
     }
 

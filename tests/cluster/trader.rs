@@ -1,4 +1,5 @@
 //! A client that finds the node that has its tenant, remembers what was acknowledged, and asks for it again.
+#![allow(dead_code)] // Tests and benches use different parts of it.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ pub struct Trader {
     next_id: u64,
     /// Orders that were acknowledged and not canceled.
     pub open: Vec<u64>,
+    /// When each was acknowledged.
+    acknowledged: Vec<Instant>,
 }
 
 impl Trader {
@@ -32,6 +35,7 @@ impl Trader {
             client_seq: 0,
             next_id: 1,
             open: Vec::new(),
+            acknowledged: Vec::new(),
         }
     }
 
@@ -104,6 +108,7 @@ impl Trader {
                 ServerMessage::Accepted(accepted) => {
                     assert_eq!(accepted.cl_ord_id.0, id);
                     self.open.push(id);
+                    self.acknowledged.push(Instant::now());
                     true
                 }
                 _ => {
@@ -116,6 +121,16 @@ impl Trader {
                 false
             }
         }
+    }
+
+    /// The longest time without an acknowledgement since a moment.
+    pub fn longest_wait(&self, since: Instant) -> Duration {
+        let times = self.acknowledged.iter().filter(|time| **time >= since);
+        let times: Vec<_> = std::iter::once(&since).chain(times).collect();
+        let waits = times
+            .windows(2)
+            .map(|pair| pair[1].duration_since(*pair[0]));
+        waits.max().unwrap_or_default()
     }
 
     /// Cancels every order that was acknowledged: each must be there.
