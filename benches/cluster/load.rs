@@ -152,7 +152,7 @@ fn run(address: SocketAddr, keys: &[SessionKey], outstanding: u32, seconds: u64)
     config.warmup = Duration::from_millis(500);
     config.duration = Some(Duration::from_secs(seconds));
     let report = load::start(config).unwrap().wait().unwrap();
-    assert!(report.ok(), "{:?}", report.faults);
+    assert!(report.verified.ok(), "{:?}", report.verified);
     report.achieved_rate()
 }
 
