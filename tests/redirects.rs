@@ -3,6 +3,8 @@
 
 #[path = "redirects/front.rs"]
 mod front;
+#[path = "redirects/load.rs"]
+mod load;
 #[path = "redirects/moved.rs"]
 mod moved;
 mod support;
