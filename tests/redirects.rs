@@ -3,6 +3,8 @@
 
 #[path = "redirects/front.rs"]
 mod front;
+#[path = "redirects/load.rs"]
+mod load;
 #[path = "redirects/moved.rs"]
 mod moved;
 mod support;
@@ -50,10 +52,15 @@ async fn node(client: &Client) -> SocketAddr {
     client.session().address.parse().unwrap()
 }
 
-/// An address that nobody listens on.
+/// An address that nobody listens on, now or later.
 fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any_port.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    // Bound and not listening for as long as the tests run.
+    std::mem::forget(socket);
+    address
 }
 
 fn buy(name: u64) -> Order {

@@ -132,6 +132,42 @@ async fn a_tenant_moves_with_orders_in_flight_and_each_is_answered_once() {
 }
 
 #[tokio::test]
+async fn questions_wait_for_the_next_node() {
+    let server = support::start("");
+    let front = Front::start([Answer::Through(server.address())]);
+    let client = log_on(&[front.address], lasting()).await.unwrap();
+    assert_accepted(submit(&client, 1..4).await).await;
+    front.deafen();
+    let asked = message::MarketListRequest::FRAME_LEN
+        + message::JoinMarket::FRAME_LEN
+        + message::Subscribe::FRAME_LEN
+        + message::Ping::FRAME_LEN
+        + message::BalanceQuery::FRAME_LEN;
+    let moving = async {
+        wait_until(async || front.bytes_dropped() >= asked).await;
+        front.dismiss(Some((2, server.address())));
+    };
+    let answers = async {
+        tokio::join!(
+            client.markets(),
+            client.join(MarketId(2)),
+            client.snapshot(MARKET),
+            client.ping(),
+            client.balances(AccountId(1)),
+            moving,
+        )
+    };
+    let answers = tokio::time::timeout(PATIENCE, answers).await;
+    let (markets, joined, book, pong, balances, ()) = answers.expect("all are answered");
+    assert_eq!(markets.unwrap().len(), 2);
+    assert_eq!(joined.unwrap().last_client_seq, 0);
+    assert_eq!(book.unwrap().best_buy().unwrap().orders, 3);
+    assert!(pong.unwrap() < PATIENCE);
+    assert_eq!(balances.unwrap().len(), 2);
+    assert_eq!(node(&client).await, server.address());
+}
+
+#[tokio::test]
 async fn a_tenant_that_moved_nobody_knows_where_is_looked_for_at_the_other_seeds() {
     let server = support::start("");
     let front = Front::start([Answer::Through(server.address())]);

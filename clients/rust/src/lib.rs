@@ -46,6 +46,7 @@ mod report;
 mod request;
 mod route;
 mod session;
+mod session_resume;
 mod wire;
 
 pub use book::{Book, BookError, Level};

@@ -2,11 +2,12 @@
 //!
 //! Must never: take a lost connection for a refusal.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use souk_protocol::message::{
-    BalanceEntry, BalanceQuery, BalanceReport, CATALOGUE, CurrencyDefinition, CurrencyListEnd,
-    FundingResult, REQUEST_TEMPLATES, RequestAccepted, RequestRejected, SessionReject, Settlement,
+    BalanceEntry, BalanceReport, CATALOGUE, CurrencyDefinition, CurrencyListEnd, FundingResult,
+    REQUEST_TEMPLATES, RequestAccepted, RequestRejected, SessionReject, Settlement,
     SettlementsFrom, StatementReport, SubscribeAccount, SubscribeSettlements,
 };
 use souk_protocol::{
@@ -20,7 +21,7 @@ use crate::money::Statement;
 use crate::session::{Session, Waiter, tell};
 
 /// The frame of a request, whose number the session fills in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     frame: Vec<u8>,
 }
@@ -105,6 +106,17 @@ impl Awaited {
         }
     }
 
+    /// Whether the answer is all that is asked for: to ask twice changes nothing.
+    const fn is_question(&self) -> bool {
+        match self {
+            Self::Accepted(_) | Self::Funding(_) => false,
+            Self::Statement(_)
+            | Self::Currencies(_)
+            | Self::Balances(_)
+            | Self::Settlements { .. } => true,
+        }
+    }
+
     const fn expects(&self) -> &'static str {
         match self {
             Self::Accepted(_) => "RequestAccepted",
@@ -122,6 +134,17 @@ impl Awaited {
 pub(crate) struct Asked {
     template: u16,
     awaited: Awaited,
+    /// The request, if it may be sent again after a reconnect.
+    question: Option<Request>,
+}
+
+impl Asked {
+    fn fail_in_doubt(self, reason: &str) {
+        self.awaited.fail(ClientError::InDoubt {
+            request: request_name(self.template),
+            reason: reason.to_owned(),
+        });
+    }
 }
 
 impl Session {
@@ -129,9 +152,16 @@ impl Session {
     pub(crate) fn ask(&mut self, request: Request, awaited: Awaited) {
         self.requests_sent += 1;
         let template = request.template();
+        // What the session asks for by itself it asks for again by itself.
+        let is_kept = awaited.is_question() && !awaited.has_no_waiter();
+        let question = is_kept.then(|| request.clone());
         let frame = request.numbered(self.requests_sent);
         self.send(&frame);
-        let asked = Asked { template, awaited };
+        let asked = Asked {
+            template,
+            awaited,
+            question,
+        };
         self.requests.insert(self.requests_sent, asked);
     }
 
@@ -270,24 +300,20 @@ impl Session {
     }
 
     fn on_balances(&mut self, request_id: u64, found: Vec<BalanceEntry>, more: bool) {
+        if let Some(asked) = self.requests.get_mut(&request_id)
+            && let Awaited::Balances(balances) = &mut asked.awaited
+        {
+            balances.entries.extend(found);
+            if more {
+                return;
+            }
+        }
         let pick = |awaited| match awaited {
             Awaited::Balances(balances) => Ok(balances),
             other => Err(other),
         };
         let balances = self.take_awaited(request_id, BalanceReport::TEMPLATE, pick);
-        let Some(mut balances) = balances else { return };
-        balances.entries.extend(found);
-        if more {
-            let template = if balances.subscribe {
-                SubscribeAccount::TEMPLATE
-            } else {
-                BalanceQuery::TEMPLATE
-            };
-            let awaited = Awaited::Balances(balances);
-            let asked = Asked { template, awaited };
-            self.requests.insert(request_id, asked);
-            return;
-        }
+        let Some(balances) = balances else { return };
         if balances.subscribe {
             self.accounts.insert(balances.account);
         }
@@ -383,14 +409,31 @@ impl Session {
         });
     }
 
-    /// The connection is gone: whether they were carried out is not known.
-    pub(crate) fn fail_unanswered(&mut self, reason: &str) {
+    /// The connection is gone: whether what changes something was carried out is not known. Questions wait.
+    pub(crate) fn fail_changes(&mut self, reason: &str) {
         self.currencies.clear();
-        for asked in std::mem::take(&mut self.requests).into_values() {
-            asked.awaited.fail(ClientError::InDoubt {
-                request: request_name(asked.template),
-                reason: reason.to_owned(),
-            });
+        let is_change = |_: &u64, asked: &mut Asked| asked.question.is_none();
+        let changes = self.requests.extract_if(.., is_change);
+        changes.for_each(|(_, asked)| asked.fail_in_doubt(reason));
+    }
+
+    /// The session is over.
+    pub(crate) fn fail_unanswered(&mut self, reason: &str) {
+        let asked = std::mem::take(&mut self.requests).into_values();
+        asked.for_each(|asked| asked.fail_in_doubt(reason));
+    }
+
+    /// Sends questions again, under new numbers.
+    pub(crate) fn ask_requests_again(&mut self, unanswered: BTreeMap<u64, Asked>) {
+        for asked in unanswered.into_values() {
+            let Some(question) = asked.question else {
+                continue;
+            };
+            let mut awaited = asked.awaited;
+            if let Awaited::Balances(balances) = &mut awaited {
+                balances.entries.clear();
+            }
+            self.ask(question, awaited);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::*;
-use souk_protocol::message::{AccountUpdate, SessionReject, StatementEntry};
+use souk_protocol::message::{AccountUpdate, BalanceQuery, SessionReject, StatementEntry};
 use souk_protocol::{
     Amount, ClOrdId, ClientMessage, Code, CurrencyStatus, Durability, FRAME_FROM_CLIENT_MAX,
     FRAME_FROM_SERVER_MAX, OrderId, Price, Qty, RejectReason, SessionId, Side, StatementKind,
@@ -17,6 +17,8 @@ use crate::options::RetryPolicy;
 use crate::session::{Command, Logout};
 use crate::wire::SessionInfo;
 
+#[path = "request_resume_tests.rs"]
+mod resume;
 #[path = "request_settlement_tests.rs"]
 mod settlements;
 

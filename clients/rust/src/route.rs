@@ -202,3 +202,7 @@ impl Route {
         self.is_elsewhere = false;
     }
 }
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;

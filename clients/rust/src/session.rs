@@ -29,6 +29,8 @@ use crate::wire::SessionInfo;
 /// The one who waits for a request that is not to a market.
 pub(crate) type Waiter<T> = oneshot::Sender<Result<T, ClientError>>;
 
+pub(crate) const MARKET_LIST_REQUEST: MarketListRequest = MarketListRequest { reserved: Reserved };
+
 /// What the handle asks of the session.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -73,8 +75,8 @@ pub(crate) struct Session {
     pub(crate) backlog: VecDeque<Event>,
     /// Bytes to send.
     pub(crate) out: BytesMut,
-    max_inflight: usize,
-    paces: Paces,
+    pub(crate) max_inflight: usize,
+    pub(crate) paces: Paces,
     pub(crate) retry: RetryPolicy,
     pub(crate) logout: Logout,
     /// Where the tenant has moved to, as far as its node said before it ended the connection.
@@ -83,7 +85,7 @@ pub(crate) struct Session {
     pub(crate) rejoin: BTreeMap<MarketId, Rejoin>,
     /// Markets to be resumed after a reconnect, one after another: what they send again is bounded for
     /// each of them. The first has been asked for.
-    resuming: VecDeque<MarketId>,
+    pub(crate) resuming: VecDeque<MarketId>,
 }
 
 /// A join that was refused for lack of room.
@@ -174,8 +176,7 @@ impl Session {
                 self.joining.entry(market).or_default().push(waiter);
             }
             Command::Markets(waiter) => {
-                let request = MarketListRequest { reserved: Reserved };
-                self.send(&request.frame(0));
+                self.send(&MARKET_LIST_REQUEST.frame(0));
                 self.listing.push_back(waiter);
             }
             Command::Subscribe(market, flags) => {
@@ -262,7 +263,7 @@ impl Session {
     }
 
     /// Joins a market, or resumes it after the last report that is known.
-    fn send_join(&mut self, market: MarketId) {
+    pub(crate) fn send_join(&mut self, market: MarketId) {
         let reserved = Reserved;
         let lane = self.lanes.get(&market).filter(|lane| !lane.is_joined());
         match lane.and_then(Lane::last_report) {
@@ -278,22 +279,7 @@ impl Session {
         }
     }
 
-    /// Asks for the next market to be resumed, once the one before it is.
-    pub(crate) fn resume_next(&mut self) {
-        let Some(market) = self.resuming.front() else {
-            return;
-        };
-        let open = |lane: &Lane| !lane.is_resumed();
-        if self.lanes.get(market).is_some_and(open) {
-            return;
-        }
-        self.resuming.pop_front();
-        if let Some(next) = self.resuming.front().copied() {
-            self.send_join(next);
-        }
-    }
-
-    fn send_subscribe(&mut self, market: MarketId, flags: u8) {
+    pub(crate) fn send_subscribe(&mut self, market: MarketId, flags: u8) {
         let reserved = Reserved;
         let request = Subscribe {
             market,
@@ -422,60 +408,6 @@ impl Session {
             }
         }
         due.into_iter().for_each(|market| self.send_join(market));
-    }
-
-    /// The connection is gone; what was asked for and is not to a market must be asked again.
-    pub(crate) fn on_disconnect(&mut self, reason: &str) {
-        self.out.clear();
-        self.rejoin.clear();
-        self.resuming.clear();
-        self.lanes.values_mut().for_each(Lane::on_disconnect);
-        self.fail_requests(reason);
-        let reason = reason.to_owned();
-        self.tell_event(Event::Disconnected { reason });
-    }
-
-    /// The session logged on again: markets and subscriptions are asked for anew.
-    pub(crate) fn on_reconnect(&mut self, info: &SessionInfo) {
-        self.max_inflight = info.max_inflight as usize;
-        self.paces = Paces::new(info.rates());
-        let incarnation = info.incarnation;
-        self.resuming = self.lanes.keys().copied().collect();
-        if let Some(first) = self.resuming.front().copied() {
-            self.send_join(first);
-        }
-        for (market, flags) in self.subscriptions.clone() {
-            self.send_subscribe(market, flags);
-        }
-        self.subscribe_money_again();
-        self.tell_event(Event::Reconnected { incarnation });
-    }
-
-    fn fail_requests(&mut self, reason: &str) {
-        self.fail_unanswered(reason);
-        let closed = || ClientError::Closed {
-            reason: reason.to_owned(),
-        };
-        let joining = std::mem::take(&mut self.joining).into_values().flatten();
-        joining.for_each(|waiter| tell(waiter, Err(closed())));
-        self.listed.clear();
-        let listing = self.listing.drain(..);
-        listing.for_each(|waiter| tell(waiter, Err(closed())));
-        let snapshots = std::mem::take(&mut self.snapshots).into_values().flatten();
-        snapshots.for_each(|(_, waiter)| tell(waiter, Err(closed())));
-        let pings = self.pings.drain();
-        pings.for_each(|(_, (_, waiter))| tell(waiter, Err(closed())));
-    }
-
-    /// The session is over. What is unanswered stays unknown, what was not sent is not applied.
-    pub(crate) fn close(&mut self, reason: &str) {
-        self.fail_requests(reason);
-        self.lanes.values_mut().for_each(Lane::close);
-        if let Logout::Asked(waiter) | Logout::Sent(waiter) = std::mem::take(&mut self.logout)
-            && let Some(waiter) = waiter
-        {
-            tell(waiter, Ok(()));
-        }
     }
 }
 

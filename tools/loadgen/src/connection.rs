@@ -9,13 +9,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use souk_protocol::message::{
     DepthSnapshot, Heartbeat, JoinMarket, LogonAck, MarketDefinition, MarketJoined,
-    MarketListRequest, Pong, SUBSCRIBE_SNAPSHOT_ONLY, Subscribe, Terminate,
+    MarketListRequest, Pong, Redirect, SUBSCRIBE_SNAPSHOT_ONLY, Subscribe, Terminate,
 };
 use souk_protocol::{
     AccountId, Code, Credentials, FLAG_MORE_FOLLOWS, FRAME_FROM_SERVER_MAX, FieldError, FrameError,
     Header, MarketId, Price, Qty, RejectReason, Reserved, ServerMessage, Side, hello, logon,
     split_frame,
 };
+
+use crate::owner::Owner;
 
 /// Why a connection ended or did not come to be.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +30,22 @@ pub enum ConnectionError {
     #[error("the server closed the connection")]
     Closed,
     /// The server refused the logon.
-    #[error("logon refused: {0}")]
-    LogonRefused(Code),
+    #[error("logon refused: {code}")]
+    LogonRefused {
+        /// Why.
+        code: Code,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The session's tenant has moved to another node.
+    #[error(
+        "the tenant has moved away from this node, to {}: what began here is not gone on with there; run again",
+        owner.as_deref().unwrap_or("one that is not named")
+    )]
+    TenantMoved {
+        /// The address of the node that has it now, if that was said.
+        owner: Option<String>,
+    },
     /// The server ended the session.
     #[error("the server ended the session: {code}, detail {detail}")]
     Terminated {
@@ -98,43 +114,57 @@ pub struct Connection {
     taken: usize,
     keepalive: Duration,
     last_sent: Instant,
+    /// Where the session's tenant is, as far as the server said that it is elsewhere.
+    redirect: Option<Redirect>,
 }
 
 impl Connection {
-    /// Connects and logs on. `sign` makes the Ed25519 signature of the bytes it is given.
+    /// Connects and logs on, at the node that the one at `address` names if that is another. `sign` makes the Ed25519
+    /// signature of the bytes it is given.
     ///
     /// # Errors
     /// When the socket fails, the server refuses, or does not answer within [`ANSWER_TIMEOUT`].
     pub fn logon(
         address: SocketAddr,
         credentials: &Credentials,
-        sign: impl FnOnce(&[u8]) -> [u8; 64],
+        sign: impl Fn(&[u8]) -> [u8; 64],
     ) -> Result<(Self, LogonAck, Vec<AccountId>), ConnectionError> {
-        let stream = TcpStream::connect_timeout(&address, ANSWER_TIMEOUT)?;
-        stream.set_nodelay(true)?;
-        let mut connection = Self {
-            stream,
-            inbox: Vec::with_capacity(READ_BYTES),
-            taken: 0,
-            keepalive: Duration::from_millis(u64::from(credentials.keepalive_ms)),
-            last_sent: Instant::now(),
-        };
-        connection.send(&hello().frame(0))?;
-        let challenge = connection.wait_for(ANSWER_TIMEOUT, |message, _| match message {
+        let keepalive = Duration::from_millis(u64::from(credentials.keepalive_ms));
+        let mut owner = Owner::new(address);
+        loop {
+            let stream = TcpStream::connect_timeout(&owner.address, ANSWER_TIMEOUT)?;
+            stream.set_nodelay(true)?;
+            let received = Vec::with_capacity(READ_BYTES);
+            let mut connection = Self::from_parts(stream, received, keepalive);
+            match connection.shake_hands(credentials, &sign) {
+                Ok((ack, accounts)) => return Ok((connection, ack, accounts)),
+                Err(error) if owner.look_again(&error, connection.redirect.as_ref()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn shake_hands(
+        &mut self,
+        credentials: &Credentials,
+        sign: impl Fn(&[u8]) -> [u8; 64],
+    ) -> Result<(LogonAck, Vec<AccountId>), ConnectionError> {
+        self.send(&hello().frame(0))?;
+        let challenge = self.wait_for(ANSWER_TIMEOUT, |message, _| match message {
             ServerMessage::Challenge(challenge) => Some(challenge),
             _ => None,
         })?;
         let logon = logon(credentials, &challenge, unix_time_ns(), sign);
-        connection.send(&logon.frame(0))?;
+        self.send(&logon.frame(0))?;
         let mut accounts = Vec::new();
-        let ack = connection.wait_for(ANSWER_TIMEOUT, |message, _| match message {
+        let ack = self.wait_for(ANSWER_TIMEOUT, |message, _| match message {
             ServerMessage::LogonAck(ack, group) => {
                 accounts.extend(group.iter().flatten().map(|(entry, _)| entry.account));
                 Some(ack)
             }
             _ => None,
         })?;
-        Ok((connection, ack, accounts))
+        Ok((ack, accounts))
     }
 
     /// Writes whole frames.
@@ -252,7 +282,12 @@ impl Connection {
         };
         self.send(&goodbye.frame(0))?;
         match self.wait_for(ANSWER_TIMEOUT, |_, _| None::<()>) {
-            Ok(()) | Err(ConnectionError::Terminated { .. } | ConnectionError::Closed) => Ok(()),
+            Ok(())
+            | Err(
+                ConnectionError::Terminated { .. }
+                | ConnectionError::TenantMoved { .. }
+                | ConnectionError::Closed,
+            ) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -273,6 +308,7 @@ impl Connection {
             taken: 0,
             keepalive,
             last_sent: Instant::now(),
+            redirect: None,
         }
     }
 
@@ -330,7 +366,19 @@ impl Connection {
                     time: unix_time_ns(),
                 }),
                 ServerMessage::LogonReject(reject) => {
-                    return Err(ConnectionError::LogonRefused(reject.code));
+                    return Err(ConnectionError::LogonRefused {
+                        code: reject.code,
+                        retry_after: Duration::from_millis(u64::from(reject.retry_after_ms)),
+                    });
+                }
+                ServerMessage::Redirect(redirect) => self.redirect = Some(redirect),
+                ServerMessage::Terminate(end)
+                    if end.code.reason() == Some(RejectReason::NotOwner) =>
+                {
+                    let address = |redirect: &Redirect| redirect.address.as_str().to_owned();
+                    return Err(ConnectionError::TenantMoved {
+                        owner: self.redirect.as_ref().map(address),
+                    });
                 }
                 ServerMessage::Terminate(end) => {
                     return Err(ConnectionError::Terminated {

@@ -1,6 +1,8 @@
 //! What a frame from the server is for: a stream's report, or a word about the session.
 
-use souk_protocol::message::{MarketJoined, NotApplied, Ping, Pong, SessionReject, Terminate};
+use souk_protocol::message::{
+    MarketJoined, NotApplied, Ping, Pong, Redirect, SessionReject, Terminate,
+};
 use souk_protocol::{Block, FieldError, Frame, HEADER_LEN, MarketId, RejectReason, ServerMessage};
 
 use crate::connection::unix_time_ns;
@@ -55,6 +57,13 @@ fn foreign(common: &mut Common, market: MarketId) {
         .note(Fault::ForeignReport, format_args!("market {market}"));
 }
 
+/// A measurement of two nodes is one of none, so the session is not gone on with.
+#[cold]
+fn tenant_moved(common: &mut Common, owner: &str) {
+    let text = format_args!("the tenant of a session moved to {owner} during the run: run again");
+    common.faults.note(Fault::Ended, text);
+}
+
 /// Everything that is not a report.
 #[cold]
 pub(crate) fn session_message(
@@ -104,9 +113,18 @@ pub(crate) fn session_message(
             };
             outbox.extend_from_slice(&pong.frame(0));
         }
+        Redirect::TEMPLATE => {
+            let redirect = Redirect::read(frame.body, HEADER_LEN)?;
+            *ended = true;
+            tenant_moved(common, redirect.address.as_str());
+        }
         Terminate::TEMPLATE => {
             let end = Terminate::read(frame.body, HEADER_LEN)?;
             *ended = true;
+            if end.code.reason() == Some(RejectReason::NotOwner) {
+                tenant_moved(common, "a node that is not named");
+                return Ok(());
+            }
             common.faults.note(
                 Fault::Ended,
                 format_args!(

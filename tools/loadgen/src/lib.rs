@@ -20,6 +20,7 @@ pub mod model;
 pub mod money;
 pub mod orders;
 pub mod output;
+mod owner;
 pub mod profile;
 pub mod replay;
 pub mod report;
