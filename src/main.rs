@@ -231,6 +231,19 @@ fn check(file: &ConfigFile) -> anyhow::Result<()> {
     println!("{}: good", path.display());
     println!("  listen {}", config.server.listen);
     println!("  {} tenants, {markets} markets", config.tenants.len());
+    if let Some(cluster) = &config.cluster {
+        let lease = &cluster.lease;
+        println!(
+            "  node {} of a cluster, database {} at {}",
+            config.journal.node, cluster.database.name, cluster.database.address
+        );
+        println!(
+            "  lease {:?}, renewed every {:?}: survives {} failed renewals in a row",
+            lease.ttl(),
+            lease.period(),
+            lease.failures_survived()
+        );
+    }
     Ok(())
 }
 

@@ -188,3 +188,86 @@ fn the_example_in_the_documents_is_good() {
     let config = Config::from_toml(text, &Overrides::default()).unwrap();
     assert_eq!(config.tenants.len(), 2);
 }
+
+/// A node of a cluster with further lines in `[cluster]` and `[database]`.
+fn clustered(cluster: &str, database: &str) -> String {
+    two_tenants(&format!(
+        "[journal]\ndurability = \"mysql\"\nnode = \"a\"\n[cluster]\n{cluster}\n[database]\naddress = \"db:3306\"\n{database}\n"
+    ))
+}
+
+#[test]
+fn a_cluster_has_a_database_and_good_defaults() {
+    let config = Config::from_toml(&clustered("", ""), &Overrides::default()).unwrap();
+    let cluster = config.cluster.unwrap();
+    assert_eq!(cluster.lease.ttl().as_millis(), 3_000);
+    assert_eq!(cluster.lease.failures_survived(), 12);
+    let database = cluster.database;
+    assert_eq!(database.address.to_string(), "db:3306");
+    assert_eq!(
+        database.lease_addresses,
+        [database.address.clone(), database.address.clone()]
+    );
+    assert_eq!(database.journal_address, database.address);
+    let more = "lease_addresses = [\"[::1]:3307\", \"x:1\"]\njournal_address = \"y:2\"";
+    let config = Config::from_toml(&clustered("", more), &Overrides::default()).unwrap();
+    let database = config.cluster.unwrap().database;
+    let shown = database.lease_addresses.map(|address| address.to_string());
+    assert_eq!(shown, ["[::1]:3307", "x:1"]);
+    assert_eq!(database.journal_address.to_string(), "y:2");
+}
+
+#[test]
+fn what_does_not_make_a_cluster_names_value_rule_and_remedy() {
+    for (cluster, database, words) in [
+        (
+            "renewal_timeout_ms = 200",
+            "",
+            &["renewal_timeout_ms = 200", "shorter than", "3000, 200, 150"][..],
+        ),
+        (
+            "lease_ttl_ms = 700",
+            "",
+            &["survives 1 failed renewals", "3 or more"],
+        ),
+        ("poll_ms = 400", "", &["poll_ms = 400", "1 to 300"]),
+        ("weight = 0", "", &["weight = 0", "1 to 100"]),
+        (
+            "advertise = \"nowhere\"",
+            "",
+            &["advertise = nowhere", "host:port"],
+        ),
+        ("snapshot_rows = 1", "", &["snapshot_rows = 1", "16"]),
+        (
+            "",
+            "lease_addresses = []",
+            &["lease_addresses = 0", "one or two"],
+        ),
+        (
+            "",
+            "journal_address = \"::1:5\"",
+            &["journal_address = ::1:5", "host and a port"],
+        ),
+        (
+            "",
+            "outage_max_ms = 5",
+            &["outage_max_ms = 5", "100 to 86400000"],
+        ),
+        ("", "pasword_file = \"x\"", &["pasword_file"]),
+    ] {
+        let error = error_of(&clustered(cluster, database));
+        for word in words {
+            assert!(error.contains(word), "{error}\nsays {word:?}");
+        }
+    }
+    let error = error_of(&two_tenants("[journal]\ndurability = \"mysql\"\n"));
+    assert!(
+        error.contains("line 2") && error.contains("[database]"),
+        "{error}"
+    );
+    let error = error_of(&two_tenants("[cluster]\nweight = 2\n"));
+    assert!(
+        error.contains("line 1") && error.contains("mysql"),
+        "{error}"
+    );
+}

@@ -22,6 +22,8 @@ const ROW_BYTES: usize = 64 << 10;
 const PACKET_OVERHEAD: usize = 4 << 10;
 /// How soon a database that did not answer is asked again.
 const AGAIN: Duration = Duration::from_millis(10);
+/// How often a database that does not answer is told of.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Rows of one answer.
 const READ_ROWS: u32 = 256;
 
@@ -119,6 +121,7 @@ impl LogStore {
         outage_max: Duration,
     ) -> Result<bool, DatabaseError> {
         let mut silent_since: Option<Moment> = None;
+        let mut told: Option<Moment> = None;
         let mut fate = Self::add(connection, log, seq, row).await;
         loop {
             match fate {
@@ -130,7 +133,11 @@ impl LogStore {
                     if now.since(since) > outage_max {
                         return Err(error);
                     }
-                    tracing::warn!(%error, row = seq, "the log's answer did not come: reading back");
+                    if told.is_none_or(|told| now.since(told) >= TELL_EVERY) {
+                        told = Some(now);
+                        let silent = now.since(since);
+                        tracing::warn!(%error, row = seq, ?silent, "the log's answer did not come: reading back");
+                    }
                 }
             }
             connection.forget();
