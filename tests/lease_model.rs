@@ -30,12 +30,13 @@ fn probe() {
     let bounds = Bounds {
         budget: Budget {
             unanswered: env("U", 1),
-            ends: env("E", 1),
+            ends: env("E", 0),
             fences: env("F", 1),
             registrations: env("R", 1),
+            beats: env("B", 1),
+            batches: env("A", 1),
         },
-        beats: env("B", 1),
-        batches: env("A", 1),
+        epochs: env("K", 2),
         timed: env("T", 0) == 1,
         owners: if env("O", 1) == 1 {
             &[[0, 0]]

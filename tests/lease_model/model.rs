@@ -12,10 +12,9 @@ use super::state::*;
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub budget: Budget,
-    /// Renewals of an incarnation.
-    pub beats: u8,
-    /// Batches of a process.
-    pub batches: u8,
+    /// The last epoch of a stream that somebody still claims from. Two fenced nodes that do not know it yet would take the
+    /// stream from each other for ever.
+    pub epochs: u8,
     /// Whether leases have deadlines. Without them a watcher may take any node for silent at once.
     pub timed: bool,
     /// The node of each stream, for each beginning.
@@ -48,6 +47,9 @@ impl Model for LeaseModel {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if let Some((index, step)) = possible::first(state) {
+            return actions.push(Action::Does(index, step));
+        }
         for index in 0..PROCESSES {
             possible::steps(self, state, index, &mut |step| {
                 actions.push(Action::Does(index, step));
@@ -91,7 +93,7 @@ impl Model for LeaseModel {
 
 impl LeaseModel {
     /// Makes states equal that differ only in what cannot matter: statements that will change nothing whenever they
-    /// arrive, and duties in which there is nothing left to do.
+    /// arrive, and what was watched in vain.
     fn forget(&self, state: &mut State) {
         if !state.late.is_empty() {
             let mut late = std::mem::take(&mut state.late);
@@ -100,22 +102,15 @@ impl LeaseModel {
             state.late = late;
         }
         for index in 0..PROCESSES {
-            let own = state.log_of(index);
-            let idle = match state.processes[index].duty {
-                Duty::Nothing => false,
-                Duty::Watched { log, beat, .. } => {
-                    let changed = state.nodes[log.node as usize].beat != beat;
-                    // A fence without the beat may still succeed.
-                    let fails = changed && self.mutant != Some(Mutant::FenceWithoutBeat);
-                    log.node != own.node && (state.is_dead(log) || fails)
-                }
-                Duty::Dead(_) if self.mutant == Some(Mutant::SealAfterClaim) => false,
-                Duty::Dead(dead) | Duty::Sealed(dead) => {
-                    state.streams.iter().all(|stream| stream.owner != dead)
-                }
+            let own = node_of(index);
+            let fails = |seen: &Watched| {
+                let row = &state.nodes[seen.log.node as usize];
+                // A fence without the beat may still succeed.
+                let beat = row.beat != seen.beat && self.mutant != Some(Mutant::FenceWithoutBeat);
+                seen.log.node != own && (state.is_dead(seen.log) || beat)
             };
-            if idle {
-                state.processes[index].duty = Duty::Nothing;
+            if state.processes[index].watched.as_ref().is_some_and(fails) {
+                state.processes[index].watched = None;
             }
         }
     }

@@ -52,17 +52,17 @@ impl<F: FnMut(Step)> Possible<'_, F> {
         if self.state.is_dead(log) {
             (self.add)(Step::Learn);
         }
-        if self.memory.beat < self.model.bounds.beats {
+        if self.state.budget.beats > 0 {
             self.with_each_fate(Step::Renew);
         }
-        self.duty();
+        self.look();
         for stream in 0..STREAMS {
-            match self.memory.holds[stream] {
-                Hold::Nothing if self.state.streams[stream].owner == log => {
-                    (self.add)(Step::Find(stream));
-                }
-                Hold::Owned { .. } => (self.add)(Step::Read(stream)),
-                _ => {}
+            if let Hold::Owned { .. } = self.memory.holds[stream] {
+                (self.add)(Step::Read(stream));
+            }
+            let row = self.state.streams[stream];
+            if row.owner != log && self.state.is_dead(row.owner) {
+                self.take_over(stream, row);
             }
         }
         self.journal();
@@ -73,49 +73,55 @@ impl<F: FnMut(Step)> Possible<'_, F> {
         self.memory.believes || !self.model.bounds.timed
     }
 
-    fn duty(&mut self) {
-        match self.memory.duty {
-            Duty::Nothing => self.look(),
-            Duty::Watched { silent, .. } => {
-                if self.model.bounds.timed && !silent {
-                    (self.add)(Step::Wait);
-                } else if self.may_work() && self.state.budget.fences > 0 {
-                    self.with_each_fate(Step::Fence);
-                }
-            }
-            Duty::Dead(dead) => {
-                self.with_each_fate(Step::Seal);
-                if self.is(Mutant::SealAfterClaim) {
-                    self.claims(dead);
-                }
-            }
-            Duty::Sealed(dead) => self.claims(dead),
-        }
-    }
-
+    /// Watches the other nodes, and fences one.
     fn look(&mut self) {
-        let own = self.state.log_of(self.index);
-        for stream in 0..STREAMS {
-            let owner = self.state.streams[stream].owner;
-            let first = (0..stream).all(|other| self.state.streams[other].owner != owner);
-            if first && owner != own && self.state.is_dead(owner) {
-                (self.add)(Step::FindDead(owner));
+        if self.state.budget.fences == 0 {
+            return;
+        }
+        if let Some(seen) = self.memory.watched {
+            if !seen.silent {
+                (self.add)(Step::Wait);
+            } else if self.memory.believes {
+                self.with_each_fate(|fate| Step::Fence(seen.log.node, fate));
             }
+            return;
         }
         for node in 0..NODES as u8 {
             let live = self.state.nodes[node as usize].life == Life::Live;
-            if self.state.budget.fences > 0 && node != own.node && live {
+            if node == node_of(self.index) || !live {
+                continue;
+            }
+            if self.model.bounds.timed {
                 (self.add)(Step::Watch(node));
+            } else {
+                self.with_each_fate(|fate| Step::Fence(node, fate));
             }
         }
     }
 
-    fn claims(&mut self, dead: LogId) {
-        for stream in 0..STREAMS {
-            if self.state.streams[stream].owner == dead {
-                self.with_each_fate(|fate| Step::Claim(stream, fate));
-            }
+    /// Seals the log of a dead owner, then claims. A seal that somebody else was first with is done as well, and dead and
+    /// sealed are for ever: so whether this process or another has sealed need not be told apart.
+    fn take_over(&mut self, stream: usize, row: StreamRow) {
+        let sealed = self.state.is_sealed(row.owner);
+        if !sealed {
+            self.with_each_fate(|fate| Step::Seal(row.owner, fate));
         }
+        let in_order = sealed || self.is(Mutant::SealAfterClaim);
+        if in_order && row.epoch <= self.model.bounds.epochs {
+            self.with_each_fate(|fate| Step::Claim(stream, fate));
+        }
+    }
+
+    /// Always so in the protocol, where the seal comes before the claim.
+    fn others_are_sealed(&self, stream: usize) -> bool {
+        let own = self.state.log_of(self.index);
+        let mut rows = self.state.rows.iter();
+        !self.is(Mutant::SealAfterClaim)
+            || rows.all(|row| {
+                row.entry.stream as usize != stream
+                    || row.log == own
+                    || self.state.is_sealed(row.log)
+            })
     }
 
     fn journal(&mut self) {
@@ -136,11 +142,10 @@ impl<F: FnMut(Step)> Possible<'_, F> {
     }
 
     fn appends(&mut self) {
-        let unsealed = matches!(self.memory.duty, Duty::Dead(_));
         for stream in 0..STREAMS {
             let due = match self.memory.holds[stream] {
-                Hold::Read { .. } => !(unsealed && self.is(Mutant::SealAfterClaim)),
-                Hold::Served { .. } => self.memory.batches < self.model.bounds.batches,
+                Hold::Read { .. } => self.others_are_sealed(stream),
+                Hold::Served { .. } => self.state.budget.batches > 0,
                 Hold::Nothing | Hold::Owned { .. } => false,
             };
             if due && self.may_work() {
@@ -165,15 +170,33 @@ impl<F: FnMut(Step)> Possible<'_, F> {
         if self.state.budget.registrations == 0 {
             return;
         }
-        match self.memory.duty {
-            Duty::Watched { silent, .. } => {
-                if self.model.bounds.timed && !silent && row.life == Life::Live {
-                    (self.add)(Step::Wait);
-                } else {
-                    self.with_each_fate(Step::Register);
-                }
-            }
-            _ => (self.add)(Step::Watch(own)),
+        match self.memory.watched {
+            None if self.model.bounds.timed => (self.add)(Step::Watch(own)),
+            Some(seen) if !seen.silent && row.life == Life::Live => (self.add)(Step::Wait),
+            _ => self.with_each_fate(Step::Register),
         }
     }
+}
+
+/// A step that may be taken at once, and alone: it commutes with all others, and leaves no less to be found. An emission
+/// is of a row that stays as it is, and what a process owns under which epoch is only the leave to read.
+pub fn first(state: &State) -> Option<(usize, Step)> {
+    (0..PROCESSES).find_map(|index| {
+        let memory = &state.processes[index];
+        if memory.status != Status::Up {
+            return None;
+        }
+        if memory
+            .pending
+            .is_some_and(|pending| pending.outcome == Outcome::Durable)
+        {
+            return Some((index, Step::Emit));
+        }
+        let log = state.log_of(index);
+        let owned = (0..STREAMS).find(|stream| {
+            let row = state.streams[*stream];
+            row.owner == log && memory.holds[*stream].epoch() < row.epoch
+        });
+        owned.map(|stream| (index, Step::Find(stream)))
+    })
 }

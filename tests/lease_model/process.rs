@@ -28,10 +28,10 @@ pub enum Step {
     /// A lease's time goes by.
     Wait,
     Register(Fate),
-    Fence(Fate),
-    /// Reads that this incarnation is dead and owns streams.
-    FindDead(LogId),
-    Seal(Fate),
+    /// Fences a node that was silent.
+    Fence(u8, Fate),
+    /// Reads that this incarnation is dead and owns streams, and seals its log.
+    Seal(LogId, Fate),
     Claim(usize, Fate),
     /// Reads that a stream is its own.
     Find(usize),
@@ -80,9 +80,10 @@ impl Actor<'_> {
             Step::Watch(node) => self.watch(node),
             Step::Wait => self.wait(),
             Step::Register(fate) => self.register(fate),
-            Step::Fence(fate) => self.fence(fate),
-            Step::FindDead(log) => self.memory().duty = Duty::Dead(log),
-            Step::Seal(fate) => return self.seal(fate),
+            Step::Fence(node, fate) => self.fence(node, fate),
+            Step::Seal(dead, fate) => {
+                self.send(Statement::Seal { dead }, fate);
+            }
             Step::Claim(stream, fate) => return self.claim(stream, fate),
             Step::Find(stream) => {
                 let epoch = self.state.streams[stream].epoch;
@@ -117,6 +118,7 @@ impl Actor<'_> {
 
     fn renew(&mut self, fate: Fate) -> bool {
         let log = self.log();
+        self.state.budget.beats -= 1;
         self.memory().beat += 1;
         let renew = Statement::Renew {
             process: self.index as u8,
@@ -126,14 +128,15 @@ impl Actor<'_> {
         match self.send(renew, fate) {
             Some(Answer::Done) => {
                 self.memory().believes = true;
-                for process in &mut self.state.processes {
-                    if let Duty::Watched {
-                        log: watched,
-                        renewed,
-                        ..
-                    } = &mut process.duty
-                    {
-                        *renewed |= self.model.bounds.timed && *watched == log;
+                let watched = |process: &mut Process| {
+                    process.watched.filter(|seen| seen.log == log).is_some()
+                };
+                for process in self.state.processes.iter_mut() {
+                    if watched(process) {
+                        process.watched = process.watched.map(|seen| Watched {
+                            renewed: true,
+                            ..seen
+                        });
                     }
                 }
                 true
@@ -171,8 +174,13 @@ impl Actor<'_> {
     }
 
     fn watch(&mut self, node: u8) {
+        self.memory().watched = Some(self.seen(node));
+    }
+
+    /// What is read of a node now.
+    fn seen(&self, node: u8) -> Watched {
         let row = self.state.nodes[node as usize];
-        self.memory().duty = Duty::Watched {
+        Watched {
             log: LogId {
                 node,
                 incarnation: row.incarnation,
@@ -180,25 +188,17 @@ impl Actor<'_> {
             beat: row.beat,
             silent: false,
             renewed: false,
-        };
+        }
     }
 
     /// Every belief that rests on a beat from before the read has ended when this time has gone by.
     fn wait(&mut self) {
-        let Duty::Watched {
-            log,
-            silent,
-            renewed,
-            ..
-        } = &mut self.memory().duty
-        else {
-            unreachable!("who watches waits")
-        };
-        *silent = true;
-        let (log, renewed) = (*log, *renewed);
-        if !renewed {
+        let seen = self.memory().watched.as_mut().expect("who watches waits");
+        seen.silent = true;
+        let seen = *seen;
+        if !seen.renewed {
             for index in 0..PROCESSES {
-                if self.state.log_of(index) == log {
+                if self.state.log_of(index) == seen.log {
                     self.state.processes[index].believes = false;
                 }
             }
@@ -207,19 +207,16 @@ impl Actor<'_> {
 
     fn register(&mut self, fate: Fate) {
         self.state.budget.registrations -= 1;
-        let (seen_incarnation, seen_beat) = match self.memory().duty {
-            Duty::Watched { log, beat, .. } => (log.incarnation, beat),
-            _ => unreachable!("who registers has read its row"),
-        };
+        let node = node_of(self.index);
+        let seen = self.memory().watched.take();
+        let seen = seen.unwrap_or_else(|| self.seen(node));
         let register = Statement::Register {
             process: self.index as u8,
-            node: node_of(self.index),
-            seen_incarnation,
-            seen_beat,
+            node,
+            seen_incarnation: seen.log.incarnation,
+            seen_beat: seen.beat,
         };
-        let answer = self.send(register, fate);
-        self.memory().duty = Duty::Nothing;
-        match answer {
+        match self.send(register, fate) {
             Some(Answer::Done) => self.take_row(true),
             // Somebody else's beat or registration: two processes have one name.
             Some(_) if self.memory().incarnation == 0 && !self.state.is_named(self.index) => {
@@ -229,38 +226,21 @@ impl Actor<'_> {
         }
     }
 
-    fn fence(&mut self, fate: Fate) {
+    fn fence(&mut self, node: u8, fate: Fate) {
         self.state.budget.fences -= 1;
-        let Duty::Watched { log, beat, .. } = self.memory().duty else {
-            unreachable!("who fences has watched")
-        };
+        let seen = self.memory().watched.take();
+        let seen = seen.unwrap_or_else(|| self.seen(node));
         let fence = Statement::Fence {
-            dead: log,
-            seen_beat: beat,
+            dead: seen.log,
+            seen_beat: seen.beat,
         };
-        self.memory().duty = match self.send(fence, fate) {
-            Some(Answer::Done) => Duty::Dead(log),
-            Some(_) | None => Duty::Nothing,
-        };
-    }
-
-    fn seal(&mut self, fate: Fate) -> bool {
-        let Duty::Dead(dead) = self.memory().duty else {
-            unreachable!("who seals knows of a dead one")
-        };
-        if self.send(Statement::Seal { dead }, fate).is_some() {
-            self.memory().duty = Duty::Sealed(dead);
-        }
-        true
+        self.send(fence, fate);
     }
 
     fn claim(&mut self, stream: usize, fate: Fate) -> bool {
-        let (Duty::Dead(dead) | Duty::Sealed(dead)) = self.memory().duty else {
-            unreachable!("who claims knows of a dead one")
-        };
         let claim = Statement::Claim {
             stream: stream as u8,
-            dead,
+            dead: self.state.streams[stream].owner,
             owner: self.log(),
         };
         let answer = self.send(claim, fate);
@@ -294,6 +274,7 @@ impl Actor<'_> {
 
     fn next_content(&mut self) -> u8 {
         let index = self.index as u8;
+        self.state.budget.batches -= 1;
         self.memory().batches += 1;
         index * 16 + self.memory().batches
     }
@@ -355,15 +336,14 @@ impl Actor<'_> {
     fn go_on(&mut self) {
         let stream = self.pending().entry.stream as usize;
         let memory = self.memory();
-        let (Hold::Read { epoch, entries } | Hold::Served { epoch, entries }) =
+        if let Hold::Read { epoch, entries } | Hold::Served { epoch, entries } =
             memory.holds[stream]
-        else {
-            unreachable!("what is written was read")
-        };
-        memory.holds[stream] = Hold::Served {
-            epoch,
-            entries: entries + 1,
-        };
+        {
+            memory.holds[stream] = Hold::Served {
+                epoch,
+                entries: entries + 1,
+            };
+        }
         memory.rows += 1;
         memory.pending = None;
     }

@@ -139,6 +139,16 @@ pub enum Hold {
     },
 }
 
+impl Hold {
+    /// The epoch it is held under, or 0.
+    pub fn epoch(self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Owned { epoch } | Self::Read { epoch, .. } | Self::Served { epoch, .. } => epoch,
+        }
+    }
+}
+
 /// What a process knows of the append it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -161,22 +171,16 @@ pub struct Pending {
     pub outcome: Outcome,
 }
 
-/// What a process does about a node that may be dead, one after another.
+/// What a process has read of a node that may be silent. Only where leases have deadlines: otherwise the time between the
+/// read and the fence changes nothing but whether the fence succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Duty {
-    Nothing,
-    /// It has read this beat. `silent`: it has waited a lease's time since; `renewed`: a beat that was sent after the read
-    /// was answered, which nobody but the model's clock knows.
-    Watched {
-        log: LogId,
-        beat: u8,
-        silent: bool,
-        renewed: bool,
-    },
-    /// The incarnation is fenced, released or followed by another: it never comes back.
-    Dead(LogId),
-    /// Its log is sealed.
-    Sealed(LogId),
+pub struct Watched {
+    pub log: LogId,
+    pub beat: u8,
+    /// A lease's time has gone by since.
+    pub silent: bool,
+    /// A beat that was sent after the read was answered, which nobody but the model's clock knows.
+    pub renewed: bool,
 }
 
 /// The memory of a process.
@@ -188,7 +192,7 @@ pub struct Process {
     pub beat: u8,
     /// Its lease's deadline has not passed by its own clock.
     pub believes: bool,
-    pub duty: Duty,
+    pub watched: Option<Watched>,
     pub holds: [Hold; STREAMS],
     pub pending: Option<Pending>,
     /// Rows of its log, as far as it knows.
@@ -202,7 +206,7 @@ impl Process {
         incarnation: 0,
         beat: 0,
         believes: false,
-        duty: Duty::Nothing,
+        watched: None,
         holds: [Hold::Nothing; STREAMS],
         pending: None,
         rows: 0,
@@ -238,6 +242,10 @@ pub struct Budget {
     pub fences: u8,
     /// Registrations sent.
     pub registrations: u8,
+    /// Renewals sent.
+    pub beats: u8,
+    /// Batches sent.
+    pub batches: u8,
 }
 
 /// What was broken, where the state alone would not tell.
