@@ -130,7 +130,11 @@ impl<F: FnMut(Step)> Possible<'_, F> {
         };
         match pending.outcome {
             Outcome::Unknown if self.is(Mutant::EmissionBeforeCommit) => (self.add)(Step::Emit),
-            Outcome::Unknown if self.is(Mutant::BlindRetry) => {
+            Outcome::Unknown
+                if self.is(Mutant::BlindRetry)
+                    && pending.entry.content != OPEN
+                    && self.state.budget.batches > 0 =>
+            {
                 self.with_each_fate(Step::SendAgain);
             }
             Outcome::Unknown => (self.add)(Step::ReadBack),

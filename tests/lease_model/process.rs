@@ -313,7 +313,8 @@ impl Actor<'_> {
 
     fn send_again(&mut self, fate: Fate) -> bool {
         let mut entry = self.pending().entry;
-        if self.model.mutant == Some(Mutant::BlindRetry) && entry.content != OPEN {
+        let unknown = self.pending().outcome == Outcome::Unknown;
+        if self.model.mutant == Some(Mutant::BlindRetry) && unknown {
             entry.content = self.next_content();
         }
         self.send_entry(entry, fate);

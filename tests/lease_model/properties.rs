@@ -16,6 +16,9 @@ pub const S4: &str = "S4 token names one owner";
 /// A superseded process stops for ever.
 pub const L5: &str = "L5 no duel";
 
+/// A state that should be possible: a process finds that another of its name beats.
+pub const REFUSED_TWIN: &str = "a twin is refused";
+
 /// S3 is about time, so it is asked only where there is a clock.
 pub fn all(timed: bool) -> Vec<Property<LeaseModel>> {
     let mut all = vec![
@@ -26,7 +29,7 @@ pub fn all(timed: bool) -> Vec<Property<LeaseModel>> {
         Property::sometimes("another node takes a stream over", |_, state: &State| {
             taken_over(state)
         }),
-        Property::sometimes("a twin is refused", |_, state: &State| {
+        Property::sometimes(REFUSED_TWIN, |_, state: &State| {
             status(state, Status::Refused)
         }),
         Property::sometimes("a process is superseded", |_, state: &State| {
