@@ -305,6 +305,7 @@ impl Actor<'_> {
         let (log, seq) = (self.log(), self.memory().rows);
         let outcome = match self.state.row(log, seq) {
             Some(row) if row.entry == pending.entry => Outcome::FoundDurable,
+            Some(_) if self.model.mutant == Some(Mutant::BlindRetry) => Outcome::FoundDurable,
             Some(_) => unreachable!("only this process writes its log, and each place once"),
             None => Outcome::Absent,
         };
