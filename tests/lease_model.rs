@@ -3,7 +3,7 @@
 //! or do not know yet that they are dead. In every state each stream has one linear history, what has left a process is in the
 //! journal, and an epoch names one owner. Protocols that lack one rule show which rule is for what.
 //!
-//! The test command explores small bounds. The larger ones take minutes and some gigabytes:
+//! The test command explores small bounds. The larger ones take some minutes:
 //!
 //! ```sh
 //! SOUK_MODEL=full cargo test --test lease_model protocol -- --nocapture --test-threads=1
@@ -256,7 +256,7 @@ fn protocol_with_late_statements() {
 #[test]
 fn protocol_with_one_takeover_after_another() {
     let more = Budget {
-        batches: 1,
+        unanswered: 1,
         ..NO_MORE
     };
     holds("one takeover after another", larger(CHAIN, more));
@@ -283,7 +283,10 @@ fn protocol_with_twins() {
 
 #[test]
 fn protocol_with_crashes_and_releases() {
-    let more = Budget { ends: 1, ..NO_MORE };
+    let more = Budget {
+        unanswered: 1,
+        ..NO_MORE
+    };
     holds("crashes and releases", larger(ENDS, more));
 }
 
