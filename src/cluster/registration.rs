@@ -88,6 +88,10 @@ async fn step(
 ) -> Result<Option<(Registered, LogId)>, RegistrationError> {
     let sent = clock::boottime();
     let row = connection.node(&node.name).await?;
+    if let Some(row) = row.as_ref().filter(|row| row.boot == node.boot) {
+        // An earlier step did it, and its answer was lost.
+        return Ok(Some(connection.log_of(row).await?));
+    }
     let sighting = |row: &NodeRow| Sighting {
         node: row.id,
         incarnation: row.incarnation,

@@ -202,6 +202,7 @@ impl ClusterServer {
             tasks,
             done,
             rebalance_after: cluster.rebalance_after,
+            configured: config.tenants.iter().map(|tenant| tenant.id).collect(),
             responsible,
             ends: Arc::clone(&server.hands_over),
         };

@@ -3,7 +3,7 @@
 //! Must never: fence, claim or hand over when its own lease does not hold, claim from a log that is not sealed, or hand a
 //! tenant over before the keeper said that all of it is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub(crate) struct Steward {
     pub tasks: Sender<Task>,
     pub done: Receiver<Done>,
     pub rebalance_after: Duration,
+    /// Tenants that this node could serve.
+    pub configured: BTreeSet<TenantId>,
     /// Whose snapshots this node takes.
     pub responsible: Responsible,
     /// Asks for the end: everything is handed over.
@@ -217,6 +219,9 @@ impl Steward {
         for (process, tenants) in orphans {
             let mut wanted = Vec::new();
             for tenant in tenants {
+                if !self.configured.contains(&tenant) {
+                    continue;
+                }
                 let first = *known.orphaned.get(&tenant).unwrap_or(&now);
                 since.insert(tenant, first);
                 let heir = view.heir(tenant, None).map(|(node, _)| node);
@@ -274,32 +279,24 @@ impl Steward {
                     }
                 }
                 (true, Some(Care::Gone(epoch))) => {
-                    let heir = view.heir(*tenant, draining.then_some(own.node));
-                    match heir {
-                        Some(heir) if heir.0 != own.node => {
+                    match view.heir(*tenant, draining.then_some(own.node)) {
+                        // Also to itself, if others are gone: under another epoch, so that what it did under this one is read.
+                        Some(heir) => {
                             let claimed = Claimed {
                                 tenant: *tenant,
                                 epoch,
                             };
-                            let give = self.connection.hand_over(&own, claimed, heir);
                             changed = true;
+                            let give = self.connection.hand_over(&own, claimed, heir);
                             match self.runtime.block_on(give) {
-                                Ok(_) => {
-                                    self.entrance.set(*tenant, view.place_of(Some(heir), epoch));
-                                    None
-                                }
+                                Ok(_) => None,
                                 Err(error) => {
                                     handed = Err(error);
                                     now
                                 }
                             }
                         }
-                        // Nobody takes it. As long as this node goes on, it serves it.
-                        _ if draining => now,
-                        _ => {
-                            self.ask(Task::TakeIn(*tenant, owner.epoch));
-                            Some(Care::TakingIn(owner.epoch))
-                        }
+                        None => now,
                     }
                 }
                 (true, now) => now,

@@ -78,6 +78,24 @@ impl Connection {
         rows.into_iter().next().map(node_row).transpose()
     }
 
+    /// The log of a process that is registered, as a row shows it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn log_of(&mut self, row: &NodeRow) -> Result<(Registered, LogId), DatabaseError> {
+        let find = "SELECT log_id FROM node_log WHERE node_id = ? AND incarnation = ?";
+        let logs: Vec<u64> = self.rows(find, (row.id.0, row.incarnation.0)).await?;
+        let own = Registered {
+            node: row.id,
+            incarnation: row.incarnation,
+            boot: row.boot,
+        };
+        match logs.first() {
+            Some(log) => Ok((own, LogId(*log))),
+            None => Err(DatabaseError::answer("node_log of a node", "nothing")),
+        }
+    }
+
     /// Registers a process as a node, if the name's row is still `seen`: ends the log of the process before, begins a new
     /// one, and takes that process's tenants under new epochs. Nothing: somebody else was faster.
     ///

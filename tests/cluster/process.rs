@@ -162,6 +162,43 @@ fn a_node_that_joins_gets_the_tenants_that_belong_to_it_and_they_stay_there() {
     assert_eq!(owners, expected, "nothing moves twice");
 }
 
+/// 31, and the node that joins stops just then
+#[test]
+fn a_node_that_is_given_tenants_and_dies_gives_them_back() {
+    let server = MariaDb::start("given");
+    let mut cluster = Cluster::new("given", &server);
+    cluster.settings.rebalance_after_ms = 600;
+    let mut first = cluster.node("b");
+    let addresses = [first.address()];
+    let load = Load::begin(&addresses);
+    let mut second = cluster.node("a");
+    second.address();
+    second.signal(libc::SIGSTOP);
+    let scene = Scene {
+        nodes: vec![first, second],
+        cluster,
+        server,
+    };
+    scene.wait_until(
+        "it was given all",
+        "SELECT COUNT(*) FROM tenant WHERE node_id = 2",
+        2,
+    );
+    scene.wait_until(
+        "they came back",
+        "SELECT COUNT(*) FROM tenant WHERE node_id = 1",
+        2,
+    );
+    load.run(Duration::from_millis(500));
+    load.end();
+    let history = scene.history();
+    assert_eq!(
+        history.owners(1),
+        2,
+        "the first node, twice: the second served nobody"
+    );
+}
+
 /// `souk status`, `souk doctor`, `souk db migrate`
 #[test]
 fn an_operator_sees_the_nodes_and_what_is_wrong_with_the_database() {

@@ -64,6 +64,8 @@ impl Trader {
         let Some(mut wire) = Wire::try_connect(address) else {
             return Found::Nowhere;
         };
+        // A stopped process takes connections and says nothing.
+        wire.give_up_after(Some(Duration::from_millis(1_200)));
         let Some(answer) = wire.try_log_on(self.key, now_ns()) else {
             return Found::Nowhere;
         };
@@ -79,6 +81,7 @@ impl Trader {
             return Found::Nowhere;
         };
         self.client_seq = joined.last_client_seq;
+        wire.give_up_after(None);
         self.wire = Some(wire);
         Found::Here
     }

@@ -86,6 +86,8 @@ pub fn now_ns() -> u64 {
 pub struct Wire {
     pub stream: TcpStream,
     buffer: Vec<u8>,
+    /// A peer that is silent for too long counts as one that has closed.
+    gives_up: bool,
 }
 
 /// A frame as it came.
@@ -124,7 +126,15 @@ impl Wire {
         Self {
             stream,
             buffer: Vec::new(),
+            gives_up: false,
         }
+    }
+
+    /// From now on a peer that is silent for so long counts as one that has closed; or, without a time, fails the test again.
+    pub fn give_up_after(&mut self, time: Option<Duration>) {
+        self.gives_up = time.is_some();
+        let time = time.unwrap_or(Duration::from_secs(10));
+        self.stream.set_read_timeout(Some(time)).unwrap();
     }
 
     /// A connection, if anybody listens there.
@@ -229,6 +239,9 @@ impl Wire {
                 Ok(0) => return None,
                 Ok(count) => self.buffer.extend_from_slice(&chunk[..count]),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(error) if self.gives_up && error.kind() == std::io::ErrorKind::WouldBlock => {
+                    return None;
+                }
                 Err(error) => panic!("no answer in ten seconds: {error}"),
             }
         }
