@@ -36,6 +36,9 @@ pub struct Size {
     pub seconds: u64,
 }
 
+/// A part of the bench, and its name.
+type Part = (&'static str, fn(&Size));
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let is_timed = arguments.iter().any(|argument| argument == "--bench");
@@ -56,7 +59,7 @@ fn main() {
             seconds: 1,
         }
     };
-    let parts: [(&str, fn(&Size)); 8] = [
+    let parts: [Part; 8] = [
         ("commit", statements::commit),
         ("renewal", statements::renewal),
         ("answer", load::answer),

@@ -58,11 +58,14 @@ fn check_logs(rows: &[(u64, u64, u8, Vec<u8>)]) {
     }
 }
 
+/// The numbers of a stream's commands, by ownership: epoch and log.
+type Numbers = BTreeMap<(u64, u64), Vec<u64>>;
+
 /// In the order of ownerships, the batches of each tenant.
 fn check_batches(rows: &[(u64, u64, u8, Vec<u8>)], tenures: &BTreeMap<u32, Vec<(u64, u64)>>) {
     let mut seen: BTreeSet<(u32, u64)> = BTreeSet::new();
     let mut readers: BTreeMap<u64, Rows> = BTreeMap::new();
-    let mut last: BTreeMap<(u32, u32), BTreeMap<(u64, u64), Vec<u64>>> = BTreeMap::new();
+    let mut last: BTreeMap<(u32, u32), Numbers> = BTreeMap::new();
     for (log, _, kind, payload) in rows {
         if *kind == 1 {
             continue;
