@@ -177,6 +177,12 @@ impl Server {
         self.address
     }
 
+    /// Where sessions are taken in.
+    #[must_use]
+    pub const fn entrance(&self) -> &Arc<Entrance> {
+        &self.entrance
+    }
+
     /// How its threads are laid out.
     #[must_use]
     pub const fn plan(&self) -> &Plan {

@@ -189,6 +189,20 @@ fn the_example_in_the_documents_is_good() {
     assert_eq!(config.tenants.len(), 2);
 }
 
+#[test]
+fn the_clusters_example_in_the_documents_is_good() {
+    let page = include_str!("../docs/cluster.md");
+    let block = page
+        .split("```toml")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let config = Config::from_toml(&two_tenants(block), &Overrides::default()).unwrap();
+    assert!(config.cluster.is_some());
+}
+
 /// A node of a cluster with further lines in `[cluster]` and `[database]`.
 fn clustered(cluster: &str, database: &str) -> String {
     two_tenants(&format!(
