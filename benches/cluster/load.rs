@@ -75,10 +75,11 @@ pub fn answer(size: &Size) {
     mysql.print("durability = mysql");
     // The same row, by the same library, alone.
     let database = database(&server, &cluster);
+    let runtime = runtime();
     let mut steward = Connection::new(&database, &terms(), Class::Steward).unwrap();
-    let ends = runtime().block_on(steward.log_ends()).unwrap();
+    let ends = runtime.block_on(steward.log_ends()).unwrap();
     let own = *ends.keys().next_back().unwrap();
-    let rows = runtime()
+    let rows = runtime
         .block_on(steward.log_rows(own, ends[&own].0))
         .unwrap();
     clustered.drain().unwrap();
@@ -89,7 +90,7 @@ pub fn answer(size: &Size) {
         advertise: "127.0.0.1:1".to_owned(),
         weight: 1,
     };
-    let (_, log) = runtime()
+    let (_, log) = runtime
         .block_on(steward.register(&node, None))
         .unwrap()
         .unwrap();
@@ -157,8 +158,8 @@ fn run(address: SocketAddr, keys: &[SessionKey], outstanding: u32, seconds: u64)
 }
 
 pub fn saturation(size: &Size) {
-    let server = MariaDb::start("load");
-    let mut cluster = Cluster::new("load", &server);
+    let server = MariaDb::start("loaded");
+    let mut cluster = Cluster::new("loaded", &server);
     let (tenants, keys) = load_tenants();
     cluster.tenants.clone_from(&tenants);
     let memory = alone(&tenants);

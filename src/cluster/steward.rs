@@ -65,6 +65,18 @@ struct Known {
     told: Option<Moment>,
 }
 
+/// What holds for all tenants in one look.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    draining: bool,
+    /// The nodes have been the same for long enough to even things out.
+    settled: bool,
+    /// Tenants on their way out.
+    moving: usize,
+    /// The owners that are known are not those of the database any more.
+    changed: bool,
+}
+
 /// What this node does for a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Care {
@@ -106,8 +118,14 @@ impl Steward {
             let lapsed = self.lease.deadline.lapsed(clock::boottime());
             // Others may have its tenants by now, and it does not hear of it.
             self.entrance.suspend(lapsed > self.lease.terms.ttl());
-            let next = begun.plus(self.lease.terms.poll());
-            self.listen(&mut known, next);
+            let poll = self.lease.terms.poll();
+            // A node that has just started does not let its tenants wait.
+            let pause = if known.owners_at.is_none() {
+                poll / 10
+            } else {
+                poll
+            };
+            self.listen(&mut known, begun.plus(pause));
         }
     }
 
@@ -254,88 +272,97 @@ impl Steward {
     /// Gives the keeper its tasks, and hands over what it has let go.
     fn care(&mut self, known: &mut Known, draining: bool) -> Result<(), DatabaseError> {
         let own = self.lease.own;
-        let settled = clock::boottime().since(known.members.1) >= self.rebalance_after;
-        let mut moving = known.moving();
+        let mut round = Round {
+            draining,
+            settled: clock::boottime().since(known.members.1) >= self.rebalance_after,
+            moving: known.moving(),
+            changed: false,
+        };
         let mut care = std::mem::take(&mut known.care);
-        let (mut handed, mut changed) = (Ok(()), false);
+        let mut done = Ok(());
         let view = known.view(&own);
         for (tenant, owner) in view.owners {
             let now = care.get(tenant).copied();
-            let next = match (view.is_own(owner), now) {
-                (true, None | Some(Care::Warm)) => {
-                    self.ask(Task::TakeIn(*tenant, owner.epoch));
-                    Some(Care::TakingIn(owner.epoch))
-                }
-                (true, Some(Care::Served(epoch))) => {
-                    let heir = view.heir(*tenant, draining.then_some(own.node));
-                    let belongs = heir.is_some_and(|(node, _)| node != own.node);
-                    let goes = draining || (settled && belongs && moving < MOVES_MAX);
-                    if goes {
-                        moving += 1;
-                        self.ask(Task::LetGo(*tenant, view.place_of(heir, epoch)));
-                        Some(Care::LettingGo(epoch))
-                    } else {
-                        now
-                    }
-                }
-                (true, Some(Care::Gone(epoch))) => {
-                    match view.heir(*tenant, draining.then_some(own.node)) {
-                        // Also to itself, if others are gone: under another epoch, so that what it did under this one is read.
-                        Some(heir) => {
-                            let claimed = Claimed {
-                                tenant: *tenant,
-                                epoch,
-                            };
-                            changed = true;
-                            let give = self.connection.hand_over(&own, claimed, heir);
-                            match self.runtime.block_on(give) {
-                                Ok(_) => None,
-                                Err(error) => {
-                                    handed = Err(error);
-                                    now
-                                }
-                            }
-                        }
-                        None => now,
-                    }
-                }
-                (true, now) => now,
-                (false, Some(Care::Gone(_))) => None,
-                (false, None | Some(Care::Warm)) => self.keep_away(view, *tenant, owner, now),
-                (false, now) => now,
+            let next = if view.is_own(owner) {
+                self.care_for_own(view, *tenant, owner.epoch, now, &mut round)
+            } else {
+                Ok(self.care_for_others(view, *tenant, owner, now))
             };
+            let next = next.unwrap_or_else(|error| {
+                done = Err(error);
+                now
+            });
             match next {
                 Some(next) => care.insert(*tenant, next),
                 None => care.remove(tenant),
             };
         }
-        // The next in line takes a tenant's snapshots; its owner does if there is none.
-        let takes = |(tenant, owner): (&TenantId, &Ownership)| {
-            let next = view.is_next(*tenant, owner);
-            let alone = view.is_own(owner) && view.heir(*tenant, Some(own.node)).is_none();
-            (next || alone).then_some(*tenant)
-        };
-        let takes = view.owners.iter().filter_map(takes).collect();
-        snapshots::set(&self.responsible, takes);
+        snapshots::set(&self.responsible, snapshots_of(view));
         known.care = care;
-        if changed {
+        if round.changed {
             // What was handed over is not seen to be so before it is read.
             known.owners_at = None;
         }
-        handed
+        done
+    }
+
+    /// A tenant of this process.
+    fn care_for_own(
+        &mut self,
+        view: View<'_>,
+        tenant: TenantId,
+        epoch: Epoch,
+        now: Option<Care>,
+        round: &mut Round,
+    ) -> Result<Option<Care>, DatabaseError> {
+        let own = view.own.node;
+        let heir = view.heir(tenant, round.draining.then_some(own));
+        Ok(match now {
+            None | Some(Care::Warm) => {
+                self.ask(Task::TakeIn(tenant, epoch));
+                Some(Care::TakingIn(epoch))
+            }
+            Some(Care::Served(epoch)) => {
+                let belongs = heir.is_some_and(|(node, _)| node != own);
+                let moves = round.settled && belongs && round.moving < MOVES_MAX;
+                if !(round.draining || moves) {
+                    return Ok(now);
+                }
+                round.moving += 1;
+                self.ask(Task::LetGo(tenant, view.place_of(heir, epoch)));
+                Some(Care::LettingGo(epoch))
+            }
+            // Also to itself, if others are gone: under another epoch, so that what it did under this one is read.
+            Some(Care::Gone(epoch)) => {
+                let Some(heir) = heir else {
+                    return Ok(now);
+                };
+                round.changed = true;
+                let claimed = Claimed { tenant, epoch };
+                let give = self.connection.hand_over(view.own, claimed, heir);
+                self.runtime.block_on(give)?;
+                None
+            }
+            Some(Care::TakingIn(_) | Care::LettingGo(_) | Care::Failed(_)) => now,
+        })
     }
 
     /// A tenant of another process.
-    fn keep_away(
+    fn care_for_others(
         &self,
         view: View<'_>,
         tenant: TenantId,
         owner: &Ownership,
         now: Option<Care>,
     ) -> Option<Care> {
+        if !matches!(now, None | Some(Care::Warm | Care::Gone(_))) {
+            // Its lease is lost, and it will hear of it.
+            return now;
+        }
         self.entrance.set(tenant, view.place(owner));
         match (view.is_next(tenant, owner), now) {
-            (true, None) => {
+            (true, Some(Care::Warm)) => now,
+            (true, _) => {
                 self.ask(Task::WarmUp(tenant));
                 Some(Care::Warm)
             }
@@ -343,7 +370,7 @@ impl Steward {
                 self.ask(Task::Cool(tenant));
                 None
             }
-            (_, now) => now,
+            (false, _) => None,
         }
     }
 
@@ -362,6 +389,16 @@ impl Steward {
         let release = self.connection.set_state(&own, NodeState::Released);
         self.runtime.block_on(release).map(drop)
     }
+}
+
+/// The tenants whose snapshots a node takes: those it is the next for, and its own if nobody is.
+fn snapshots_of(view: View<'_>) -> BTreeSet<TenantId> {
+    let takes = |(tenant, owner): (&TenantId, &Ownership)| {
+        let next = view.is_next(*tenant, owner);
+        let alone = view.is_own(owner) && view.heir(*tenant, Some(owner.node)).is_none();
+        (next || alone).then_some(*tenant)
+    };
+    view.owners.iter().filter_map(takes).collect()
 }
 
 impl Known {
