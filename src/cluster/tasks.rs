@@ -35,8 +35,10 @@ pub(crate) enum Done {
     Failed(TenantId),
 }
 
-/// How often the logs of owners are looked at.
-const TAIL_EVERY: Duration = Duration::from_millis(1);
+/// How soon the logs of owners are looked at again when there was something in them.
+const TAIL_AGAIN: Duration = Duration::from_millis(1);
+/// How soon when there was nothing. A takeover reads what is left anyway.
+const TAIL_IDLE: Duration = Duration::from_millis(10);
 /// How often it is, if no tenant is kept warm.
 const REST: Duration = Duration::from_millis(100);
 /// How often a database that does not answer is told of.
@@ -48,10 +50,12 @@ const AGAIN: Duration = Duration::from_millis(20);
 pub(crate) fn keep(mut keeper: Keeper, tasks: &Receiver<Task>, done: &Sender<Done>) {
     let mut waiting = VecDeque::new();
     let mut told: Option<Moment> = None;
+    let mut followed = 0;
     loop {
         let pace = match (waiting.is_empty(), keeper.is_warm()) {
             (false, _) => AGAIN,
-            (true, true) => TAIL_EVERY,
+            (true, true) if followed > 0 => TAIL_AGAIN,
+            (true, true) => TAIL_IDLE,
             (true, false) => REST,
         };
         match tasks.recv_timeout(pace) {
@@ -84,8 +88,9 @@ pub(crate) fn keep(mut keeper: Keeper, tasks: &Receiver<Task>, done: &Sender<Don
                 }
             }
         }
+        followed = 0;
         match keeper.follow() {
-            Ok(_) => {}
+            Ok(rows) => followed = rows,
             Err(error) if error.is_passing() => std::thread::sleep(AGAIN),
             Err(error) => tracing::error!(%error, "a tenant cannot be kept warm"),
         }
