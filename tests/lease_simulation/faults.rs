@@ -1,0 +1,92 @@
+//! Faults begin and end.
+
+use super::plan::{Cables, Fault, Mode, NAMES, NODES};
+use super::process::TASKS;
+use super::world::{Event, World};
+
+impl World {
+    pub fn fault(&mut self, fault: Fault) {
+        match fault {
+            Fault::Pause { host, span } => self.pause(host, span),
+            Fault::ClockStop { host, span } => {
+                let ttl = self.terms.ttl().as_nanos() as u64;
+                // A belief from before lasts for so long after.
+                self.misled_until = self.misled_until.max(self.now + span + ttl * 2);
+                self.checks.clocks_run = false;
+                if !self.hosts[host].paused {
+                    self.pause(host, span);
+                    self.hosts[host].stopped = Some(self.now);
+                }
+            }
+            Fault::Crash { host, back, proof } => {
+                if let Some(process) = self.hosts[host].process {
+                    self.crashes += 1;
+                    self.kill(process, proof);
+                    self.push(self.now + back, Event::Start(host));
+                }
+            }
+            Fault::Link {
+                host,
+                cables,
+                mode,
+                span,
+            } => self.cut(host, cables, mode, span),
+            Fault::DatabaseFreeze { span } => {
+                if !self.frozen {
+                    self.frozen = true;
+                    self.push(self.now + span, Event::DatabaseThaws);
+                }
+            }
+            Fault::WallJump { by } => self.wall_jump_ms += by,
+            Fault::Twin { of } => {
+                if self.hosts[NODES].process.is_none() {
+                    self.twins += 1;
+                    self.start_as(NODES, NAMES[of]);
+                }
+            }
+        }
+    }
+
+    fn pause(&mut self, host: usize, span: u64) {
+        let it = &mut self.hosts[host];
+        it.paused = true;
+        it.generation += 1;
+        let generation = it.generation;
+        self.pauses += 1;
+        self.push(self.now + span, Event::Resume { host, generation });
+    }
+
+    pub fn resume(&mut self, host: usize, generation: u64) {
+        let it = &mut self.hosts[host];
+        if it.generation != generation {
+            return;
+        }
+        it.paused = false;
+        if let Some(since) = it.stopped.take() {
+            it.clock_lost += self.now - since;
+            let ttl = self.terms.ttl().as_nanos() as u64;
+            self.misled_until = self.misled_until.max(self.now + ttl * 2);
+        }
+        self.release_held(host);
+    }
+
+    fn cut(&mut self, host: usize, cables: Cables, mode: Mode, span: u64) {
+        let links = match cables {
+            Cables::All => 0..TASKS,
+            Cables::Hearts => 0..2,
+            Cables::Heart(which) => which..which + 1,
+        };
+        let it = &mut self.hosts[host];
+        it.links[links].fill(mode);
+        it.link_generation += 1;
+        let generation = it.link_generation;
+        self.push(self.now + span, Event::LinkHeals { host, generation });
+    }
+
+    pub fn link_heals(&mut self, host: usize, generation: u64) {
+        let it = &mut self.hosts[host];
+        if it.link_generation == generation {
+            it.links = [Mode::Good; TASKS];
+        }
+    }
+}
