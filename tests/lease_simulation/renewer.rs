@@ -153,7 +153,7 @@ impl World {
             let it = &self.processes[*process];
             it.alive && it.deadline.holds(self.clock(*process))
         };
-        let own = |process| self.processes[process].own;
+        let own = |process: usize| self.processes[process].own;
         let holding = (0..self.processes.len()).filter(holds).filter_map(own);
         holding
             .map(|own: Registered| (own.node, own.incarnation))
