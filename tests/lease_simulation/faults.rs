@@ -1,8 +1,8 @@
 //! Faults begin and end.
 
 use super::plan::{Cables, Fault, Mode, NAMES, NODES};
-use super::process::TASKS;
-use super::world::{Event, World};
+use super::process::{ALL_TASKS, TASKS};
+use super::world::{Call, Event, Happens, World};
 
 impl World {
     pub fn fault(&mut self, fault: Fault) {
@@ -34,6 +34,12 @@ impl World {
             Fault::DatabaseFreeze { span } => {
                 if !self.frozen {
                     self.frozen = true;
+                    self.push(self.now + span, Event::DatabaseThaws);
+                }
+            }
+            Fault::DatabaseRestart { span } => {
+                if !self.frozen {
+                    self.restart_database();
                     self.push(self.now + span, Event::DatabaseThaws);
                 }
             }
@@ -70,11 +76,30 @@ impl World {
         self.release_held(host);
     }
 
+    /// Whoever waits for an answer hears that its connection is dead.
+    fn restart_database(&mut self) {
+        self.frozen = true;
+        self.refusing = true;
+        for process in 0..self.processes.len() {
+            for task in ALL_TASKS {
+                let channel = &mut self.processes[process].channels[task as usize];
+                channel.connected = false;
+                if let Some(number) = channel.call {
+                    let call = Call {
+                        process,
+                        task,
+                        number,
+                    };
+                    self.push(self.now, Event::Of(process, Happens::TimedOut(call)));
+                }
+            }
+        }
+    }
+
     fn cut(&mut self, host: usize, cables: Cables, mode: Mode, span: u64) {
         let links = match cables {
             Cables::All => 0..TASKS,
             Cables::Hearts => 0..2,
-            Cables::Heart(which) => which..which + 1,
         };
         let it = &mut self.hosts[host];
         it.links[links].fill(mode);

@@ -33,8 +33,6 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cables {
     All,
-    /// One of the heartbeat's two.
-    Heart(usize),
     /// Both of the heartbeat's.
     Hearts,
 }
@@ -64,6 +62,10 @@ pub enum Fault {
     DatabaseFreeze {
         span: u64,
     },
+    /// All connections are dead, and new ones are refused for so long.
+    DatabaseRestart {
+        span: u64,
+    },
     /// Of the database server's wall clock, in milliseconds.
     WallJump {
         by: i64,
@@ -78,8 +80,7 @@ pub struct Plan {
     pub terms: LeaseTerms,
     /// When, in nanoseconds, and what.
     pub faults: Vec<(u64, Fault)>,
-    /// When the last fault has ended.
-    pub healed: u64,
+    /// Long enough after the last fault.
     pub end: u64,
 }
 
@@ -123,12 +124,7 @@ impl Plan {
         }
         faults.sort_by_key(|(at, _)| *at);
         let end = healed + settle(&terms).as_nanos() as u64;
-        Self {
-            terms,
-            faults,
-            healed,
-            end,
-        }
+        Self { terms, faults, end }
     }
 }
 
@@ -139,7 +135,8 @@ impl Fault {
             Self::Pause { span, .. }
             | Self::ClockStop { span, .. }
             | Self::Link { span, .. }
-            | Self::DatabaseFreeze { span } => span,
+            | Self::DatabaseFreeze { span }
+            | Self::DatabaseRestart { span } => span,
             Self::Crash { back, .. } => back,
             Self::WallJump { .. } | Self::Twin { .. } => 0,
         }
@@ -177,8 +174,11 @@ fn pause(random: &mut Random, ttl: u64) -> u64 {
 }
 
 fn freeze(random: &mut Random, max: u64) -> Fault {
-    Fault::DatabaseFreeze {
-        span: random.between(50 * MS, max),
+    let span = random.between(50 * MS, max);
+    if random.percent(50) {
+        Fault::DatabaseFreeze { span }
+    } else {
+        Fault::DatabaseRestart { span }
     }
 }
 

@@ -23,7 +23,14 @@ pub enum Task {
     Keeper,
 }
 
-pub const TASKS: usize = 5;
+pub const ALL_TASKS: [Task; 5] = [
+    Task::Heart0,
+    Task::Heart1,
+    Task::Steward,
+    Task::Writer,
+    Task::Keeper,
+];
+pub const TASKS: usize = ALL_TASKS.len();
 
 impl Task {
     pub const fn heart(self) -> Option<usize> {

@@ -118,6 +118,8 @@ pub struct World {
     pub database: Database,
     pub checks: Checks,
     pub frozen: bool,
+    /// It is frozen, and takes no connection.
+    pub refusing: bool,
     pub held_statements: Vec<(Call, Statement)>,
     pub wall_jump_ms: i64,
     pub numbers: u64,
@@ -167,6 +169,7 @@ impl World {
             database: Database::new(mutant, TENANTS.into_iter()),
             checks: Checks::default(),
             frozen: false,
+            refusing: false,
             held_statements: Vec::new(),
             wall_jump_ms: 0,
             numbers: 0,
@@ -217,6 +220,7 @@ impl World {
             Event::Resume { host, generation } => self.resume(host, generation),
             Event::DatabaseThaws => {
                 self.frozen = false;
+                self.refusing = false;
                 for (call, statement) in std::mem::take(&mut self.held_statements) {
                     self.execute(call, statement);
                 }
@@ -224,7 +228,12 @@ impl World {
             Event::Start(host) => self.start(host),
             Event::Sample => self.sample(),
             Event::Arrive(call, statement) => {
-                if self.frozen {
+                if self.refusing {
+                    if let Some(after) = self.way(call, false) {
+                        let happens = Happens::TimedOut(call);
+                        self.push(self.now + after, Event::Of(call.process, happens));
+                    }
+                } else if self.frozen {
                     self.held_statements.push((call, statement));
                 } else {
                     self.execute(call, statement);
