@@ -18,7 +18,7 @@ use super::tasks::{Done, Task};
 use super::view::{Process, View};
 use crate::clock::{self, Moment};
 use crate::database::{Claimed, Connection, DatabaseError, Ownership, Poll};
-use crate::gateway::entrance::Entrance;
+use crate::gateway::entrance::{Entrance, Place};
 use crate::ids::Epoch;
 use crate::lease::{Incarnation, NodeId, NodeRow, NodeState, Renewal, Sighting, Watch};
 
@@ -275,30 +275,28 @@ impl Steward {
                 }
                 (true, Some(Care::Gone(epoch))) => {
                     let heir = view.heir(*tenant, draining.then_some(own.node));
-                    match heir {
-                        Some(heir) if heir.0 != own.node => {
-                            let claimed = Claimed {
-                                tenant: *tenant,
-                                epoch,
-                            };
-                            let give = self.connection.hand_over(&own, claimed, heir);
+                    let to = match heir {
+                        Some(heir) if heir.0 != own.node => Some(heir),
+                        _ if draining => None,
+                        // Nobody takes it, and this node serves it again: under a new epoch. What is behind the end of the
+                        // old one would never be read, and a hand-over that is still under way could happen after all.
+                        _ => Some((own.node, own.incarnation)),
+                    };
+                    match to.map(|to| (to, self.give(*tenant, epoch, to))) {
+                        None => now,
+                        Some((to, Ok(_))) => {
                             changed = true;
-                            match self.runtime.block_on(give) {
-                                Ok(_) => {
-                                    self.entrance.set(*tenant, view.place_of(Some(heir), epoch));
-                                    None
-                                }
-                                Err(error) => {
-                                    handed = Err(error);
-                                    now
-                                }
-                            }
+                            let place = match to.0 == own.node {
+                                true => Place::Moving,
+                                false => view.place_of(Some(to), epoch),
+                            };
+                            self.entrance.set(*tenant, place);
+                            None
                         }
-                        // Nobody takes it. As long as this node goes on, it serves it.
-                        _ if draining => now,
-                        _ => {
-                            self.ask(Task::TakeIn(*tenant, owner.epoch));
-                            Some(Care::TakingIn(owner.epoch))
+                        Some((_, Err(error))) => {
+                            changed = true;
+                            handed = Err(error);
+                            now
                         }
                     }
                 }
@@ -348,6 +346,14 @@ impl Steward {
             }
             (_, now) => now,
         }
+    }
+
+    /// Gives a tenant that the keeper has let go to another process, or to this one under a new epoch.
+    fn give(&mut self, tenant: TenantId, epoch: Epoch, to: Process) -> Result<bool, DatabaseError> {
+        let own = self.lease.own;
+        let claimed = Claimed { tenant, epoch };
+        self.runtime
+            .block_on(self.connection.hand_over(&own, claimed, to))
     }
 
     fn ask(&self, task: Task) {
