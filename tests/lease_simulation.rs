@@ -55,3 +55,8 @@ fn hiccups_break_nothing() {
 fn one_answered_renewal_within_a_lease_keeps_it() {
     check(Weather::OneAnswer, seeds(60));
 }
+
+#[test]
+fn who_watches_over_a_slow_link_takes_nothing_that_is_held() {
+    check(Weather::SlowWatchers, seeds(60));
+}

@@ -9,13 +9,11 @@ impl World {
         match fault {
             Fault::Pause { host, span } => self.pause(host, span),
             Fault::ClockStop { host, span } => {
-                let ttl = self.terms.ttl().as_nanos() as u64;
-                // A belief from before lasts for so long after.
-                self.misled_until = self.misled_until.max(self.now + span + ttl * 2);
-                self.checks.clocks_run = false;
                 if !self.hosts[host].paused {
                     self.pause(host, span);
                     self.hosts[host].stopped = Some(self.now);
+                    self.checks.clocks_run = false;
+                    self.misled_until = u64::MAX;
                 }
             }
             Fault::Crash { host, back, proof } => {
@@ -70,8 +68,11 @@ impl World {
         it.paused = false;
         if let Some(since) = it.stopped.take() {
             it.clock_lost += self.now - since;
-            let ttl = self.terms.ttl().as_nanos() as u64;
-            self.misled_until = self.misled_until.max(self.now + ttl * 2);
+            if self.hosts.iter().all(|host| host.stopped.is_none()) {
+                // A belief from before lasts for so long after.
+                let ttl = self.terms.ttl().as_nanos() as u64;
+                self.misled_until = self.now + ttl * 2;
+            }
         }
         self.release_held(host);
     }

@@ -31,6 +31,8 @@ pub enum Mutant {
     BlindProof,
     /// Silence is what the database's wall clock says.
     WallClock,
+    /// A tenant that was let go and that nobody else takes is served again under the epoch that has ended.
+    ServeAgainUnderOldEpoch,
     /// Tenants are claimed although their log is not sealed.
     ClaimWithoutSeal,
 }

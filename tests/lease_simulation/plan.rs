@@ -21,6 +21,8 @@ pub enum Mode {
     Black,
     /// Each way takes up to so long.
     Slow(u64),
+    /// Of a hundred ways thirty take so long.
+    Jumpy(u64),
     /// Nothing comes back.
     Deaf,
     /// Nothing gets there.
@@ -93,6 +95,8 @@ pub enum Weather {
     Freezes,
     /// Links lose messages and are dead for less than a lease, and the database stands still for less than one.
     Hiccups,
+    /// Those who watch see late what they see, and one who is watched is cut off.
+    SlowWatchers,
     /// Of all renewals one in a lease is answered.
     OneAnswer,
 }
@@ -111,6 +115,10 @@ impl Plan {
                 Weather::Any => any(random, ttl, &mut at),
                 Weather::Freezes => vec![(0, freeze(random, ttl * 3))],
                 Weather::Hiccups => hiccup(random, ttl),
+                Weather::SlowWatchers => {
+                    let cut = host(random);
+                    slow_watchers(random, cut, ttl)
+                }
                 Weather::OneAnswer => one_answer(random, &terms),
             };
             for (after, fault) in some {
@@ -222,7 +230,6 @@ fn any(random: &mut Random, ttl: u64, at: &mut u64) -> Vec<(u64, Fault)> {
         },
         90..95 => Fault::Twin { of: host },
         _ => {
-            // Everybody is slow, and one is cut off: who watches sees late what it sees.
             *at += ttl;
             return slow_watchers(random, host, ttl);
         }
@@ -234,11 +241,12 @@ fn slow_watchers(random: &mut Random, cut: usize, ttl: u64) -> Vec<(u64, Fault)>
     let slow = |host, max| Fault::Link {
         host,
         cables: Cables::All,
-        mode: Mode::Slow(max),
+        mode: Mode::Jumpy(max),
         span: ttl * 3,
     };
+    let late = random.between(120 * MS, 200 * MS);
     let others = (0..NODES).filter(|host| *host != cut);
-    let mut faults: Vec<_> = others.map(|host| (0, slow(host, 150 * MS))).collect();
+    let mut faults: Vec<_> = others.map(|host| (0, slow(host, late))).collect();
     let black = Fault::Link {
         host: cut,
         cables: Cables::All,

@@ -241,6 +241,7 @@ impl World {
 
     /// Gives the keeper its jobs, and hands over what it has let go.
     fn care(&mut self, process: usize, now: Moment) {
+        let serves_again = self.mutant == Some(Mutant::ServeAgainUnderOldEpoch);
         let Process {
             own,
             steward,
@@ -255,6 +256,10 @@ impl World {
             let is_own = owner.process == own;
             let heir = steward.heir(tenant).filter(|(node, _)| *node != own.0);
             let next = match (is_own, steward.care.get(&tenant).copied()) {
+                (true, Some(Care::Gone(epoch))) if owner.epoch > epoch => {
+                    keeper.jobs.push_back(Job::TakeIn(tenant, owner.epoch));
+                    Some(Care::TakingIn(owner.epoch))
+                }
                 (true, None) => {
                     keeper.jobs.push_back(Job::TakeIn(tenant, owner.epoch));
                     Some(Care::TakingIn(owner.epoch))
@@ -263,22 +268,21 @@ impl World {
                     keeper.jobs.push_back(Job::LetGo(tenant));
                     Some(Care::LettingGo(epoch))
                 }
-                (true, Some(Care::Gone(epoch))) => match heir {
-                    Some(to) => {
-                        steward.owners_at = None;
-                        steward.todo.push_back(Statement::HandOver {
-                            own,
-                            tenant,
-                            epoch,
-                            to,
-                        });
-                        Some(Care::Gone(epoch))
-                    }
-                    None => {
-                        keeper.jobs.push_back(Job::TakeIn(tenant, owner.epoch));
-                        Some(Care::TakingIn(owner.epoch))
-                    }
-                },
+                (true, Some(Care::Gone(_))) if heir.is_none() && serves_again => {
+                    keeper.jobs.push_back(Job::TakeIn(tenant, owner.epoch));
+                    Some(Care::TakingIn(owner.epoch))
+                }
+                (true, Some(Care::Gone(epoch))) => {
+                    steward.owners_at = None;
+                    steward.todo.push_back(Statement::HandOver {
+                        own,
+                        tenant,
+                        epoch,
+                        // Under a new epoch, if it stays.
+                        to: heir.unwrap_or(own),
+                    });
+                    Some(Care::Gone(epoch))
+                }
                 (false, Some(Care::Gone(_))) => None,
                 (_, care) => care,
             };

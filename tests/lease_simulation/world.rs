@@ -311,6 +311,10 @@ impl World {
         let lost = match mode {
             Mode::Good => false,
             Mode::Slow(max) => return Some(usual + self.random.below(max)),
+            Mode::Jumpy(late) => {
+                let late = if self.random.percent(30) { late } else { 0 };
+                return Some(usual + late);
+            }
             Mode::Black => true,
             Mode::Deaf => !there,
             Mode::Mute => there,
