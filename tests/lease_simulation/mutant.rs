@@ -33,6 +33,8 @@ pub enum Mutant {
     WallClock,
     /// A tenant that was let go and that nobody else takes is served again under the epoch that has ended.
     ServeAgainUnderOldEpoch,
+    /// An owner that registered after the nodes were looked at is taken for one that has ended.
+    NewOwnerIsDead,
     /// Tenants are claimed although their log is not sealed.
     ClaimWithoutSeal,
 }

@@ -157,6 +157,17 @@ fn s1_a_tenant_served_again_under_an_epoch_that_has_ended_loses_its_history() {
     );
 }
 
+/// Found by this simulation in the steward: a node registered and took its tenants back between another one's look at the nodes and
+/// its look at the owners.
+#[test]
+fn s3_an_owner_newer_than_what_is_known_of_its_node_is_robbed() {
+    breaks(
+        Mutant::NewOwnerIsDead,
+        Property::OneBelief,
+        Weather::SlowWatchers,
+    );
+}
+
 /// `SOUK_SIMULATION_SEEDS=1000 cargo test --test lease_simulation the_table -- --nocapture` prints what the documentation has.
 #[test]
 fn the_table_of_mutants() {
@@ -179,6 +190,8 @@ fn the_table_of_mutants() {
         (Mutant::WallClock, Weather::Any),
         (Mutant::ClaimWithoutSeal, Weather::Any),
         (Mutant::ServeAgainUnderOldEpoch, Weather::Any),
+        (Mutant::NewOwnerIsDead, Weather::Any),
+        (Mutant::NewOwnerIsDead, Weather::SlowWatchers),
     ];
     for (mutant, weather) in all {
         let range = seeds(10);

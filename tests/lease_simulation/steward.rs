@@ -208,13 +208,14 @@ impl World {
     }
 
     fn plan_claims(&mut self, process: usize, now: Moment) {
-        let sealless = self.mutant == Some(Mutant::ClaimWithoutSeal);
+        let mutant = self.mutant;
+        let sealless = mutant == Some(Mutant::ClaimWithoutSeal);
         let it = &mut self.processes[process];
         let Some(own) = it.own else { return };
         let mut since = BTreeMap::new();
         let mut claims: BTreeMap<Name, Vec<TenantId>> = BTreeMap::new();
         for (tenant, owner) in &it.steward.owners {
-            if it.steward.is_open(owner) {
+            if !it.steward.has_ended(owner, mutant) {
                 continue;
             }
             let first = *it.steward.orphaned.get(tenant).unwrap_or(&now);
@@ -314,10 +315,15 @@ impl Steward {
         }
     }
 
-    fn is_open(&self, owner: &Owner) -> bool {
+    fn has_ended(&self, owner: &Owner, mutant: Option<Mutant>) -> bool {
         let (id, incarnation) = owner.process;
+        let newer = mutant == Some(Mutant::NewOwnerIsDead);
         let row = self.nodes.iter().find(|row| row.id == id);
-        row.is_some_and(|row| row.state.is_open() && row.incarnation == incarnation)
+        row.is_none_or(|row| {
+            row.incarnation > incarnation
+                || row.incarnation < incarnation && newer
+                || row.incarnation == incarnation && !row.state.is_open()
+        })
     }
 
     fn heir(&self, tenant: TenantId) -> Option<Name> {
