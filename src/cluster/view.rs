@@ -30,10 +30,20 @@ impl View<'_> {
         owner.node == self.own.node && owner.incarnation == self.own.incarnation
     }
 
-    /// Whether a tenant's owner may be at work. If not, it never will be again.
+    /// Whether a tenant's owner is at work, as far as this process has seen.
     fn is_open(&self, owner: &Ownership) -> bool {
         self.node(owner.node)
             .is_some_and(|node| node.state.is_open() && node.incarnation == owner.incarnation)
+    }
+
+    /// Whether a tenant's owner has ended for ever. A process that registered after the nodes were looked at, and before the
+    /// owners were, has not.
+    fn has_ended(&self, owner: &Ownership) -> bool {
+        let Some(node) = self.node(owner.node) else {
+            return owner.node == NodeId(0);
+        };
+        node.incarnation > owner.incarnation
+            || node.incarnation == owner.incarnation && !node.state.is_open()
     }
 
     /// Nodes that take tenants, in the order in which a tenant belongs to them, without `but`.
@@ -67,7 +77,7 @@ impl View<'_> {
     pub(crate) fn orphans(&self) -> BTreeMap<Process, Vec<TenantId>> {
         let mut orphans: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (tenant, owner) in self.owners {
-            if !self.is_open(owner) {
+            if self.has_ended(owner) {
                 let process = (owner.node, owner.incarnation);
                 orphans.entry(process).or_default().push(*tenant);
             }
@@ -149,7 +159,10 @@ mod tests {
             owner(3, 8),
             owner(3, 9),
             owner(4, 2),
+            // Registered after the nodes were looked at.
             owner(8, 1),
+            owner(2, 8),
+            owner(3, 10),
         ];
         let owners = (1..).map(TenantId).zip(owners).collect();
         let view = View {
@@ -158,7 +171,7 @@ mod tests {
             owners: &owners,
         };
         let orphans: Vec<_> = view.orphans().into_values().flatten().collect();
-        assert_eq!(orphans, [1, 3, 4, 6, 7].map(TenantId));
+        assert_eq!(orphans, [1, 3, 4, 6].map(TenantId));
     }
 
     #[test]
