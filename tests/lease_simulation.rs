@@ -60,3 +60,8 @@ fn one_answered_renewal_within_a_lease_keeps_it() {
 fn who_watches_over_a_slow_link_takes_nothing_that_is_held() {
     check(Weather::SlowWatchers, seeds(60));
 }
+
+#[test]
+fn who_is_back_when_it_is_taken_for_dead_is_not_robbed() {
+    check(Weather::EdgeRestarts, seeds(60));
+}

@@ -17,7 +17,8 @@ pub enum Property {
     OneBelief,
     /// S4: a tenant's epoch names one process for ever.
     OneName,
-    /// A process that has had an answer to a renewal within its lease is not taken for dead.
+    /// A process that has had an answer to a renewal within its lease is not taken for dead, and
+    /// its log is not sealed.
     Kept,
     /// When only the database stands still, nothing moves.
     Still,

@@ -186,7 +186,7 @@ impl Database {
             Statement::Fence(process, beat) => Answer::Changed(self.fence(process, beat, checks)),
             Statement::Owners => Answer::Owners(self.tenants.clone()),
             Statement::Seal((node, before)) => {
-                self.seal(node, before);
+                self.seal(node, before, checks);
                 Answer::Done
             }
             Statement::Claim { own, tenants, of } => {
@@ -312,7 +312,7 @@ impl Database {
             boot,
         };
         let process = (own.node, own.incarnation);
-        self.seal(own.node, own.incarnation);
+        self.seal(own.node, own.incarnation, checks);
         self.logs.push(Log {
             of: Some(process),
             ..Log::default()
@@ -357,18 +357,17 @@ impl Database {
         true
     }
 
-    fn seal(&mut self, node: NodeId, before: Incarnation) {
+    fn seal(&mut self, node: NodeId, before: Incarnation, checks: &mut Checks) {
         let rowless = self.is(Mutant::AppendWithoutSealOrItsRow);
-        let of = |log: &&mut Log| {
-            log.of
-                .is_some_and(|(of, incarnation)| of == node && incarnation < before)
-        };
-        for log in self.logs.iter_mut().filter(of) {
-            if !log.sealed {
-                log.sealed = true;
-                if !rowless {
-                    log.rows.push(Row::Seal);
-                }
+        for log in self.logs.iter_mut().filter(|log| !log.sealed) {
+            let process = log.of.filter(|(of, it)| *of == node && *it < before);
+            let Some(process) = process else {
+                continue;
+            };
+            checks.ends(process, "its log is sealed");
+            log.sealed = true;
+            if !rowless {
+                log.rows.push(Row::Seal);
             }
         }
     }

@@ -97,6 +97,8 @@ pub enum Weather {
     Hiccups,
     /// Those who watch see late what they see, and one who is watched is cut off.
     SlowWatchers,
+    /// The same, and who is taken for dead is back at that moment.
+    EdgeRestarts,
     /// Of all renewals one in a lease is answered.
     OneAnswer,
 }
@@ -118,6 +120,10 @@ impl Plan {
                 Weather::SlowWatchers => {
                     let cut = host(random);
                     slow_watchers(random, cut, ttl)
+                }
+                Weather::EdgeRestarts => {
+                    let crashed = host(random);
+                    edge_restart(random, crashed, ttl)
                 }
                 Weather::OneAnswer => one_answer(random, &terms),
             };
@@ -254,6 +260,18 @@ fn slow_watchers(random: &mut Random, cut: usize, ttl: u64) -> Vec<(u64, Fault)>
         span: ttl * 2,
     };
     faults.push((random.between(ttl / 4, ttl / 2), black));
+    faults
+}
+
+fn edge_restart(random: &mut Random, host: usize, ttl: u64) -> Vec<(u64, Fault)> {
+    let mut faults = slow_watchers(random, host, ttl);
+    faults.pop();
+    let crash = Fault::Crash {
+        host,
+        back: ttl - 100 * MS + random.below(500 * MS),
+        proof: random.percent(50),
+    };
+    faults.push((random.below(ttl / 4), crash));
     faults
 }
 

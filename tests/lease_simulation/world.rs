@@ -288,7 +288,10 @@ impl World {
     }
 
     fn execute(&mut self, call: Call, statement: Statement) {
-        if matches!(statement, Statement::Register { .. } | Statement::Fence(..)) {
+        if matches!(
+            statement,
+            Statement::Register { .. } | Statement::Fence(..) | Statement::Seal(_)
+        ) {
             self.checks.holding = self.holding();
         }
         self.database.wall_ms = (self.now / MS) as i64 as u64 + WALL_BEGIN_MS;
