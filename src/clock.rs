@@ -40,3 +40,27 @@ pub fn boottime() -> Moment {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Moment(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
 }
+
+/// Says when something that happens often is due to be told of.
+#[derive(Debug)]
+pub struct Seldom {
+    every: Duration,
+    last: Option<Moment>,
+}
+
+impl Seldom {
+    /// Due at once, and then again after `every`.
+    #[must_use]
+    pub const fn new(every: Duration) -> Self {
+        Self { every, last: None }
+    }
+
+    /// Whether it is due at `now`; if so, it is told.
+    pub fn is_due(&mut self, now: Moment) -> bool {
+        let due = self.last.is_none_or(|last| now.since(last) >= self.every);
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
+}

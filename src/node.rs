@@ -15,9 +15,6 @@ use crate::partition::{Partition, PartitionError, Rising};
 use crate::recovery::{DataDirectory, Progress, Recovered};
 use crate::storage::{Disk, FolderLock, LockError};
 
-/// The lock of a data directory.
-const LOCK_FILE: &str = "LOCK";
-
 /// Why a node's parts cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -120,7 +117,7 @@ impl Data {
     fn open(config: &JournalConfig) -> Result<Self, NodeError> {
         let files = DataDirectory::new(&config.directory);
         files.make()?;
-        let lock = FolderLock::take(&config.directory.join(LOCK_FILE), &config.node)?;
+        let lock = FolderLock::take(&config.directory, &config.node)?;
         Ok(Self { files, lock })
     }
 

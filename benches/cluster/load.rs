@@ -19,7 +19,7 @@ use crate::Size;
 use crate::figures::{Times, head};
 use crate::mariadb::{MariaDb, runtime};
 use crate::node::Cluster;
-use crate::statements::{database, terms};
+use crate::statements::{registered, terms};
 use crate::support::{Wire, limit};
 use crate::trader::Trader;
 
@@ -74,7 +74,7 @@ pub fn answer(size: &Size) {
     let mut mysql = one_at_a_time(clustered.address(), size.statements);
     mysql.print("durability = mysql");
     // The same row, by the same library, alone.
-    let database = database(&server, &cluster);
+    let database = cluster.database_config();
     let runtime = runtime();
     let mut steward = Connection::new(&database, &terms(), Class::Steward).unwrap();
     let ends = runtime.block_on(steward.log_ends()).unwrap();
@@ -83,17 +83,7 @@ pub fn answer(size: &Size) {
         .block_on(steward.log_rows(own, ends[&own].0))
         .unwrap();
     clustered.drain().unwrap();
-    let node = souk::database::Node {
-        name: "bench".to_owned(),
-        boot: souk::lease::BootId([7; 16]),
-        ttl: Duration::from_secs(3),
-        advertise: "127.0.0.1:1".to_owned(),
-        weight: 1,
-    };
-    let (_, log) = runtime
-        .block_on(steward.register(&node, None))
-        .unwrap()
-        .unwrap();
+    let (_, log) = runtime.block_on(registered(&mut steward));
     let connection = Connection::new(&database, &terms(), Class::Journal).unwrap();
     let mut store = LogStore::new(connection, log, Duration::from_secs(60)).unwrap();
     let batch = &rows[0].payload[souk::journal::GROUP_HEADER_LEN..];

@@ -2,17 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use souk::config::{Config, DatabaseConfig, HostPort, Overrides};
-use souk::database::{Class, Connection, LogStore, Node};
+use souk::database::{Class, Connection, LogStore};
 use souk::ids::Epoch;
 use souk::journal::{BatchWriter, Body, GroupStore, StreamRecord};
-use souk::lease::{BootId, LeaseTerms, Registered};
+use souk::lease::{LeaseTerms, Registered};
 use souk_protocol::{MarketId, SessionId, TenantId};
 
 use crate::Size;
 use crate::figures::{Times, head};
-use crate::mariadb::{MariaDb, USER, runtime};
-use crate::node::Cluster;
+use crate::mariadb::{MariaDb, runtime};
+use crate::node::{Cluster, registrant};
 
 pub fn terms() -> LeaseTerms {
     let ms = Duration::from_millis;
@@ -20,26 +19,9 @@ pub fn terms() -> LeaseTerms {
     LeaseTerms::new(ms(60_000), ms(5_000), ms(4_000), ms(25)).unwrap()
 }
 
-/// How a server is reached.
-pub fn database(server: &MariaDb, cluster: &Cluster) -> DatabaseConfig {
-    let address = HostPort::parse(&server.address().to_string()).unwrap();
-    let text = format!(
-        "[journal]\ndurability = \"mysql\"\n[database]\naddress = \"{address}\"\nname = \"{}\"\nuser = \"{USER}\"\npassword_file = \"{}\"\n",
-        cluster.database,
-        server.password_file().display()
-    );
-    let config = Config::from_toml(&text, &Overrides::default()).unwrap();
-    config.cluster.unwrap().database
-}
-
-async fn registered(connection: &mut Connection) -> (Registered, souk::database::LogId) {
-    let node = Node {
-        name: "bench".to_owned(),
-        boot: BootId([7; 16]),
-        ttl: Duration::from_secs(3),
-        advertise: "127.0.0.1:1".to_owned(),
-        weight: 1,
-    };
+/// Registers a process in a cluster that has none.
+pub async fn registered(connection: &mut Connection) -> (Registered, souk::database::LogId) {
+    let node = registrant("bench");
     connection.register(&node, None).await.unwrap().unwrap()
 }
 
@@ -68,7 +50,7 @@ fn batch(bytes: usize) -> Vec<u8> {
 pub fn commit(size: &Size) {
     let server = MariaDb::start("commit");
     let cluster = Cluster::new("commit", &server);
-    let database = database(&server, &cluster);
+    let database = cluster.database_config();
     let runtime = runtime();
     let connection = |class| Connection::new(&database, &terms(), class).unwrap();
     let mut steward = connection(Class::Steward);
@@ -106,7 +88,7 @@ pub fn commit(size: &Size) {
 pub fn renewal(size: &Size) {
     let server = MariaDb::start("renewal");
     let cluster = Cluster::new("renewal", &server);
-    let database = database(&server, &cluster);
+    let database = cluster.database_config();
     let runtime = runtime();
     let mut connection = Connection::new(&database, &terms(), Class::Lease(0)).unwrap();
     let (own, _) = runtime.block_on(registered(&mut connection));

@@ -16,7 +16,7 @@ use super::lease::Lease;
 use super::pulse::Pulse;
 use crate::clock::{self, Moment};
 use crate::config::DatabaseConfig;
-use crate::database::{Class, Connection, DatabaseError};
+use crate::database::{Class, Connection, DatabaseError, runtime};
 use crate::lease::{LeaseTerms, Registered, Renewal, Schedule};
 
 /// Connections, used in turn.
@@ -47,10 +47,6 @@ impl Heart {
         terms: &LeaseTerms,
         pulses: Vec<Pulse>,
     ) -> Result<Self, DatabaseError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(DatabaseError::Runtime)?;
         let chamber = |number| {
             let class = Class::Lease(number as usize);
             Ok::<_, DatabaseError>(Chamber {
@@ -61,7 +57,7 @@ impl Heart {
         };
         Ok(Self {
             chambers: [chamber(0)?, chamber(1)?],
-            runtime,
+            runtime: runtime()?,
             pulses,
         })
     }

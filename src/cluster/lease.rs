@@ -1,6 +1,6 @@
 //! This process's lease, as its threads share it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -36,8 +36,6 @@ pub(crate) struct Lease {
     pub log: u64,
     loss: OnceLock<Loss>,
     ends: AtomicBool,
-    /// Microseconds of the last renewal.
-    last_us: AtomicU64,
     renewals_us: Mutex<Histogram<u64>>,
 }
 
@@ -61,7 +59,6 @@ impl Lease {
             log,
             loss: OnceLock::new(),
             ends: AtomicBool::new(false),
-            last_us: AtomicU64::new(0),
             renewals_us: Mutex::new(renewals.expect("the bounds are constants that fit")),
         }
     }
@@ -104,7 +101,6 @@ impl Lease {
     /// Counts a renewal that was answered after `took`.
     pub(crate) fn renewed(&self, took: Duration) {
         let micros = (took.as_micros() as u64).clamp(1, RENEWAL_US_MAX);
-        self.last_us.store(micros, Ordering::Relaxed);
         let renewals = self.renewals_us.lock();
         let mut renewals = renewals.unwrap_or_else(PoisonError::into_inner);
         renewals.saturating_record(micros);

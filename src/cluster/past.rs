@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use super::keeper::KeeperError;
 use super::warm::Warm;
 use crate::config::Config;
-use crate::database::{Connection, DatabaseError, LogId, LogRow, TenantSnapshot, Tenure};
+use crate::database::{Connection, DatabaseError, LogId, LogRow, TenantSnapshot, Tenure, runtime};
 
 /// Reads and adds to what the database keeps of tenants' pasts.
 #[derive(Debug)]
@@ -20,12 +20,8 @@ pub(crate) struct Past {
 
 impl Past {
     pub(crate) fn new(connection: Connection) -> Result<Self, DatabaseError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(DatabaseError::Runtime)?;
         Ok(Self {
-            runtime,
+            runtime: runtime()?,
             connection,
         })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::database::{Connection, DatabaseError, LogId, Node};
-use crate::lease::{BootId, Entry, LeaseTerms, NodeRow, Registered, Registration, Sighting, Watch};
+use crate::lease::{BootId, Entry, LeaseTerms, Registered, Registration, Sighting, Watch};
 
 /// Why a process cannot become a node.
 #[derive(Debug, thiserror::Error)]
@@ -92,12 +92,7 @@ async fn step(
         // An earlier step did it, and its answer was lost.
         return Ok(Some(connection.log_of(row).await?));
     }
-    let sighting = |row: &NodeRow| Sighting {
-        node: row.id,
-        incarnation: row.incarnation,
-        beat: row.beat,
-    };
-    let shown: Vec<_> = row.iter().map(sighting).collect();
+    let shown: Vec<_> = row.iter().map(Sighting::from).collect();
     watch.see(b"", sent, clock::boottime(), &shown);
     let silence = row
         .as_ref()

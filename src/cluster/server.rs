@@ -33,8 +33,6 @@ use crate::server::{ServerError, StopError};
 use crate::storage::{Disk, FolderLock, LockError, SystemDisk};
 use crate::threads::{self, Plan};
 
-/// The lock of a data directory.
-const LOCK_FILE: &str = "LOCK";
 /// What the lock says before the boot id of the process that holds it.
 const BOOT: &str = ", boot ";
 /// How long a drain may take longer than its connections.
@@ -368,7 +366,7 @@ fn lock(config: &Config, boot: BootId) -> Result<(FolderLock, Option<BootId>), C
     let directory = &config.journal.directory;
     SystemDisk.make_folder(directory)?;
     let name = format!("{}{BOOT}{boot}", config.journal.node);
-    let lock = FolderLock::take(&directory.join(LOCK_FILE), &name)?;
+    let lock = FolderLock::take(directory, &name)?;
     let dead = lock.before().rsplit_once(BOOT);
     let dead = dead.and_then(|(_, boot)| BootId::parse(boot));
     Ok((lock, dead))

@@ -16,8 +16,8 @@ use super::lease::Lease;
 use super::snapshots::{self, Responsible};
 use super::tasks::{Done, Task};
 use super::view::{Process, View};
-use crate::clock::{self, Moment};
-use crate::database::{Claimed, Connection, DatabaseError, Ownership, Poll};
+use crate::clock::{self, Moment, Seldom};
+use crate::database::{Claimed, Connection, DatabaseError, Ownership, Poll, TELL_EVERY};
 use crate::gateway::entrance::Entrance;
 use crate::ids::Epoch;
 use crate::lease::{Incarnation, NodeId, NodeRow, NodeState, Renewal, Sighting, Watch};
@@ -28,8 +28,6 @@ const LEFT_OVER: Duration = Duration::from_millis(500);
 const OWNERS_FOR: Duration = Duration::from_millis(250);
 /// Tenants that move away at one time, when all is well.
 const MOVES_MAX: usize = 32;
-/// How often a database that does not answer is told of.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What a steward is made with.
 #[derive(Debug)]
@@ -62,7 +60,7 @@ struct Known {
     /// Since when tenants have no owner.
     orphaned: BTreeMap<TenantId, Moment>,
     care: BTreeMap<TenantId, Care>,
-    told: Option<Moment>,
+    tell: Seldom,
 }
 
 /// What holds for all tenants in one look.
@@ -106,7 +104,7 @@ impl Steward {
             members: (Vec::new(), clock::boottime()),
             orphaned: BTreeMap::new(),
             care: BTreeMap::new(),
-            told: None,
+            tell: Seldom::new(TELL_EVERY),
         };
         while self.lease.loss().is_none() && !self.lease.ends() {
             let begun = clock::boottime();
@@ -131,8 +129,7 @@ impl Steward {
 
     fn tell(&self, known: &mut Known, error: &DatabaseError) {
         let now = clock::boottime();
-        if known.told.is_none_or(|told| now.since(told) >= TELL_EVERY) {
-            known.told = Some(now);
+        if known.tell.is_due(now) {
             let left = self.lease.deadline.left(now);
             tracing::warn!(%error, ?left, "the cluster cannot be looked at");
         }
@@ -411,12 +408,7 @@ impl Known {
     }
 
     fn see(&mut self, sent: Moment, answered: Moment, poll: &Poll) {
-        let sighting = |node: &NodeRow| Sighting {
-            node: node.id,
-            incarnation: node.incarnation,
-            beat: node.beat,
-        };
-        let shown: Vec<_> = poll.nodes.iter().map(sighting).collect();
+        let shown: Vec<_> = poll.nodes.iter().map(Sighting::from).collect();
         self.watch.see(&poll.server, sent, answered, &shown);
         self.nodes.clone_from(&poll.nodes);
         let live = |node: &&NodeRow| node.state == NodeState::Live;

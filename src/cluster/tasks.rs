@@ -7,7 +7,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use souk_protocol::TenantId;
 
 use super::keeper::{Keeper, KeeperError};
-use crate::clock::{self, Moment};
+use crate::clock::{self, Seldom};
+use crate::database::TELL_EVERY;
 use crate::gateway::entrance::Place;
 use crate::ids::Epoch;
 
@@ -41,15 +42,13 @@ const TAIL_AGAIN: Duration = Duration::from_millis(1);
 const TAIL_IDLE: Duration = Duration::from_millis(10);
 /// How often it is, if no tenant is kept warm.
 const REST: Duration = Duration::from_millis(100);
-/// How often a database that does not answer is told of.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How soon a database that did not answer is asked again.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// The keeper's thread: ends when nobody asks anything of it any more.
 pub(crate) fn keep(mut keeper: Keeper, tasks: &Receiver<Task>, done: &Sender<Done>) {
     let mut waiting = VecDeque::new();
-    let mut told: Option<Moment> = None;
+    let mut tell = Seldom::new(TELL_EVERY);
     let mut followed = 0;
     loop {
         let pace = match (waiting.is_empty(), keeper.is_warm()) {
@@ -72,9 +71,7 @@ pub(crate) fn keep(mut keeper: Keeper, tasks: &Receiver<Task>, done: &Sender<Don
                     }
                 }
                 Err(error) if error.is_passing() => {
-                    let now = clock::boottime();
-                    if told.is_none_or(|told| now.since(told) >= TELL_EVERY) {
-                        told = Some(now);
+                    if tell.is_due(clock::boottime()) {
                         tracing::warn!(%error, ?task, "the database does not answer: once more");
                     }
                     waiting.push_front(task);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, Error, OptsBuilder, Params};
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::error::DatabaseError;
@@ -184,12 +185,17 @@ impl Connection {
         }
         Err(error)
     }
+}
 
-    /// The numeric id by which the server knows the connection.
-    #[must_use]
-    pub fn server_side_id(&self) -> Option<u32> {
-        self.open.as_ref().map(Conn::id)
-    }
+/// A runtime of a thread that waits for the database.
+///
+/// # Errors
+/// When the system refuses.
+pub fn runtime() -> Result<Runtime, DatabaseError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(DatabaseError::Runtime)
 }
 
 async fn within<T>(

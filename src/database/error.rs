@@ -72,6 +72,8 @@ pub enum DatabaseError {
     Runtime(std::io::Error),
 }
 
+/// How often a database that does not answer is told of.
+pub const TELL_EVERY: Duration = Duration::from_secs(1);
 /// A unique key was there already.
 const DUPLICATE: u16 = 1_062;
 /// A lock was not had in time; a deadlock; the statement's time was over; the cluster is not ready.
@@ -94,12 +96,6 @@ impl DatabaseError {
             what,
             value: value.to_string(),
         }
-    }
-
-    /// Whether what was asked may have been done.
-    #[must_use]
-    pub const fn is_unknown(&self) -> bool {
-        matches!(self, Self::Lost { .. }) || self.is_busy()
     }
 
     /// Whether the server asks to try again.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::connection::{Connection, PACKET_MAX};
-use super::error::DatabaseError;
-use crate::clock::{self, Moment};
+use super::connection::{Connection, PACKET_MAX, runtime};
+use super::error::{DatabaseError, TELL_EVERY};
+use crate::clock::{self, Moment, Seldom};
 use crate::ids::Epoch;
 use crate::journal::{ChainEnd, GROUP_HEADER_LEN, GroupStore, JournalError, seal};
 use crate::lease::NodeId;
@@ -22,8 +22,6 @@ const ROW_BYTES: usize = 64 << 10;
 const PACKET_OVERHEAD: usize = 4 << 10;
 /// How soon a database that did not answer is asked again.
 const AGAIN: Duration = Duration::from_millis(10);
-/// How often a database that does not answer is told of.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Rows of one answer.
 const READ_ROWS: u32 = 256;
 
@@ -98,12 +96,8 @@ impl LogStore {
         log: LogId,
         outage_max: Duration,
     ) -> Result<Self, DatabaseError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(DatabaseError::Runtime)?;
         Ok(Self {
-            runtime,
+            runtime: runtime()?,
             connection,
             log,
             end: ChainEnd::START,
@@ -121,7 +115,7 @@ impl LogStore {
         outage_max: Duration,
     ) -> Result<bool, DatabaseError> {
         let mut silent_since: Option<Moment> = None;
-        let mut told: Option<Moment> = None;
+        let mut tell = Seldom::new(TELL_EVERY);
         let mut fate = Self::add(connection, log, seq, row).await;
         loop {
             match fate {
@@ -133,8 +127,7 @@ impl LogStore {
                     if now.since(since) > outage_max {
                         return Err(error);
                     }
-                    if told.is_none_or(|told| now.since(told) >= TELL_EVERY) {
-                        told = Some(now);
+                    if tell.is_due(now) {
                         let silent = now.since(since);
                         tracing::warn!(%error, row = seq, ?silent, "the log's answer did not come: reading back");
                     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::identity::{Incarnation, NodeId};
+use super::identity::{Incarnation, NodeId, NodeRow};
 use super::terms::LeaseTerms;
 use crate::clock::Moment;
 
@@ -16,6 +16,16 @@ pub struct Sighting {
     pub incarnation: Incarnation,
     /// Its last renewal.
     pub beat: u64,
+}
+
+impl From<&NodeRow> for Sighting {
+    fn from(row: &NodeRow) -> Self {
+        Self {
+            node: row.id,
+            incarnation: row.incarnation,
+            beat: row.beat,
+        }
+    }
 }
 
 /// Since when the beats of all nodes stand still.

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::named;
 
+/// The lock of a data directory.
+const LOCK_FILE: &str = "LOCK";
+
 /// A locked file. Unlocked when it is dropped, and by the system when the process ends.
 #[derive(Debug)]
 pub struct FolderLock {
@@ -34,11 +37,12 @@ pub enum LockError {
 }
 
 impl FolderLock {
-    /// Locks `file`, which says who holds it: this process, which is `node`.
+    /// Locks `folder`; its lock file says who holds it: this process, which is `node`.
     ///
     /// # Errors
     /// [`LockError`].
-    pub fn take(file: &Path, node: &str) -> Result<Self, LockError> {
+    pub fn take(folder: &Path, node: &str) -> Result<Self, LockError> {
+        let file = &folder.join(LOCK_FILE);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let opened = options.mode(0o600).open(file);

@@ -6,15 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use souk::config::{Config, DatabaseConfig, HostPort, Overrides};
-use souk::database::{Class, Connection, LogId, LogStore, Node, RowKind};
+use souk::database::{Class, Connection, LogId, LogStore, RowKind};
 use souk::ids::Epoch;
 use souk::journal::{BatchWriter, Body, GroupStore, JournalError, StreamRecord};
-use souk::lease::{BootId, Incarnation, LeaseTerms, NodeId};
+use souk::lease::{Incarnation, LeaseTerms, NodeId};
 use souk_protocol::{MarketId, SessionId, TenantId};
 
-use crate::mariadb::{MariaDb, USER, runtime};
-use crate::node::Cluster;
+use crate::mariadb::{MariaDb, runtime};
+use crate::node::{Cluster, registrant};
 
 /// Takeovers of a test: with neither lock nor row, about every seventh loses something.
 const TAKEOVERS: u32 = 60;
@@ -33,17 +32,6 @@ fn terms() -> LeaseTerms {
     LeaseTerms::new(ms(3_000), ms(200), ms(150), ms(25)).unwrap()
 }
 
-fn config(server: &MariaDb, cluster: &Cluster) -> DatabaseConfig {
-    let address = HostPort::parse(&server.address().to_string()).unwrap();
-    let text = format!(
-        "[journal]\ndurability = \"mysql\"\n[database]\naddress = \"{address}\"\nname = \"{}\"\nuser = \"{USER}\"\npassword_file = \"{}\"\n",
-        cluster.database,
-        server.password_file().display()
-    );
-    let config = Config::from_toml(&text, &Overrides::default()).unwrap();
-    config.cluster.unwrap().database
-}
-
 fn batch(number: u64) -> Vec<u8> {
     let mut writer = BatchWriter::new(Epoch(1));
     writer.add(&StreamRecord {
@@ -59,13 +47,7 @@ fn batch(number: u64) -> Vec<u8> {
 
 /// A new log of a node that is registered now, and the node's process.
 async fn log_of(connection: &mut Connection, name: &str) -> (LogId, NodeId, Incarnation) {
-    let node = Node {
-        name: name.to_owned(),
-        boot: BootId([7; 16]),
-        ttl: Duration::from_secs(3),
-        advertise: "127.0.0.1:1".to_owned(),
-        weight: 1,
-    };
+    let node = registrant(name);
     let seen = connection.node(name).await.unwrap();
     let (own, log) = connection
         .register(&node, seen.as_ref())
@@ -79,12 +61,11 @@ async fn log_of(connection: &mut Connection, name: &str) -> (LogId, NodeId, Inca
 /// takeovers found a row after their seal.
 fn race<W: FnMut(u64) -> bool + Send>(
     name: &str,
-    server: &MariaDb,
     cluster: &Cluster,
     seal: Seal,
     mut writer: impl FnMut(LogId) -> W,
 ) -> u32 {
-    let database = config(server, cluster);
+    let database = cluster.database_config();
     let runtime = runtime();
     let mut claimer = Connection::new(&database, &terms(), Class::Steward).unwrap();
     let mut lost = 0;
@@ -130,8 +111,8 @@ fn race<W: FnMut(u64) -> bool + Send>(
 fn a_process_that_was_replaced_adds_nothing_to_its_log_and_knows_it() {
     let server = MariaDb::start("fence");
     let cluster = Cluster::new("fence", &server);
-    let database = config(&server, &cluster);
-    let lost = race("z", &server, &cluster, Seal::Whole, |log| {
+    let database = cluster.database_config();
+    let lost = race("z", &cluster, Seal::Whole, |log| {
         let connection = Connection::new(&database, &terms(), Class::Journal).unwrap();
         let mut store = LogStore::new(connection, log, Duration::from_secs(10)).unwrap();
         move |number| match store.write(&batch(number), 1) {
@@ -170,7 +151,7 @@ fn a_log_that_is_only_marked_and_a_statement_that_does_not_lock_the_mark_are_cau
     let binary_log = ["--log-bin=binary", "--sync-binlog=1"];
     let server = MariaDb::start_with("neither", &binary_log, &[]);
     let cluster = Cluster::new("neither", &server);
-    let lost = race("z", &server, &cluster, Seal::Mark, |log| {
+    let lost = race("z", &cluster, Seal::Mark, |log| {
         unlocked(&server, &cluster, log)
     });
     println!("{lost} of {TAKEOVERS} takeovers lost rows with neither lock nor row");
@@ -182,12 +163,12 @@ fn a_log_that_is_only_marked_and_a_statement_that_does_not_lock_the_mark_are_cau
 fn the_seals_row_and_the_lock_are_each_enough() {
     let server = MariaDb::start("either");
     let cluster = Cluster::new("either", &server);
-    let lost = race("y", &server, &cluster, Seal::Whole, |log| {
+    let lost = race("y", &cluster, Seal::Whole, |log| {
         unlocked(&server, &cluster, log)
     });
     assert_eq!(lost, 0, "the row alone, of {TAKEOVERS} takeovers");
-    let database = config(&server, &cluster);
-    let lost = race("z", &server, &cluster, Seal::Mark, |log| {
+    let database = cluster.database_config();
+    let lost = race("z", &cluster, Seal::Mark, |log| {
         let connection = Connection::new(&database, &terms(), Class::Journal).unwrap();
         let mut store = LogStore::new(connection, log, Duration::from_secs(10)).unwrap();
         move |number| store.write(&batch(number), 1).is_ok()
@@ -200,7 +181,7 @@ fn the_seals_row_and_the_lock_are_each_enough() {
 fn two_writers_of_one_log_do_not_overwrite_each_other() {
     let server = MariaDb::start("writers");
     let cluster = Cluster::new("writers", &server);
-    let database = config(&server, &cluster);
+    let database = cluster.database_config();
     let mut connection = Connection::new(&database, &terms(), Class::Steward).unwrap();
     let (log, ..) = runtime().block_on(log_of(&mut connection, "z"));
     let store = || {

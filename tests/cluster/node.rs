@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use souk::config::{Config, DatabaseConfig, Overrides};
+use souk::lease::BootId;
+
 use crate::mariadb::{MariaDb, USER, free_port, send};
 use crate::support::two_tenants;
 
@@ -99,6 +102,14 @@ impl Cluster {
         file
     }
 
+    /// How a process reaches the database.
+    pub fn database_config(&self) -> DatabaseConfig {
+        let file = self.config("reader", free_port());
+        let text = std::fs::read_to_string(file).unwrap();
+        let config = Config::from_toml(&text, &Overrides::default()).unwrap();
+        config.cluster.unwrap().database
+    }
+
     /// Runs an operator's command to its end.
     pub fn command(&self, words: &[&str]) -> (ExitStatus, String) {
         let config = self.config("operator", free_port());
@@ -165,6 +176,17 @@ impl Cluster {
 
     fn log_file(&self, node: &str, number: u32) -> PathBuf {
         self.folder.join(node).join(format!("log-{number}"))
+    }
+}
+
+/// What a test's own process says of itself when it registers as a node.
+pub fn registrant(name: &str) -> souk::database::Node {
+    souk::database::Node {
+        name: name.to_owned(),
+        boot: BootId([7; 16]),
+        ttl: Duration::from_secs(3),
+        advertise: "127.0.0.1:1".to_owned(),
+        weight: 1,
     }
 }
 
