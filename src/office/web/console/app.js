@@ -1,7 +1,7 @@
 // The console: signs in, shows the navigation of the role, and the page that the address names.
 
 import { Api, path } from "../shared/api.js";
-import { h, fill } from "../shared/dom.js";
+import { fill } from "../shared/dom.js";
 import { setLocale, pickLocale, t } from "../shared/i18n.js";
 import { Live, liveUrl } from "../shared/live.js";
 import { localeSlot, tokenSlot } from "../shared/session.js";
@@ -128,7 +128,7 @@ async function signIn(answer) {
 async function start(who) {
   self = who;
   setBrand(self.brand ?? null);
-  await setLocale(pickLocale(localeSlot.get(), self.brand?.locale, navigator.languages));
+  await setLocale(pickLocale(localeSlot.get(), null, [...navigator.languages, self.brand?.locale]));
   live = can(self.role, "read")
     ? new Live({ url: liveUrl(location), token: api.token, ended: () => signOut(t("login.expired")) }).start()
     : null;

@@ -23,7 +23,7 @@ export function shell({ self, live, pages, signOut, language, api }) {
   const veil = h("div", { class: "veil", on: { click: () => open(false) } });
   const side = h(
     "div",
-    { class: "side" },
+    { class: "sidebar" },
     h("a", { href: `#/${pages[0]}`, class: "side-brand" }, brandMark(self.brand, self.tenant)),
     nav,
     h("div", { class: "side-foot" }, h("p", {}, self.user, h("span", { class: "role" }, tx("role", self.role))), h("div", { class: "side-actions" }, button(t("password.change"), { kind: "ghost", small: true, on: () => changePassword(api) }), button(t("login.leave"), { kind: "ghost", small: true, mark: "out", on: signOut }))),

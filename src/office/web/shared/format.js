@@ -17,10 +17,21 @@ export function amount(text, digits = null) {
 
 /** A number and its unit. `signed` gives a plus to what came in, and a colour to both. */
 export function num(text, unit, { digits = null, signed = false, kind = "" } = {}) {
+  if (text === null || text === undefined || text === "") return h("span", { class: "num faint" }, "\u2013");
   const shown = amount(text, digits);
   const sign = signed ? Dec.parse(String(text))?.sign ?? 0 : 0;
   const tone = signed && sign ? (sign > 0 ? " up" : " down") : "";
   return h("span", { class: `num ${kind}${tone}` }, signed && sign > 0 ? `+${shown}` : shown, unit ? h("span", { class: "unit" }, ` ${unit}`) : null);
+}
+
+/** A large number in few digits, for a glance; the whole of it on hover. */
+export function brief(text, unit) {
+  const value = text === null || text === undefined ? null : Dec.parse(String(text));
+  if (!value) return num(null, unit);
+  const digits = value.abs().lt(Dec.of("1000")) ? 4 : 2;
+  const element = num(value.truncate(digits), unit);
+  element.title = `${amount(value)} ${unit}`;
+  return element;
 }
 
 export const count = (value) => (value === null || value === undefined ? "\u2013" : group(String(value)));

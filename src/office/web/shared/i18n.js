@@ -15,9 +15,9 @@ export async function setLocale(locale) {
 
 export const locale = () => current;
 
-/** The language to begin with: what was chosen, else the brand's, else the browser's. */
-export function pickLocale(chosen, brand, browser) {
-  for (const wish of [chosen, brand, ...(browser ?? [])]) {
+/** The language to begin with: what was chosen, else the brand's, else the first of a list that there is. */
+export function pickLocale(chosen, brand, others) {
+  for (const wish of [chosen, brand, ...(others ?? [])]) {
     const found = LOCALES.find((one) => String(wish ?? "").toLowerCase().startsWith(one));
     if (found) return found;
   }

@@ -1,7 +1,7 @@
 // The list of markets with live prices.
 
 import { fill, h } from "../shared/dom.js";
-import { amount, change, digitsOf } from "../shared/format.js";
+import { amount, brief, change, digitsOf } from "../shared/format.js";
 import { t } from "../shared/i18n.js";
 import { chip, empty } from "../shared/ui.js";
 
@@ -17,7 +17,7 @@ export function marketsView({ store, go, onLeave }) {
     const draw = (now) => {
       fill(price, amount(now.last_price, now.last_price ? digitsOf(market.tick_size) : null), h("span", { class: "unit" }, ` ${market.quote}`));
       fill(moved, market.state === "continuous" || !market.state ? change(now.change_24h) : chip("state", market.state));
-      fill(volume, t("trade.volume", { value: `${amount(now.quote_volume_24h)} ${market.quote}` }));
+      fill(volume, t("trade.volume"), " ", brief(now.quote_volume_24h, market.quote));
     };
     draw(market);
     rows.set(market.id, draw);

@@ -37,8 +37,8 @@ export default async function audit(ctx) {
 }
 
 function outcome(text) {
-  const good = text === "ok" || text === "done";
-  return h("span", { class: `chip ${good ? "good" : "warn"}` }, h("span", { class: "shape", "aria-hidden": "true" }, good ? "\u25cf" : "\u25b2"), tx("outcome", text));
+  const [tone, shape] = { done: ["good", "\u25cf"], begun: ["quiet", "\u25cb"] }[text] ?? ["warn", "\u25b2"];
+  return h("span", { class: `chip ${tone}` }, h("span", { class: "shape", "aria-hidden": "true" }, shape), tx("outcome", text));
 }
 
 function details(row) {
@@ -50,10 +50,11 @@ async function showChain(ctx, box) {
   fill(box, h("p", { class: "faint" }, t("audit.checking")));
   try {
     const result = await checkChain(ctx.api);
-    const tone = result.holds ? "good" : "bad";
+    const tone = { true: "good", false: "bad" }[result.holds] ?? "";
+    const says = { true: t("audit.holds", { n: count(result.entries) }), false: t("audit.broken", { n: result.at }) }[result.holds] ?? t("audit.not_told");
     fill(
       box,
-      h("p", { class: `verdict ${tone}` }, h("span", { "aria-hidden": "true" }, result.holds ? "\u25cf" : "\u25a0"), " ", result.holds ? t(result.whole ? "audit.holds" : "audit.holds_newest", { n: count(result.entries) }) : t("audit.broken", { n: result.at })),
+      h("p", { class: `verdict ${tone}` }, tone ? h("span", { "aria-hidden": "true" }, tone === "good" ? "\u25cf " : "\u25a0 ") : null, says),
       result.newest ? h("p", { class: "note" }, t("audit.newest"), " ", h("code", { class: "wrap" }, result.newest)) : null,
     );
   } catch (error) {

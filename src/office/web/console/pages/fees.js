@@ -37,7 +37,7 @@ export default async function fees(ctx) {
   );
 }
 
-const rate = (ppm) => h("span", { class: ppm < 0 ? "num up" : "num" }, percentOfPpm(ppm), h("span", { class: "unit" }, ` ${ppm} ppm`), ppm < 0 ? h("span", { class: "chip good" }, t("fees.rebate")) : null);
+const rate = (ppm) => h("span", { class: `num ${ppm < 0 ? "up" : ""}` }, percentOfPpm(ppm), h("span", { class: "unit" }, ` ${ppm} ppm`), ppm < 0 ? h("span", { class: "chip good" }, t("fees.rebate")) : null);
 
 /** Rates of a group: its own, else those of everybody. */
 const ratesOf = (items, group) => items.find((one) => Number(one.group) === group) ?? items.find((one) => Number(one.group) === 0);

@@ -1,11 +1,12 @@
 // One market: its live book, depth, trades, rules, the history of its state, and the switch that halts it.
 
+import { Dec } from "../../shared/decimal.js";
 import { depthChart } from "../../shared/depth.js";
 import { formDialog } from "../../shared/dialog.js";
 import { h, fill } from "../../shared/dom.js";
 import { follow } from "../../shared/feed.js";
 import { field } from "../../shared/form.js";
-import { amount, change, count, digitsOf, num, when } from "../../shared/format.js";
+import { amount, brief, change, count, digitsOf, num, when } from "../../shared/format.js";
 import { t, tx } from "../../shared/i18n.js";
 import { path } from "../../shared/api.js";
 import { groupings, ladder, throttled } from "../../shared/ladder.js";
@@ -76,8 +77,8 @@ function showStats(view, now) {
     stat(t("market.last"), price(now.last_price), change(now.change_24h)),
     stat(t("market.bid"), price(now.best_bid)),
     stat(t("market.ask"), price(now.best_ask)),
-    stat(t("market.volume_base"), num(now.volume_24h, market.base)),
-    stat(t("market.volume"), num(now.quote_volume_24h, market.quote)),
+    stat(t("market.volume_base"), brief(now.volume_24h, market.base)),
+    stat(t("market.volume"), brief(now.quote_volume_24h, market.quote)),
   );
 }
 
@@ -104,7 +105,8 @@ function showTrades(list, trades, market) {
 }
 
 function rules(ctx, market) {
-  const range = (from, to, unit) => h("span", {}, num(from, unit), " \u2026 ", num(to, unit));
+  const end = (text, unit) => (text && !Dec.of(text).isZero ? num(text, unit) : h("span", { class: "faint" }, t("no_bound")));
+  const range = (from, to, unit) => h("span", {}, end(from, unit), " \u2026 ", end(to, unit));
   const edit = ctx.can("manage") ? button(t("market.edit_limits"), { small: true, on: () => editLimits(ctx, market) }) : null;
   return panel(
     t("market.rules"),

@@ -1,7 +1,7 @@
 // Markets: the list with live prices; one market is a page of its own.
 
 import { h, fill } from "../../shared/dom.js";
-import { amount, change, digitsOf, num } from "../../shared/format.js";
+import { amount, brief, change, digitsOf, num } from "../../shared/format.js";
 import { t } from "../../shared/i18n.js";
 import { button, chip, empty, heading, link, panel, table } from "../../shared/ui.js";
 import { openMarketWizard } from "./market_wizard.js";
@@ -36,7 +36,7 @@ export default async function markets(ctx, id) {
       { label: t("market.change"), num: true, cell: (row) => live(row, "change", (now) => change(now.change_24h)) },
       { label: t("market.bid"), num: true, cell: (row) => live(row, "bid", (now) => price(row, now.best_bid)) },
       { label: t("market.ask"), num: true, cell: (row) => live(row, "ask", (now) => price(row, now.best_ask)) },
-      { label: t("market.volume"), num: true, cell: (row) => live(row, "volume", (now) => num(now.quote_volume_24h, row.quote)) },
+      { label: t("market.volume"), num: true, cell: (row) => live(row, "volume", (now) => brief(now.quote_volume_24h, row.quote)) },
       { label: t("market.smallest"), num: true, cell: (row) => h("span", { class: "num" }, amount(row.smallest_order), h("span", { class: "unit" }, ` ${row.quote}`)) },
     ],
   });

@@ -45,7 +45,7 @@ export function orderColumns(markets) {
       { label: t("col.at"), cell: (row) => when(row.created_at) },
       { label: t("col.account"), cell: (row) => h("a", { href: `#/accounts/${encodeURIComponent(row.account)}` }, row.account) },
       { label: t("col.side"), cell: (row) => sideOf(row.side) },
-      { label: t("col.type"), cell: (row) => `${tx("type", row.type)} ${tx("tif", row.time_in_force)}` },
+      { label: t("col.type"), cell: (row) => h("span", { class: "nowrap" }, `${tx("type", row.type)} ${tx("tif", row.time_in_force)}`) },
       { label: t("col.price"), num: true, cell: (row) => num(row.price, of(row).quote) },
       { label: t("col.qty"), num: true, cell: (row) => num(row.qty, of(row).base) },
       { label: t("col.executed"), num: true, cell: (row) => num(row.executed, of(row).base) },

@@ -1,7 +1,7 @@
 // The first page: is everything open, how much is going on, and does the money add up.
 
 import { h, fill } from "../../shared/dom.js";
-import { amount, change, count, digitsOf, num, when } from "../../shared/format.js";
+import { amount, brief, change, count, digitsOf, num, when } from "../../shared/format.js";
 import { t } from "../../shared/i18n.js";
 import { chip, empty, errorBox, heading, link, panel, stat, table } from "../../shared/ui.js";
 
@@ -80,11 +80,11 @@ function marketCards(ctx, markets, data) {
   for (const market of markets) {
     const last = h("span", { class: "num big" });
     const moved = h("span", {});
-    const traded = h("span", { class: "num faint" });
+    const traded = h("span", { class: "faint", title: t("market.volume_base") });
     const draw = (ticker) => {
       fill(last, amount(ticker.last_price, digitsOf(market.tick_size)), h("span", { class: "unit" }, ` ${market.quote}`));
       fill(moved, change(ticker.change_24h));
-      fill(traded, t("overview.traded", { value: `${amount(ticker.volume_24h)} ${market.base}` }));
+      fill(traded, brief(ticker.volume_24h, market.base));
     };
     draw(market);
     cards.set(market.id, draw);

@@ -18,8 +18,13 @@ export default async function trades(ctx) {
     field({ name: "from", label: t("filter.from"), kind: "datetime-local", value: ctx.query.from }),
     field({ name: "to", label: t("filter.to"), kind: "datetime-local", value: ctx.query.to }),
   ].map(anything);
-  const party = (account, order, row) =>
-    h("span", {}, h("a", { href: `#/accounts/${encodeURIComponent(account)}` }, account), " ", h("a", { class: "faint", href: `#/orders/${encodeURIComponent(row.market)}/${encodeURIComponent(order)}` }, `#${order}`));
+  const party = (account, order, fee, row) =>
+    h(
+      "span",
+      { class: "party" },
+      h("span", {}, h("a", { href: `#/accounts/${encodeURIComponent(account)}` }, account), " ", h("a", { class: "faint", href: `#/orders/${encodeURIComponent(row.market)}/${encodeURIComponent(order)}` }, `#${order}`)),
+      h("span", { class: "faint" }, t("trades.fee"), " ", num(fee, of(row).quote)),
+    );
   const list = pagedTable({
     caption: t("nav.trades"),
     load: (after) => ctx.api.get("/v1/trades", { ...query, after }),
@@ -31,10 +36,8 @@ export default async function trades(ctx) {
       { label: t("col.price"), num: true, cell: (row) => num(row.price, of(row).quote) },
       { label: t("col.qty"), num: true, cell: (row) => num(row.qty, of(row).base) },
       { label: t("col.notional"), num: true, cell: (row) => num(row.notional, of(row).quote) },
-      { label: t("trades.buyer"), cell: (row) => party(row.buyer, row.buyer_order, row) },
-      { label: t("trades.buyer_fee"), num: true, cell: (row) => num(row.buyer_fee, of(row).quote) },
-      { label: t("trades.seller"), cell: (row) => party(row.seller, row.seller_order, row) },
-      { label: t("trades.seller_fee"), num: true, cell: (row) => num(row.seller_fee, of(row).quote) },
+      { label: t("trades.buyer"), cell: (row) => party(row.buyer, row.buyer_order, row.buyer_fee, row) },
+      { label: t("trades.seller"), cell: (row) => party(row.seller, row.seller_order, row.seller_fee, row) },
     ],
   });
   return h("div", { class: "page" }, heading(t("nav.trades"), { lead: t("trades.lead") }), panel(null, {}, filterBar(ctx, "#/trades", fields, csvButton(ctx.api, "/v1/trades", () => query, "trades")), list));
