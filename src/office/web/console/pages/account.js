@@ -6,7 +6,7 @@ import { h } from "../../shared/dom.js";
 import { field, reasonField } from "../../shared/form.js";
 import { count, num, when } from "../../shared/format.js";
 import { t, tx } from "../../shared/i18n.js";
-import { button, chip, csvButton, empty, facts, heading, link, pagedTable, panel, stat, table, toast } from "../../shared/ui.js";
+import { button, chip, csvButton, empty, heading, link, pagedTable, panel, stat, table, toast } from "../../shared/ui.js";
 import { credit, debit, transfer } from "./funding.js";
 import { FEE_ACCOUNT } from "./accounts.js";
 import { asked, filterBar } from "../filters.js";
