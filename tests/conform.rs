@@ -1,0 +1,1 @@
+//! Clients in other languages, and the runner that tests them.
