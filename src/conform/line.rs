@@ -127,14 +127,17 @@ pub(super) struct Line {
     stream: TcpStream,
     incoming: Vec<u8>,
     patience: Duration,
+    /// When the client had connected.
+    pub(super) opened_at: Instant,
     /// The logon that opened it.
     pub(super) logon: Option<Logon>,
 }
 
 impl Line {
-    pub(super) const fn new(stream: TcpStream, patience: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
         Self {
             stream,
+            opened_at: clock::monotonic(),
             incoming: Vec::new(),
             patience,
             logon: None,
@@ -144,7 +147,12 @@ impl Line {
     /// Sends frames in one write.
     pub(super) fn send(&mut self, frames: &[&[u8]]) -> Result<(), Fault> {
         let bytes = frames.concat();
-        self.stream.write_all(&bytes).map_err(io_fault)
+        self.stream
+            .write_all(&bytes)
+            .map_err(|error| Fault::Closed {
+                expected: format!("a client that reads ({error})"),
+                who: "the connection",
+            })
     }
 
     /// Sends a frame byte by byte, so that the client reads it in many parts.

@@ -12,7 +12,7 @@ mod scenario;
 mod stage;
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use fault::Fault;

@@ -68,7 +68,7 @@ impl Program {
         written.map_err(|error| Fault::Program(format!("it took no {instruction}: {error}")))
     }
 
-    /// The next event of one of these kinds. Other events stay for later.
+    /// The next event of one of these kinds, the first of which is hoped for. Other events stay for later.
     pub(super) fn event(&mut self, kinds: &[&str], patience: Duration) -> Result<Value, Fault> {
         let is_wanted = |event: &Value| {
             let kind = event["event"].as_str().unwrap_or_default();
@@ -80,7 +80,7 @@ impl Program {
             return Ok(event);
         }
         let until = clock::monotonic() + patience;
-        let expected = || format!("the event {}", kinds.join(" or "));
+        let expected = || format!("the event {}", kinds.first().copied().unwrap_or_default());
         loop {
             let event = self.read(until, patience, &expected)?;
             if is_wanted(&event) {

@@ -14,7 +14,7 @@ use crate::conform::says;
 use crate::conform::stage::{KEEPALIVE_MS, Stage, accepted};
 
 /// The pause that a server asks for.
-const RETRY_AFTER: Duration = Duration::from_millis(300);
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Keepalive of a client whose heartbeats are watched.
 const SHORT_KEEPALIVE: Duration = Duration::from_millis(300);
 /// A server is heard so often.
@@ -41,7 +41,11 @@ pub(super) fn going_away(stage: &mut Stage<'_>) -> Result<(), Fault> {
     let ended_at = clock::monotonic();
     line.terminate(RejectReason::ServerDraining, RETRY_AFTER.as_millis() as u32)?;
     let mut line = stage.log_on()?;
-    not_before(ended_at + RETRY_AFTER, clock::monotonic(), "the next logon")?;
+    not_before(
+        ended_at + RETRY_AFTER,
+        line.opened_at,
+        "the next connection",
+    )?;
     go_on(stage, &mut line)
 }
 

@@ -12,7 +12,7 @@ use crate::conform::stage::{KEEPALIVE_MS, Stage};
 /// How long a session that is over is watched.
 pub(super) const WATCHED: Duration = Duration::from_millis(400);
 /// The pause that a refusal asks for.
-const RETRY_AFTER: Duration = Duration::from_millis(300);
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 pub(super) fn accepted(stage: &mut Stage<'_>) -> Result<(), Fault> {
     stage.connect(KEEPALIVE_MS)?;
@@ -48,11 +48,11 @@ pub(super) fn refused_for_now(stage: &mut Stage<'_>) -> Result<(), Fault> {
         retry_after_ms,
     )])?;
     line.finish();
-    stage.log_on()?;
+    let line = stage.log_on()?;
     not_before(
         refused_at + RETRY_AFTER,
-        clock::monotonic(),
-        "the next logon",
+        line.opened_at,
+        "the next connection",
     )
 }
 

@@ -19,7 +19,7 @@ use crate::conform::says::{self, ACCOUNT, MARKET};
 use crate::conform::stage::{KEEPALIVE_MS, Stage, Told, accepted, number};
 
 /// The pause that a refusal asks for.
-const RETRY_AFTER: Duration = Duration::from_millis(300);
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How long a client that has no credit left is watched.
 const WATCHED: Duration = Duration::from_millis(250);
 
