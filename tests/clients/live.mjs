@@ -22,7 +22,7 @@ Socket.prototype.connect = function (...given) {
 };
 
 const client = (key_id, told) =>
-  souk.Client.connect(address, { key_id, key: readFileSync(keys[key_id - 1], "utf8"), keepalive_ms: 200, onEvent: (event) => told.push(event) });
+  souk.Client.connect(address, { key_id, key: readFileSync(keys[key_id - 1], "utf8"), keepalive_ms: 1000, onEvent: (event) => told.push(event) });
 
 async function until(holds, what) {
   for (const deadline = Date.now() + 20_000; !holds(); await sleep(5)) check(Date.now() < deadline, what);
@@ -75,7 +75,7 @@ const many = Array.from({ length: 300 }, (_, number) => maker.newOrder({ ...plac
 const seqs = (await Promise.all(many)).map((report) => report.fields.client_seq);
 check(seqs.every((seq, index) => seq === seqs[0] + BigInt(index)), "many at once, in order");
 await until(() => prices(book, BUY).startsWith("1@5000299"), "all of them in the book");
-await sleep(600); // three keepalive intervals
+await sleep(2500); // more than two keepalive intervals
 check(named(makerTold, "Disconnected").length === 1, "kept alive");
 await maker.logout();
 check((await maker.ended).code === CODES.LoggedOut, "logged out");

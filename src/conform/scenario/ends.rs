@@ -16,11 +16,11 @@ use crate::conform::stage::{KEEPALIVE_MS, Stage, accepted};
 /// The pause that a server asks for.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Keepalive of a client whose heartbeats are watched.
-const SHORT_KEEPALIVE: Duration = Duration::from_millis(300);
+const SHORT_KEEPALIVE: Duration = Duration::from_millis(500);
 /// A server is heard so often.
 const HEARTBEAT_EVERY: Duration = Duration::from_millis(100);
 /// How long heartbeats are watched.
-const HEARTBEATS_WATCHED: Duration = Duration::from_millis(1_500);
+const HEARTBEATS_WATCHED: Duration = Duration::from_millis(2_500);
 
 /// A client whose order 11 was accepted.
 fn traded(stage: &mut Stage<'_>) -> Result<Line, Fault> {
