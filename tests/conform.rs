@@ -232,6 +232,32 @@ fn the_document_names_every_scenario() {
 }
 
 #[test]
+fn the_clients_files_stay_short_enough_to_read() {
+    for folder in [
+        "clients/python",
+        "clients/python/souk",
+        "clients/typescript",
+    ] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let is_source = path
+                .extension()
+                .is_some_and(|it| it == "py" || it == "mjs" || it == "mts");
+            let lines = if is_source {
+                fs::read_to_string(&path).unwrap().lines().count()
+            } else {
+                0
+            };
+            assert!(
+                lines <= 500,
+                "{} has {lines} lines: redesign it",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn both_clients_trade_with_a_live_server() {
     for program in [
         ["python3", "tests/clients/live.py"],

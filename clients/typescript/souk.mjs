@@ -205,13 +205,17 @@ export class Client {
 
   #wake() {
     const now = performance.now();
-    if (now >= this.#heard + 2 * this.#keepalive) {
-      this.send("Terminate", { code: CODES.KeepaliveLapsed });
-      this.#lose(new Ended("nothing came for two keepalive intervals"));
-      return;
-    }
     if (now >= this.#spoke + this.#keepalive) this.send("Heartbeat", { time: nowNs() });
-    this.#pump();
+    // A program that was busy may not have read what has come: it is read before this is asked.
+    if (now >= this.#heard + 2 * this.#keepalive) setImmediate(() => this.#lookForLapse());
+    else this.#pump();
+  }
+
+  #lookForLapse() {
+    if (!this.#socket) return;
+    if (performance.now() < this.#heard + 2 * this.#keepalive) return this.#pump();
+    this.send("Terminate", { code: CODES.KeepaliveLapsed });
+    this.#lose(new Ended("nothing came for two keepalive intervals"));
   }
 
   /** Takes what the message counts for from its rate. Gives 0, or when it may be sent. */
@@ -403,8 +407,8 @@ export class Client {
       try {
         return await this.#logOn(this.#owner ?? this.#seeds[0]);
       } catch (next) {
-        if (!(next instanceof Ended)) throw next;
-        [error, dialing] = [next, true];
+        if (next instanceof SoukError && !(next instanceof Ended)) throw next;
+        [error, dialing] = [next instanceof Ended ? next : new Ended(`${this.#owner ?? this.#seeds[0]}: ${next.message}`), true];
       }
     }
   }

@@ -107,7 +107,7 @@ class Client:
         self._end(Ended("logged out"))
 
     def poll(self, timeout=0.1):
-        """Sends, and receives once, for at most so long; longer if the connection has to be made again. Raises what the session ends with."""
+        """Sends, and receives once, for at most so long; longer if the connection has to be made again. Raises why the session is over."""
         if not self.over:
             try:
                 self._step(max(timeout, 0.0))
@@ -287,7 +287,8 @@ class Client:
             self.socket.close()
             for lane in self.lanes.values():
                 for ticket in lane.inflight.values():
-                    ticket.end(NotApplied("refused:", ticket.code) if ticket.state == "refused" else InDoubt(f"the session is over: {error}"))
+                    doubt = InDoubt(f"the session is over: {error}")
+                    ticket.end(NotApplied("refused:", ticket.code) if ticket.state == "refused" else doubt)
                 for ticket in lane.waiting:
                     ticket.end(NotApplied(f"never sent: {error}"))
             for ticket in [*self.lists, *(ticket for lane in self.lanes.values() for ticket in lane.joins)]:
@@ -297,9 +298,6 @@ class Client:
     def _step(self, timeout):
         now = time.monotonic()
         wake = self._pump(now)
-        if now >= self.heard + 2 * self.keepalive:
-            self.socket.sendall(encode("Terminate", dict(code=CODES["KeepaliveLapsed"])))
-            raise Ended("nothing came for two keepalive intervals")
         if now >= self.spoke + self.keepalive and not self.out:
             self.send("Heartbeat", time=time.time_ns())
         self._flush()
@@ -310,6 +308,9 @@ class Client:
             more = None
         if more == b"":
             raise Ended("the server closed the connection")
+        if more is None and time.monotonic() >= self.heard + 2 * self.keepalive:
+            self.socket.sendall(encode("Terminate", dict(code=CODES["KeepaliveLapsed"])))
+            raise Ended("nothing came for two keepalive intervals")
         self.data, self.heard = self.data + (more or b""), time.monotonic() if more else self.heard
         for frame in iter(self._frame, None):
             try:
@@ -361,7 +362,7 @@ class Client:
             try:
                 self._log_on(self.owner or self.seeds[0])
                 return self._on_logged_on()
-            except (OSError, Ended) as error:
+            except (OSError, ValueError, Ended) as error:
                 lost, dialing = error if isinstance(error, Ended) else Ended(f"{self.owner or self.seeds[0]}: {error}"), True
 
     def _log_on(self, address):
