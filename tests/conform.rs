@@ -25,7 +25,10 @@ const FINDINGS: &[(&str, &str)] = &[
     ("logon", "a signature that does not fit"),
     ("bad-signature", "the event ended"),
     ("logon-refused", "too early"),
-    ("split-frames", "was closed|\"event\":\"ended\""),
+    (
+        "split-frames",
+        "was closed|\"event\":\"ended\"|the event logged_on; nothing came",
+    ),
     ("merged-frames", "the event report"),
     ("unknown-template", "found {\"code\":106"),
     ("longer-block", "found {\"code\":104"),

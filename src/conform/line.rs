@@ -296,15 +296,13 @@ impl Line {
 
     /// The client ends the connection, with or without a word.
     pub(super) fn closed(&mut self, expected: &str) -> Result<(), Fault> {
-        loop {
-            match self.next(expected) {
-                Ok(received) => match received.message()? {
-                    ClientMessage::Terminate(_) => return Ok(()),
-                    _ => return Err(Fault::other(expected, shown(&received)?)),
-                },
-                Err(Fault::Closed { .. }) => return Ok(()),
-                Err(fault) => return Err(fault),
-            }
+        match self.next(expected) {
+            Ok(received) => match received.message()? {
+                ClientMessage::Terminate(_) => Ok(()),
+                _ => Err(Fault::other(expected, shown(&received)?)),
+            },
+            Err(Fault::Closed { .. }) => Ok(()),
+            Err(fault) => Err(fault),
         }
     }
 

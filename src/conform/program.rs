@@ -12,7 +12,7 @@ use super::Fault;
 use crate::clock;
 
 /// How long a program may take to end once it was told to.
-const QUIT_PATIENCE: Duration = Duration::from_millis(500);
+const QUIT_PATIENCE: Duration = Duration::from_millis(100);
 /// How often an ending program is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How much of a line that is no event is shown.

@@ -8,15 +8,23 @@ use crate::conform::says;
 use crate::conform::stage::{Stage, accepted};
 
 /// A client that has entered orders 11, 12 ... which arrived.
-fn entered(stage: &mut Stage<'_>, count: u64) -> Result<(Line, Vec<(Vec<u8>, NewOrder)>), Fault> {
+struct Entered {
+    line: Line,
+    orders: Vec<NewOrder>,
+    /// The bytes of the last order, but for its number.
+    last: Vec<u8>,
+}
+
+fn entered(stage: &mut Stage<'_>, count: u64) -> Result<Entered, Fault> {
     let mut line = stage.joined()?;
-    let mut orders = Vec::new();
+    let (mut orders, mut last) = (Vec::new(), Vec::new());
     for number in 1..=count {
         stage.tell_order(10 + number)?;
         let (received, order) = line.order(number, 10 + number)?;
-        orders.push((received.content(), order));
+        orders.push(order);
+        last = received.content();
     }
-    Ok((line, orders))
+    Ok(Entered { line, orders, last })
 }
 
 /// The client's next connection, on which it resumes the market after this report.
@@ -27,27 +35,31 @@ pub(super) fn resumed(stage: &mut Stage<'_>, last_report_seq: u64) -> Result<Lin
 }
 
 pub(super) fn lost_ack(stage: &mut Stage<'_>) -> Result<(), Fault> {
-    let (line, orders) = entered(stage, 1)?;
+    let Entered { line, orders, .. } = entered(stage, 1)?;
     line.cut();
     let mut line = resumed(stage, 0)?;
     line.send(&[
         &says::joined(1, 1),
         &says::reports_resent(1, 1),
-        &says::accepted_again(&orders[0].1, 1, 1),
+        &says::accepted_again(&orders[0], 1, 1),
     ])?;
     stage.reports(&[accepted(1, 1, 11)])?;
     stage.last_order(&mut line, 2, 2, 12)
 }
 
 pub(super) fn lost_order(stage: &mut Stage<'_>) -> Result<(), Fault> {
-    let (mut line, orders) = entered(stage, 2)?;
-    line.send(&[&says::accepted(&orders[0].1, 1, 1)])?;
+    let Entered {
+        mut line,
+        orders,
+        last,
+    } = entered(stage, 2)?;
+    line.send(&[&says::accepted(&orders[0], 1, 1)])?;
     stage.reports(&[accepted(1, 1, 11)])?;
     line.cut();
     let mut line = resumed(stage, 1)?;
     line.send(&[&says::joined(1, 1), &says::reports_resent(2, 1)])?;
     let (received, order) = line.order(2, 12)?;
-    if received.content() != orders[1].0 {
+    if received.content() != last {
         return Err(Fault::other("the same order again", "other bytes"));
     }
     line.send(&[&says::accepted(&order, 2, 2)])?;
@@ -56,42 +68,48 @@ pub(super) fn lost_order(stage: &mut Stage<'_>) -> Result<(), Fault> {
 }
 
 pub(super) fn cut_in_a_frame(stage: &mut Stage<'_>) -> Result<(), Fault> {
-    let (mut line, orders) = entered(stage, 1)?;
-    let report = says::accepted(&orders[0].1, 1, 1);
+    let Entered {
+        mut line, orders, ..
+    } = entered(stage, 1)?;
+    let report = says::accepted(&orders[0], 1, 1);
     line.send(&[&report[..report.len() / 2]])?;
     line.finish();
     let mut line = resumed(stage, 0)?;
     line.send(&[
         &says::joined(1, 1),
         &says::reports_resent(1, 1),
-        &says::accepted_again(&orders[0].1, 1, 1),
+        &says::accepted_again(&orders[0], 1, 1),
     ])?;
     stage.reports(&[accepted(1, 1, 11)])?;
     stage.last_order(&mut line, 2, 2, 12)
 }
 
 pub(super) fn duplicate_report(stage: &mut Stage<'_>) -> Result<(), Fault> {
-    let (mut line, orders) = entered(stage, 1)?;
-    line.send(&[&says::accepted(&orders[0].1, 1, 1)])?;
+    let Entered {
+        mut line, orders, ..
+    } = entered(stage, 1)?;
+    line.send(&[&says::accepted(&orders[0], 1, 1)])?;
     stage.reports(&[accepted(1, 1, 11)])?;
     line.cut();
     let mut line = resumed(stage, 1)?;
-    let again = says::accepted_again(&orders[0].1, 1, 1);
+    let again = says::accepted_again(&orders[0], 1, 1);
     line.send(&[&says::joined(1, 1), &says::reports_resent(2, 1), &again])?;
     stage.last_order(&mut line, 2, 2, 12)
 }
 
 pub(super) fn reports_lost(stage: &mut Stage<'_>) -> Result<(), Fault> {
-    let (mut line, orders) = entered(stage, 1)?;
-    line.send(&[&says::accepted(&orders[0].1, 1, 1)])?;
+    let Entered {
+        mut line, orders, ..
+    } = entered(stage, 1)?;
+    line.send(&[&says::accepted(&orders[0], 1, 1)])?;
     stage.reports(&[accepted(1, 1, 11)])?;
     line.cut();
     let mut line = resumed(stage, 1)?;
     line.send(&[
         &says::joined(1, 9),
         &says::reports_resent(8, 9),
-        &says::accepted_again(&orders[0].1, 1, 8),
-        &says::accepted_again(&orders[0].1, 1, 9),
+        &says::accepted_again(&orders[0], 1, 8),
+        &says::accepted_again(&orders[0], 1, 9),
     ])?;
     let event = stage.event_with("reports_lost", "first", 2)?;
     if crate::conform::stage::number(&event["last"]) != Some(7) {
