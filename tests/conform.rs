@@ -269,7 +269,7 @@ fn both_clients_trade_with_a_live_server() {
         let (server, keys) = live(program[0]);
         let address = server.address().to_string();
         let arguments = [
-            root().into(),
+            root(),
             PathBuf::from(address),
             keys[0].clone(),
             keys[1].clone(),
