@@ -75,12 +75,12 @@ test("pages have no words in their markup", () => {
   }
 });
 
-test("the language is the one chosen, else the brand's, else the browser's", () => {
-  assert.equal(pickLocale("zh", "en", ["en-US"]), "zh");
-  assert.equal(pickLocale(null, "zh", ["en-US"]), "zh");
-  assert.equal(pickLocale(null, null, ["fr", "zh-CN", "en"]), "zh");
-  assert.equal(pickLocale(null, null, ["fr"]), "en");
-  assert.equal(pickLocale("xx", null, undefined), "en");
+test("the language is the one chosen, else the browser's, else the brand's", () => {
+  assert.equal(pickLocale("zh", ["en-US"], "en"), "zh");
+  assert.equal(pickLocale(null, ["en-US"], "zh"), "en");
+  assert.equal(pickLocale(null, ["fr", "zh-CN", "en"], "en"), "zh");
+  assert.equal(pickLocale(null, ["fr"], "zh"), "zh");
+  assert.equal(pickLocale("xx", undefined, null), "en");
 });
 
 test("words that states and roles are called by stand in both files, for what docs/office.md names", () => {

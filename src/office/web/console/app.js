@@ -128,7 +128,7 @@ async function signIn(answer) {
 async function start(who) {
   self = who;
   setBrand(self.brand ?? null);
-  await setLocale(pickLocale(localeSlot.get(), null, [...navigator.languages, self.brand?.locale]));
+  await setLocale(pickLocale(localeSlot.get(), navigator.languages, self.brand?.locale));
   live = can(self.role, "read")
     ? new Live({ url: liveUrl(location), token: api.token, ended: () => signOut(t("login.expired")) }).start()
     : null;
@@ -168,7 +168,7 @@ function showLogin(message) {
 
 async function begin() {
   startTheme();
-  await setLocale(pickLocale(localeSlot.get(), null, navigator.languages));
+  await setLocale(pickLocale(localeSlot.get(), navigator.languages));
   window.addEventListener("hashchange", route);
   if (!api.token) return showLogin();
   try {

@@ -162,7 +162,7 @@ export default {
   "audit.broken": "哈希链在第 {n} 条记录处断开。请保存 CSV 副本并调查谁能写入存储。", "audit.newest": "最新哈希：",
   "outcome.begun": "已开始", "outcome.done": "成功",
   "brand.lead": "用户在交易页面与后台看到的品牌形象。", "brand.edit": "品牌", "brand.name": "名称", "brand.color": "主色（浅色）",
-  "brand.color_dark": "主色（深色）", "brand.locale": "默认语言", "brand.support": "客服链接",
+  "brand.color_dark": "主色（深色）", "brand.locale": "默认语言（浏览器语言不受支持时）", "brand.support": "客服链接",
   "brand.support_hint": "显示在交易页面；https 或 mailto。", "brand.support_wrong": "须以 https:// 或 mailto: 开头",
   "brand.embedders": "允许嵌入交易页面的来源", "brand.embedders_hint": "例如 https://app.example.com，每行一个。",
   "brand.embedders_wrong": "只填写来源：https:// 加域名，后面不带路径。", "brand.logo": "标志", "brand.logo_hint": "PNG 或 SVG，方形，最大 24 KiB。",

@@ -96,7 +96,7 @@ export function orderForm(context, market) {
       summary,
       line(t("balance.available"), state.side === "buy" ? num(have.quote, market.quote) : num(have.base, market.base)),
       isMarket ? line(t("trade.average"), estimate && !estimate.filled.isZero ? num(estimate.notional.div(estimate.filled, digitsOf(market.tick_size)), market.quote) : "\u2013") : null,
-      line(t("trade.fee_about"), fee ? num(fee, market.quote) : t("trade.fee_unknown")),
+      line(t("trade.fee_about"), fee ? num(fee, market.quote) : estimate ? t("trade.fee_unknown") : "\u2013"),
       line(t(state.side === "buy" ? "trade.total_buy" : "trade.total_sell"), total ? num(total, market.quote, { kind: "strong" }) : "\u2013"),
     );
     sides.dataset.side = state.side;

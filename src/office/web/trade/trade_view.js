@@ -22,7 +22,8 @@ export function tradeView(context) {
   const last = h("span", { class: "num last" });
   const moved = h("span", {});
   const state = h("span", {});
-  const rows = ladder({ market, depth: LEVELS_SHOWN, onPrice: (price) => form.price(price) });
+  const room = matchMedia("(min-width: 760px)");
+  const rows = ladder({ market, depth: LEVELS_SHOWN, narrow: () => !room.matches, onPrice: (price) => form.price(price) });
   const step = h("select", { class: "small", "aria-label": t("ladder.group"), on: { change: () => { rows.group(step.value); draw(); } } }, groupings(market.tick_size).map((one) => h("option", { value: one }, amount(one))));
   const open = h("div", {});
 
@@ -32,7 +33,7 @@ export function tradeView(context) {
     fill(state, market.state === "continuous" ? null : chip("state", market.state));
   };
   const draw = throttled(() => {
-    rows.update(feed.book, feed.trades[0]);
+    rows.update(feed.book, feed.trades[0] ?? (market.last_price ? { price: market.last_price } : null));
     form.book(feed.book);
   });
   const feed = follow(live, market, {
