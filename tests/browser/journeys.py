@@ -166,10 +166,22 @@ class Journey:
         if not page.run("return document.activeElement.classList.contains('danger')"):
             raise BrowserError("the focus did not go back to the button that opened the dialog")
 
-    def credit(self, account, amount="12.5"):
+    def new_account(self):
+        """A new account with the name of this run. Gives its id."""
+        page = self.page
+        self.visit("#/accounts")
+        page.click(".page-head .button.primary")
+        page.type("dialog input[name=external_id]", f"browser-{self.mark}")
+        self.submit()
+        self.closed()
+        page.see("main h1", f"browser-{self.mark}", 20)
+        return page.address().rsplit("/", 1)[1]
+
+    def credit(self, account, amount):
         """Credits an account and finds it in the statement and in the audit log."""
         page = self.page
         self.visit(f"#/accounts/{account}")
+        page.see("main h1", f"browser-{self.mark}", 20)
         page.click(".page-head .button.primary")
         page.choose("dialog select[name=currency]", self.options.quote)
         page.type("dialog input[name=amount]", amount)
@@ -180,7 +192,7 @@ class Journey:
         self.submit()
         self.closed()
         page.wait("the credit in the statement", lambda: number in page.text("main") or self.reload(), 20)
-        page.see("main", f"+{amount}")
+        page.see("main", f"+{amount[:-3]},{amount[-3:]}")
         self.shot("account")
         self.visit("#/audit")
         page.see("main", reason, 20)

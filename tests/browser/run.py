@@ -3,7 +3,7 @@
 
     python3 tests/browser/run.py --base http://127.0.0.1:7080 --tenant acme --user demo --password plum-otter-41
 
-The tenant needs a market with live traffic, an account, and a user with the role of an owner. With `--stop PID` the run ends by
+The tenant needs a market with live traffic, and a user with the role of an owner. With `--stop PID` the run ends by
 stopping that process, and the stale badge has to appear. `--shots FOLDER` keeps pictures. Exits with 1 if anything went wrong.
 """
 
@@ -46,7 +46,7 @@ def arguments():
     parser.add_argument("--market", default="1", help="id of a market with live traffic")
     parser.add_argument("--symbol", default="BTC-USDT", help="its symbol")
     parser.add_argument("--quote", default="USDT", help="its quote currency")
-    parser.add_argument("--account", default="1", help="id of an account that may trade")
+    parser.add_argument("--amount", default="90000", help="what the account of the trading page is credited with")
     parser.add_argument("--qty", default="0.01", help="quantity of the order that is placed")
     parser.add_argument("--ticks-below", type=int, default=3, help="how many ticks below the best bid it is placed")
     parser.add_argument("--only", help="one combination, such as 360-dark-zh")
@@ -85,8 +85,9 @@ def passes(driver, options, size, dark, locale, name):
         journey.see_live_trades()
         journey.escape_closes()
         journey.halt_and_resume(options.symbol)
-        journey.credit(options.account)
-        journey.trade(journey.code(options.account))
+        account = journey.new_account()
+        journey.credit(account, options.amount)
+        journey.trade(journey.code(account))
         troubles = page.read_log()
         if troubles:
             raise BrowserError("the console told: " + "; ".join(troubles))

@@ -49,7 +49,7 @@ test("every key is used", () => {
 });
 
 /** Texts that no person reads: a name of an example, a way to write, what a program is told. */
-const NOT_WORDS = new Set(["BTC-USDT", "USDT", "1, 2", "Souk", "Content-Type", "Escape", "Tab", "ArrowRight", "ArrowLeft", "BUTTON", "Ed25519", "English", "PageError", "NotFound", "Unreachable", "TokenExpired", "GET", "POST", "PUT", "DELETE"]);
+const NOT_WORDS = new Set(["BTC-USDT", "USDT", "1, 2", "Souk", "Content-Type", "Escape", "Tab", "ArrowRight", "ArrowLeft", "BUTTON", "Ed25519", "English", "PageError", "NotFound", "Unreachable", "TokenExpired", "Unauthorized", "Forbidden", "GET", "POST", "PUT", "DELETE"]);
 const CODE = [/^\.{0,2}\//, /^#/, /^[a-z0-9_.:\/#-]*$/, /^[a-z0-9 _.-]*\$\{\}[a-z0-9 _.$\{\}-]*$/, /^Bearer /, /^Http\$/, /\[[a-z-]+|:not\(/, /^\.[a-z-]+ /, /^ *(wide|small|primary|danger)/, /^M\d/, /^[a-z-]+(, [a-z-]+)*$/];
 
 test("no visible word stands outside the two files", () => {

@@ -70,16 +70,17 @@ export function micros(us) {
 
 export const millis = (ms) => (ms === null || ms === undefined ? "\u2013" : `${group(String(ms))} ms`);
 
-/** A change as a signed percentage with an arrow, so that it does not speak by colour alone. */
-export function change(text) {
-  const value = text === null || text === undefined ? null : Dec.parse(String(text));
-  if (!value) return h("span", { class: "faint num" }, "\u2013");
-  const percent = value.fixed(2);
+/** Last price less the price a day ago, as a signed percentage with an arrow, so that it does not speak by colour alone. */
+export function change({ change_24h: text, last_price: last }) {
+  const value = Dec.parse(text ?? "");
+  const before = value && Dec.parse(last ?? "")?.sub(value);
+  if (!before || before.sign <= 0) return h("span", { class: "faint num" }, "\u2013");
+  const percent = value.mul(Dec.of("100")).div(before, 2).fixed(2);
   const sign = value.sign;
   const arrow = sign > 0 ? "\u25b2 " : sign < 0 ? "\u25bc " : "";
   return h(
     "span",
-    { class: `num ${sign > 0 ? "up" : sign < 0 ? "down" : "faint"}` },
+    { class: `num ${sign > 0 ? "up" : sign < 0 ? "down" : "faint"}`, title: amount(value) },
     h("span", { class: "arrow", "aria-hidden": "true" }, arrow),
     `${sign > 0 ? "+" : ""}${percent.replace("-", MINUS)} %`,
   );

@@ -29,7 +29,7 @@ export function tradeView(context) {
 
   const showHead = () => {
     fill(last, amount(market.last_price, market.last_price ? digitsOf(market.tick_size) : null), h("span", { class: "unit" }, ` ${market.quote}`));
-    fill(moved, change(market.change_24h));
+    fill(moved, change(market));
     fill(state, market.state === "continuous" ? null : chip("state", market.state));
   };
   const draw = throttled(() => {

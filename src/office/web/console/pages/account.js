@@ -22,7 +22,7 @@ export async function accountPage(ctx, id) {
   return h(
     "div",
     { class: "page" },
-    heading(account.external_id || (fee ? t("account.fee") : t("account.title", { id: account.id })), { back: { href: "#/accounts", label: t("nav.accounts") }, actions: [chip("state", account.status), fund] }),
+    heading(fee ? t("account.fee") : account.external_id || t("account.title", { id: account.id }), { back: { href: "#/accounts", label: t("nav.accounts") }, actions: [chip("state", account.status), fund] }),
     h(
       "div",
       { class: "stats tight" },
@@ -118,9 +118,11 @@ async function tradeCode(ctx, account) {
 function statement(ctx, account, currencies, markets) {
   const mine = (account.balances ?? []).map((one) => one.currency);
   const choices = [...new Set([...mine, ...currencies.map((one) => one.code)])];
-  const query = { ...asked(ctx.query, ["from", "to", "currency"]) };
+  const currency = ctx.query.currency ?? choices[0];
+  if (!currency) return panel(t("account.statement"), {}, empty(t("account.no_statement")));
+  const query = { ...asked(ctx.query, ["from", "to"]), currency };
   const fields = [
-    field({ name: "currency", label: t("col.currency"), kind: "select", required: true, choices: [["", t("filter.all")], ...choices.map((one) => [one, one])], value: ctx.query.currency }),
+    field({ name: "currency", label: t("col.currency"), kind: "select", required: true, choices: choices.map((one) => [one, one]), value: currency }),
     field({ name: "from", label: t("filter.from"), kind: "datetime-local", value: ctx.query.from }),
     field({ name: "to", label: t("filter.to"), kind: "datetime-local", value: ctx.query.to }),
   ].map(anything);
