@@ -43,10 +43,11 @@ export function ladder({ market, depth = 12, onPrice = null, narrow = () => fals
   const shownQty = (qty) => amount(qty, narrow() ? Math.max(0, Math.min(qtyDigits, 6 - qty.truncate(0).toString().length)) : qtyDigits);
   let step = null;
 
-  function draw(side, levels, most) {
+  function draw(side, levels, most, mine) {
     rows[side].forEach((one, at) => {
       const level = levels[at];
       one.element.classList.toggle("blank", !level);
+      one.element.classList.toggle("mine", Boolean(level && mine?.has(`${side} ${level.price}`)));
       setText(one.price, level ? amount(level.price, priceDigits) : "\u00a0");
       one.price.dataset.price = level ? level.price.toString() : "";
       if (one.price.tagName === "BUTTON") one.price.disabled = !level;
@@ -61,12 +62,13 @@ export function ladder({ market, depth = 12, onPrice = null, narrow = () => fals
     group(text) {
       step = text && text !== market.tick_size ? Dec.of(text) : null;
     },
-    update(book, lastTrade) {
+    /** `mine`: the account's own levels, as `buy 100.5`, which get a mark. */
+    update(book, lastTrade, mine = null) {
       const buys = book.grouped("buy", step, depth);
       const sells = book.grouped("sell", step, depth);
       const most = Math.max(buys.at(-1)?.total.toPixels() ?? 0, sells.at(-1)?.total.toPixels() ?? 0) || 1;
-      draw("buy", buys, most);
-      draw("sell", sells, most);
+      draw("buy", buys, most, mine);
+      draw("sell", sells, most, mine);
       const [bid, ask] = [book.bestBid, book.bestAsk];
       setText(spread, bid && ask ? t("ladder.spread", { value: `${amount(ask.sub(bid), priceDigits)} ${market.quote}` }) : t("ladder.no_spread"));
       const side = lastTrade?.taker_side;

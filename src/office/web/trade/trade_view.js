@@ -1,5 +1,6 @@
 // One market: the order form beside the live book, the account's open orders below.
 
+import { Dec } from "../shared/decimal.js";
 import { fill, h } from "../shared/dom.js";
 import { follow } from "../shared/feed.js";
 import { amount, change, digitsOf } from "../shared/format.js";
@@ -32,8 +33,9 @@ export function tradeView(context) {
     fill(moved, change(market));
     fill(state, market.state === "continuous" ? null : chip("state", market.state));
   };
+  const own = () => new Set(store.openOrders(market.id).filter((order) => order.price).map((order) => `${order.side} ${Dec.of(order.price)}`));
   const draw = throttled(() => {
-    rows.update(feed.book, feed.trades[0] ?? (market.last_price ? { price: market.last_price } : null));
+    rows.update(feed.book, feed.trades[0] ?? (market.last_price ? { price: market.last_price } : null), own());
     form.book(feed.book);
   });
   const feed = follow(live, market, {
@@ -46,7 +48,10 @@ export function tradeView(context) {
     },
   });
   const form = orderForm(context, market);
-  const showOpen = () => fill(open, openList(context, store.openOrders(market.id)));
+  const showOpen = () => {
+    fill(open, openList(context, store.openOrders(market.id)));
+    draw();
+  };
 
   onLeave(() => feed.stop());
   onLeave(store.on("ticker", ({ detail }) => detail === market && showHead()));
