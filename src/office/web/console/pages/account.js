@@ -16,7 +16,7 @@ export async function accountPage(ctx, id) {
   const [account, currencies, markets] = await Promise.all([ctx.api.get(path("accounts", id)), ctx.currencies(), ctx.markets()]);
   const fee = account.id === FEE_ACCOUNT;
   const again = () => ctx.again();
-  const fund = ctx.can("manage")
+  const fund = ctx.can("manage") && ctx.self.custody !== "external"
     ? h("div", { class: "actions" }, fee ? null : button(t("fund.credit"), { kind: "primary", on: () => credit(ctx, account, currencies, again) }), fee ? null : button(t("fund.debit"), { on: () => debit(ctx, account, currencies, again) }), button(t("fund.transfer"), { on: () => transfer(ctx, account, currencies, again) }))
     : null;
   return h(
@@ -41,7 +41,7 @@ function balances(ctx, account) {
   const list = table({
     caption: t("account.balances"),
     rows,
-    empty: empty(t(ctx.can("manage") ? "account.no_balances_fund" : "account.no_balances")),
+    empty: empty(t(ctx.self.custody === "external" ? "account.balances_kept" : ctx.can("manage") ? "account.no_balances_fund" : "account.no_balances")),
     columns: [
       { label: t("col.currency"), cell: (row) => h("b", {}, row.currency) },
       { label: t("balance.total"), num: true, cell: (row) => num(row.total, row.currency) },

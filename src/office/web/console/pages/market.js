@@ -77,6 +77,10 @@ export async function marketPage(ctx, id) {
 
 function showStats(view, now) {
   const { market } = view;
+  // What stands still is not drawn again: it may be selected, or read aloud.
+  const shown = [now.last_price, now.best_bid, now.best_ask, now.change_24h, now.volume_24h, now.quote_volume_24h].join(" ");
+  if (shown === view.shown) return;
+  view.shown = shown;
   const digits = digitsOf(market.tick_size);
   const price = (text) => num(text, market.quote, { digits: text ? digits : null });
   fill(
@@ -90,7 +94,13 @@ function showStats(view, now) {
 }
 
 function showTrades(list, trades, market) {
-  if (!trades.length) return fill(list, empty(t("market.no_trades")));
+  const newest = trades[0]?.id ?? "none";
+  if (list.dataset.newest === newest) return;
+  list.dataset.newest = newest;
+  if (!trades.length) {
+    fill(list, empty(t("market.no_trades")));
+    return;
+  }
   const [price, qty] = [digitsOf(market.tick_size), digitsOf(market.lot_size)];
   fill(
     list,

@@ -12,7 +12,7 @@ export default async function overview(ctx) {
   const page = h("div", { class: "page" });
   const [first, markets] = await Promise.all([ctx.api.get("/v1/overview"), ctx.markets()]);
   const numbers = h("div", {});
-  const show = (data) => fill(numbers, stats(data), volume(data), money(data));
+  const show = (data) => fill(numbers, stats(data), volume(data), money(ctx, data));
   show(first);
   const timer = setInterval(async () => {
     try {
@@ -45,7 +45,7 @@ function volume(data) {
   return panel(t("overview.volume"), { note: t("overview.volume_note") }, h("div", { class: "volumes" }, data.volume_24h.map((one) => num(one.amount, one.currency, { kind: "big" }))));
 }
 
-function money(data) {
+function money(ctx, data) {
   const sound = (data.money ?? []).every((one) => one.sound);
   return panel(
     t("overview.money"),
@@ -67,7 +67,7 @@ function money(data) {
             ],
           }).element,
         ]
-      : empty(t("overview.no_money"), link(t("overview.to_accounts"), "#/accounts", { kind: "button" })),
+      : ctx.self.custody === "external" ? empty(t("account.balances_kept")) : empty(t("overview.no_money"), link(t("overview.to_accounts"), "#/accounts", { kind: "button" })),
   );
 }
 
