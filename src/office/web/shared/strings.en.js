@@ -11,6 +11,7 @@ export default {
   "live.fresh": "live", "live.stale": "stale {seconds} s", "live.waiting": "connecting",
   "error.unreachable": "The server does not answer.",
   "error.unreachable_remedy": "Check the connection; nothing was changed that was not confirmed. Try again.",
+  "error.retry": "Try again in {seconds} s.", "error.again": "Try again",
   "error.no_page": "There is no such page, or your role may not see it.",
   "error.no_page_remedy": "Choose a page from the navigation.",
   "form.required": "Please fill this in.", "form.optional": "optional", "form.decimal": "A number such as 0.25.",

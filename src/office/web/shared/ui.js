@@ -63,9 +63,18 @@ export function errorBox(error) {
     "div",
     { class: "error-box", role: "alert" },
     icon("warn"),
-    h("div", {}, h("p", {}, h("code", {}, known.code), " ", own.text), own.remedy ? h("p", { class: "remedy" }, own.remedy) : null),
+    h(
+      "div",
+      {},
+      h("p", {}, h("code", {}, known.code), " ", own.text),
+      own.remedy ? h("p", { class: "remedy" }, own.remedy) : null,
+      known.retryAfterMs ? h("p", { class: "remedy" }, t("error.retry", { seconds: Math.ceil(known.retryAfterMs / 1000) })) : null,
+    ),
   );
 }
+
+/** An error that took the place of a whole page, and the way to try again. */
+export const failedPage = (error, again) => h("div", { class: "page" }, errorBox(error), h("div", { class: "actions" }, button(t("error.again"), { on: again })));
 
 /** Names and values in two columns. */
 export const facts = (rows) =>
