@@ -56,6 +56,7 @@ export function when(text, { short = false } = {}) {
   if (!text) return h("span", { class: "faint" }, "\u2013");
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) return h("span", {}, String(text));
+  if (date.getTime() === 0) return h("span", { class: "faint" }, "\u2013");
   const shown = short ? format(date, CLOCK) : `${format(date, DAY)}, ${format(date, CLOCK)}`;
   return h("time", { datetime: text, title: `${String(text).replace("T", " ").replace(/Z$/, "")} UTC`, class: "time" }, shown);
 }

@@ -196,9 +196,8 @@ export function orderForm(context, market) {
     refresh,
     price: (text) => setPrice(Dec.of(text)),
     book(book) {
-      const first = !state.book && book.ready;
       state.book = book;
-      if (first && !state.touched) {
+      if (book.ready && !state.touched && price.input.value === "") {
         const near = (state.side === "buy" ? book.bestBid : book.bestAsk) ?? book.bestBid ?? book.bestAsk;
         if (near) price.input.value = near.fixed(digitsOf(market.tick_size));
       }
