@@ -229,7 +229,7 @@ class Journey:
         page.wait("a live book", lambda: page.text(".level.buy:not(.blank) .price"), 20)
         page.wait("a price", lambda: page.run("return document.querySelector('.order-form input').value"))
         self.shot("trade-form")
-        price = self.place_far_below()
+        price = self.place_below()
         self.settled()
         page.wait("the order in the live book", lambda: self.in_book(price), 20)
         page.find(".row.order")
@@ -242,16 +242,13 @@ class Journey:
             self.settled()
             self.shot(f"trade-{name}")
 
-    def place_far_below(self):
-        """A small buy one tick below the best but unlike any level there: between two levels, so that it stands alone."""
+    def place_below(self):
+        """A small buy a few ticks below the best price. Gives its price."""
         page = self.page
-        for _ in range(3):
-            page.run("document.querySelectorAll('.quick-price')[0].click()")
-            for _ in range(self.options.ticks_below):
-                page.run("document.querySelectorAll('.stepper')[0].click()")
-            price = page.run("return document.querySelector('.order-form input').value")
-            if not self.in_book(price):
-                break
+        page.run("document.querySelectorAll('.quick-price')[0].click()")
+        for _ in range(self.options.ticks_below):
+            page.run("document.querySelectorAll('.stepper')[0].click()")
+        price = page.run("return document.querySelector('.order-form input').value")
         page.type(".order-form .field:not([hidden]) ~ .field input", self.options.qty)
         page.wait("a total", lambda: self.options.quote in page.text(".summary div:last-child"))
         page.click(".order-form button[type=submit]")
@@ -262,5 +259,6 @@ class Journey:
         return price
 
     def in_book(self, price):
-        texts = self.page.run("return [...document.querySelectorAll('.level.buy .price')].map(one => one.textContent)")
+        """Whether a level of the live book has the mark of an own order at the price; others may be there, too."""
+        texts = self.page.run("return [...document.querySelectorAll('.level.buy.mine .price')].map(one => one.textContent)")
         return price in [one.replace(",", "") for one in texts]

@@ -76,8 +76,9 @@ export function change({ change_24h: text, last_price: last }) {
   const value = Dec.parse(text ?? "");
   const before = value && Dec.parse(last ?? "")?.sub(value);
   if (!before || before.sign <= 0) return h("span", { class: "faint num" }, "\u2013");
-  const percent = value.mul(Dec.of("100")).div(before, 2).fixed(2);
-  const sign = value.sign;
+  const part = value.mul(Dec.of("100")).div(before, 2);
+  const percent = part.fixed(2);
+  const sign = part.sign;
   const arrow = sign > 0 ? "\u25b2 " : sign < 0 ? "\u25bc " : "";
   return h(
     "span",
