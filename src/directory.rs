@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use souk_protocol::message::{CurrencyDefinition, MarketDefinition};
 use souk_protocol::{AccountId, KeyId, MarketId, SessionId, TenantId};
 
-use crate::config::{Config, KeyAccounts, Permissions};
+use crate::config::{Config, KeyAccounts, KeyConfig, Permissions};
 use crate::control::Custody;
 use crate::handoff::{Seat, TenantIndex};
 
@@ -23,8 +23,7 @@ pub const PAGE_LEN: usize = 256;
 /// Everything a gateway looks up.
 #[derive(Debug)]
 pub struct Directory {
-    /// Keys by id.
-    pub keys: HashMap<KeyId, Arc<KeyEntry>>,
+    keys: RwLock<HashMap<KeyId, Arc<KeyEntry>>>,
     /// Tenants by index.
     pub tenants: Vec<Arc<TenantEntry>>,
 }
@@ -82,10 +81,7 @@ impl Directory {
     /// stream is.
     #[must_use]
     pub fn new(config: &Config, control: impl Fn(TenantIndex) -> Route) -> Self {
-        let mut directory = Self {
-            keys: HashMap::new(),
-            tenants: Vec::new(),
-        };
+        let (mut keys, mut tenants) = (HashMap::new(), Vec::new());
         for (index, tenant) in config.tenants.iter().enumerate() {
             let index = TenantIndex(index as u32);
             let entry = Arc::new(TenantEntry {
@@ -98,25 +94,45 @@ impl Directory {
                 catalogue: RwLock::default(),
             });
             for key in &tenant.keys {
-                let key_entry = KeyEntry {
-                    id: key.id,
-                    tenant: Arc::clone(&entry),
-                    accounts: key.accounts.clone(),
-                    permissions: key.permissions,
-                };
-                directory.keys.insert(key.id, Arc::new(key_entry));
+                keys.insert(key.id, Arc::new(KeyEntry::new(key, &entry)));
             }
-            directory.tenants.push(entry);
+            tenants.push(entry);
         }
-        directory
+        Self {
+            keys: RwLock::new(keys),
+            tenants,
+        }
     }
-}
 
-impl Directory {
+    /// A key, if it was ever one of this node's tenants.
+    #[must_use]
+    pub fn key(&self, key: KeyId) -> Option<Arc<KeyEntry>> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.get(&key).cloned()
+    }
+
+    /// Makes another key of a tenant known. Sessions that are there keep what they were given at their logon.
+    pub fn add_key(&self, tenant: TenantIndex, key: &KeyConfig) {
+        let entry = KeyEntry::new(key, &self.tenants[tenant.0 as usize]);
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(key.id, Arc::new(entry));
+    }
+
     /// Whose a session is, if its key still exists.
     #[must_use]
     pub fn tenant_of(&self, session: SessionId) -> Option<TenantIndex> {
-        Some(self.keys.get(&session.key())?.tenant.index)
+        Some(self.key(session.key())?.tenant.index)
+    }
+}
+
+impl KeyEntry {
+    fn new(key: &KeyConfig, tenant: &Arc<TenantEntry>) -> Self {
+        Self {
+            id: key.id,
+            tenant: Arc::clone(tenant),
+            accounts: key.accounts.clone(),
+            permissions: key.permissions,
+        }
     }
 }
 

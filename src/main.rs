@@ -17,6 +17,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use souk::config::{Config, Layout, Overrides, Wait};
 use souk::demo::DemoOptions;
+use souk::office::access::Role;
 use souk::{keys, storage};
 
 use data::{JournalCommand, SnapshotCommand};
@@ -73,6 +74,35 @@ enum Command {
     /// Keys that clients log on with.
     #[command(subcommand)]
     Key(Key),
+    /// People of the office.
+    #[command(subcommand)]
+    User(User),
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Make a user of the office, or give one another role and a new password, which is printed once.
+    Set {
+        /// The user's name.
+        name: String,
+        /// Its tenant; without it, one of those who run the nodes.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// What it may do.
+        #[arg(long, value_enum)]
+        role: RoleArg,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleArg {
+    Owner,
+    Operator,
+    Support,
+    Auditor,
+    Platform,
 }
 
 #[derive(Subcommand)]
@@ -190,6 +220,23 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Db(command) => operator::db(&command),
         Command::Status(file) => operator::status(&file.load()?),
         Command::Drain { node, file } => operator::drain(&file.load()?, &node),
+        Command::User(User::Set {
+            name,
+            tenant,
+            role,
+            file,
+        }) => {
+            let role = match role {
+                RoleArg::Owner => Role::Owner,
+                RoleArg::Operator => Role::Operator,
+                RoleArg::Support => Role::Support,
+                RoleArg::Auditor => Role::Auditor,
+                RoleArg::Platform => Role::Platform,
+            };
+            let password = souk::office::set_user(&file.load()?, tenant.as_deref(), &name, role)?;
+            println!("{password}");
+            Ok(())
+        }
         Command::Key(Key::New { out }) => {
             let key = keys::generate()?;
             keys::write_private(&out, &key.seed)?;
@@ -267,10 +314,11 @@ fn run_server(serve: &Serve) -> anyhow::Result<()> {
     };
     let config = load(&serve.file.config, &overrides)?;
     let files = tell_of_long_files()?;
-    let server = Running::start(&config)?;
+    let durability = config.journal.durability;
+    let server = Running::start(config)?;
     let plan = server.plan();
     tracing::info!(
-        durability = serve::worth(config.journal.durability),
+        durability = serve::worth(durability),
         layout = ?plan.layout,
         wait = ?plan.wait,
         gateways = plan.gateways,

@@ -102,7 +102,9 @@ impl Rising {
         let random = keys::nonce()?;
         let index_key = u64::from_le_bytes(std::array::from_fn(|i| random[i]));
         let (recovery, _desk) =
-            Recovery::new(Arc::clone(&config), inboxes, unbounded(), || index_key)?;
+            Recovery::new(Arc::clone(&config), inboxes, unbounded(), None, || {
+                index_key
+            })?;
         Ok(Self {
             config,
             recovery,

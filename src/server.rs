@@ -11,15 +11,17 @@ use std::thread::JoinHandle;
 use tokio::sync::{Notify, watch};
 
 use crate::config::{Config, Layout};
+use crate::directory::Directory;
 use crate::gateway::ConnectionBounds;
 use crate::gateway::entrance::Entrance;
 use crate::gateway::session::Shared;
+use crate::history::{self, Reach};
 use crate::ids::Epoch;
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Unsound;
 use crate::node::{Node, NodeError, OpenJournal};
 use crate::partition::{Partition, PartitionMatcher};
-use crate::recovery::{Progress, Recovered, Snapshotter};
+use crate::recovery::{DataDirectory, Follower, Progress, Recovered, RecoveryError, Snapshotter};
 use crate::threads::{self, Plan, PlanError};
 use closing::{ClosedAccounts, Closing};
 use parts::{Gateway, Goodbyes, join, listen, run_inline, runtime, thread};
@@ -47,6 +49,9 @@ pub enum ServerError {
     /// Its parts cannot be made.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The journal cannot be followed.
+    #[error(transparent)]
+    Follower(#[from] RecoveryError),
 }
 
 /// Why the end of a node is not a good one.
@@ -73,8 +78,10 @@ pub struct Server {
     matchers: Vec<JoinHandle<()>>,
     administrator: Option<JoinHandle<()>>,
     journal: Option<JoinHandle<()>>,
-    snapshots: Option<JoinHandle<()>>,
-    stop_snapshots: Arc<AtomicBool>,
+    /// Follows the journal, or takes snapshots only.
+    follower: Option<JoinHandle<()>>,
+    stop_follower: Arc<AtomicBool>,
+    reach: Option<Arc<Reach>>,
     recovered: Recovered,
     /// None when it has been looked at.
     closing: Option<Closing>,
@@ -155,16 +162,15 @@ impl Server {
             matchers: Vec::new(),
             administrator: None,
             journal: None,
-            snapshots: None,
-            stop_snapshots: Arc::default(),
+            follower: None,
+            stop_follower: Arc::default(),
+            reach: None,
             recovered,
             closing: Some(closing),
         };
         if let Some((writer, files)) = writer {
             server.journal = Some(thread("souk-journal", move || writer.run())?);
-            let stop = Arc::clone(&server.stop_snapshots);
-            let snapshotter = Snapshotter::new(Arc::new(config.clone()), files, stop);
-            server.snapshots = Some(thread("souk-snapshots", move || snapshotter.run())?);
+            server.follow(config, files)?;
         }
         server.administrator = Some(thread("souk-administrator", move || administrator.run())?);
         server.spawn(gateway, goodbyes, matchers, inline_wake)?;
@@ -181,6 +187,24 @@ impl Server {
     #[must_use]
     pub const fn entrance(&self) -> &Arc<Entrance> {
         &self.entrance
+    }
+
+    /// Who exists on it; nothing once it has stopped.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Arc<Directory>> {
+        self.shared.as_ref().map(|shared| &shared.directory)
+    }
+
+    /// Its journal, if it has one and has not stopped.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Journal> {
+        self.closing.as_ref()?.journal.as_ref()
+    }
+
+    /// How far its history reaches, if it has one.
+    #[must_use]
+    pub const fn reach(&self) -> Option<&Arc<Reach>> {
+        self.reach.as_ref()
     }
 
     /// How its threads are laid out.
@@ -221,7 +245,7 @@ impl Server {
 
     fn stop(&mut self) -> Result<(), StopError> {
         let _ = self.drain.send(true);
-        self.stop_snapshots.store(true, Ordering::Relaxed);
+        self.stop_follower.store(true, Ordering::Relaxed);
         for gateway in self.gateways.drain(..) {
             join(gateway);
         }
@@ -241,14 +265,33 @@ impl Server {
         if let Some(journal) = self.journal.take() {
             join(journal);
         }
-        if let Some(snapshots) = self.snapshots.take() {
-            join(snapshots);
+        if let Some(follower) = self.follower.take() {
+            join(follower);
         }
         closed?;
         // What was written last may have failed, too.
         if let Some(journal) = &closing.journal {
             journal.failure()?;
         }
+        Ok(())
+    }
+
+    /// Follows the journal in the background: for the history and the snapshots, or for the snapshots alone.
+    fn follow(&mut self, config: &Config, files: DataDirectory) -> Result<(), ServerError> {
+        let (config, stop) = (Arc::new(config.clone()), Arc::clone(&self.stop_follower));
+        let journal = self.journal().filter(|_| config.history.tables).cloned();
+        self.follower = Some(match journal {
+            Some(journal) => {
+                let file = history::file(&config.journal.directory);
+                let follower = Follower::new(config, files, file, journal, stop)?;
+                self.reach = Some(Arc::clone(follower.reach()));
+                thread("souk-follower", move || follower.run())?
+            }
+            None => {
+                let snapshotter = Snapshotter::new(config, files, stop);
+                thread("souk-snapshots", move || snapshotter.run())?
+            }
+        });
         Ok(())
     }
 

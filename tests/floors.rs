@@ -13,6 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["control", "ledger", "lease"],
     &["config"],
     &["handoff"],
+    &["history"],
     &["treasury", "directory"],
     &["gateway", "matcher", "journal", "publisher"],
     &["threads", "recovery", "audit", "database"],
@@ -21,6 +22,7 @@ const FLOORS: &[&[&str]] = &[
     &["node"],
     &["server"],
     &["cluster"],
+    &["office"],
     &["demo"],
     &["main"],
 ];
@@ -33,10 +35,23 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ("std::fs", &["src/storage/"]),
     (
         "TcpStream",
-        &["src/gateway/acceptor.rs", "src/gateway/connection.rs"],
+        &[
+            "src/gateway/acceptor.rs",
+            "src/gateway/connection.rs",
+            "src/office/listener.rs",
+        ],
     ),
-    ("TcpListener", &["src/gateway/acceptor.rs", "src/server/"]),
+    (
+        "TcpListener",
+        &[
+            "src/gateway/acceptor.rs",
+            "src/server/",
+            "src/office/start.rs",
+            "src/office/listener.rs",
+        ],
+    ),
     ("mysql_async", &["src/database/"]),
+    ("rusqlite", &["src/history/", "src/office/"]),
     (
         "unsafe {",
         &["engine/src/chunks.rs", "engine/src/prefetch.rs"],

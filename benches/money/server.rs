@@ -74,6 +74,7 @@ impl Server {
             tenants: Vec::new(),
         };
         let desk = Desk {
+            recorder: None,
             treasury: Arc::clone(&bank.treasury),
             directory: Arc::new(directory),
             tasks: unbounded().0,

@@ -37,11 +37,13 @@ pub struct Config {
     pub journal: JournalConfig,
     /// The nodes it shares its tenants with; none with any durability but `mysql`.
     pub cluster: Option<ClusterConfig>,
+    /// The tenants' back office, if it is open.
+    pub office: Option<OfficeConfig>,
     /// The tenants, in order of the file.
     pub tenants: Vec<TenantConfig>,
 }
 
-/// How much of the past is kept in memory.
+/// How much of the past is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryConfig {
     /// Statement entries of each tenant.
@@ -50,6 +52,15 @@ pub struct HistoryConfig {
     pub settlements_max: usize,
     /// Bytes of reports of each session and market, for sessions that resume.
     pub reports_bytes_max: usize,
+    /// Whether orders, trades and statements go to tables, for who asks after they have left memory.
+    pub tables: bool,
+}
+
+/// The tenants' back office.
+#[derive(Clone, Debug)]
+pub struct OfficeConfig {
+    /// Where to listen. Port 0 takes any free one.
+    pub listen: SocketAddr,
 }
 
 /// What survives the process.
@@ -226,6 +237,44 @@ impl Permissions {
         funding: false,
         drop_copy: false,
     };
+
+    /// The words that say what a key may do.
+    pub const WORDS: [&str; 6] = [
+        "trade",
+        "cancel",
+        "market-data",
+        "control",
+        "funding",
+        "drop-copy",
+    ];
+
+    /// Allows what one of [`Self::WORDS`] says; who trades may cancel. Gives whether it is one.
+    pub fn allow(&mut self, word: &str) -> bool {
+        match word {
+            "trade" => (self.trade, self.cancel) = (true, true),
+            "cancel" => self.cancel = true,
+            "market-data" => self.market_data = true,
+            "control" => self.control = true,
+            "funding" => self.funding = true,
+            "drop-copy" => self.drop_copy = true,
+            _ => return false,
+        }
+        true
+    }
+
+    /// What it may do, in words.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        let allowed = [
+            self.trade,
+            self.cancel,
+            self.market_data,
+            self.control,
+            self.funding,
+            self.drop_copy,
+        ];
+        let words = Self::WORDS.into_iter().zip(allowed);
+        words.filter(|(_, allowed)| *allowed).map(|(word, _)| word)
+    }
 }
 
 impl Config {

@@ -44,6 +44,7 @@ pub(super) struct RawConfig {
     pub journal: RawJournal,
     pub cluster: Option<Spanned<RawCluster>>,
     pub database: Option<Spanned<RawDatabase>>,
+    pub office: Option<Spanned<RawOffice>>,
     #[serde(default)]
     pub tenant: Vec<RawTenant>,
 }
@@ -80,6 +81,7 @@ pub(super) struct RawHistory {
     pub statement_entries_max: Option<Spanned<u64>>,
     pub settlements_max: Option<Spanned<u64>>,
     pub reports_bytes_max: Option<Spanned<u64>>,
+    pub tables: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -125,6 +127,14 @@ pub(super) struct RawDatabase {
     pub password_file: Option<PathBuf>,
     pub journal_timeout_ms: Option<Spanned<u64>>,
     pub outage_max_ms: Option<Spanned<u64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOffice {
+    pub listen: Option<Spanned<String>>,
+    #[serde(default)]
+    pub allow_remote: bool,
 }
 
 #[derive(Clone, Copy, Deserialize)]

@@ -16,6 +16,7 @@ use crate::storage::BLOCK;
 
 mod cluster;
 mod market;
+mod office;
 mod tenant;
 
 /// Bytes of a segment: half a second at the highest load.
@@ -112,12 +113,16 @@ pub(super) fn resolve(text: &str, overrides: &Overrides) -> Result<Config, Confi
         source.unique("tenant.name", &mut names, name, tenant.name.span())?;
         tenants.push(tenant::resolve_tenant(&source, tenant, &mut keys)?);
     }
+    let journal = resolve_journal(&source, &raw.journal, overrides)?;
+    let office = office::resolve_office(&source, &raw, &journal)?;
+    let (durability, read) = (journal.durability, office.is_some());
     Ok(Config {
         server: resolve_server(&source, &raw.server, overrides)?,
         threads: resolve_threads(&source, &raw.threads, overrides)?,
         limits: resolve_limits(&source, &raw.limits)?,
-        history: resolve_history(&source, &raw.history)?,
-        journal: resolve_journal(&source, &raw.journal, overrides)?,
+        history: resolve_history(&source, &raw.history, durability, read)?,
+        journal,
+        office,
         cluster: cluster::resolve_cluster(&source, &raw)?,
         tenants,
     })
@@ -226,9 +231,6 @@ fn resolve_listen(
     raw: &RawServer,
     overrides: &Overrides,
 ) -> Result<SocketAddr, ConfigError> {
-    const RULE: &str = "must be an address and a port, such as 127.0.0.1:7001";
-    const REMOTE: &str = "is beyond loopback, and this version has no TLS";
-    const REMEDY: &str = "listen on 127.0.0.1, or set allow_remote = true on a private network";
     let allowed = raw.allow_remote || overrides.allow_remote;
     if let Some(text) = &overrides.listen {
         let fail = |rule: &str| ConfigError::Override {
@@ -245,7 +247,21 @@ fn resolve_listen(
     let Some(given) = &raw.listen else {
         return Ok(SocketAddr::from(([127, 0, 0, 1], 7001)));
     };
-    let fail = |rule| source.error("listen", given.span(), given.get_ref(), rule, REMEDY);
+    listen_address(source, "listen", given, allowed)
+}
+
+const RULE: &str = "must be an address and a port, such as 127.0.0.1:7001";
+const REMOTE: &str = "is beyond loopback, and this version has no TLS";
+const REMEDY: &str = "listen on 127.0.0.1, or set allow_remote = true on a private network";
+
+/// An address to listen on: beyond loopback only if that is `allowed`.
+fn listen_address(
+    source: &Source<'_>,
+    key: &'static str,
+    given: &Spanned<String>,
+    allowed: bool,
+) -> Result<SocketAddr, ConfigError> {
+    let fail = |rule| source.error(key, given.span(), given.get_ref(), rule, REMEDY);
     let address: SocketAddr = given.get_ref().parse().map_err(|_| fail(RULE))?;
     if !address.ip().is_loopback() && !allowed {
         return Err(fail(REMOTE));
@@ -312,7 +328,13 @@ fn resolve_limits(source: &Source<'_>, raw: &RawLimits) -> Result<Limits, Config
     })
 }
 
-fn resolve_history(source: &Source<'_>, raw: &RawHistory) -> Result<HistoryConfig, ConfigError> {
+/// `wanted`: somebody reads the tables.
+fn resolve_history(
+    source: &Source<'_>,
+    raw: &RawHistory,
+    durability: Durability,
+    wanted: bool,
+) -> Result<HistoryConfig, ConfigError> {
     let number = |key, given: &Option<Spanned<u64>>, default| {
         source
             .number(key, given.as_ref(), default, 0..=100_000_000)
@@ -322,5 +344,18 @@ fn resolve_history(source: &Source<'_>, raw: &RawHistory) -> Result<HistoryConfi
         statement_entries_max: number("statement_entries_max", &raw.statement_entries_max, 65_536)?,
         settlements_max: number("settlements_max", &raw.settlements_max, 4_096)?,
         reports_bytes_max: number("reports_bytes_max", &raw.reports_bytes_max, 262_144)?,
+        tables: match &raw.tables {
+            None => wanted,
+            Some(given) if *given.get_ref() && durability != Durability::Local => {
+                return Err(source.error(
+                    "history.tables",
+                    given.span(),
+                    true,
+                    "needs a journal on this machine to be filled from",
+                    "set [journal] durability = \"local\", or leave it out",
+                ));
+            }
+            Some(given) => *given.get_ref(),
+        },
     })
 }

@@ -27,7 +27,7 @@ pub struct Entrance {
     pub registry: Arc<Registry>,
     /// The cluster's id.
     pub cluster_id: u64,
-    keys: HashMap<KeyId, EntranceKey>,
+    keys: RwLock<HashMap<KeyId, EntranceKey>>,
     places: RwLock<HashMap<TenantId, Place>>,
     /// Nobody is taken in, whatever the places say.
     suspended: AtomicBool,
@@ -76,7 +76,7 @@ impl Entrance {
                 server.outbox_bytes_max,
             )),
             cluster_id: server.cluster_id,
-            keys: keys.collect(),
+            keys: RwLock::new(keys.collect()),
             places: RwLock::default(),
             suspended: AtomicBool::new(false),
             changed: Notify::new(),
@@ -128,7 +128,26 @@ impl Entrance {
     }
 
     pub(super) fn key(&self, key: KeyId) -> Option<EntranceKey> {
-        self.keys.get(&key).copied()
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.get(&key).copied()
+    }
+
+    /// Lets a key of a tenant log on from now on.
+    pub fn add_key(&self, tenant: TenantId, key: KeyId, public_key: [u8; 32]) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(key, EntranceKey { public_key, tenant });
+    }
+
+    /// Lets a key log on no more, and ends its sessions.
+    pub fn revoke_key(&self, key: KeyId) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.remove(&key);
+        // Logons that are under way look it up once more when they are registered.
+        drop(keys);
+        self.registry.end_those(
+            |session| session.key() == key,
+            RejectReason::AuthenticationFailed,
+        );
     }
 
     /// Where the tenant of a key is, for who is told that it is not here.

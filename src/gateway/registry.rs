@@ -209,7 +209,13 @@ impl Registry {
 
     /// Ends the connections of all sessions; they may come back.
     pub fn end_all(&self, reason: RejectReason) {
-        for known in self.lock().sessions.values() {
+        self.end_those(|_| true, reason);
+    }
+
+    /// Ends the connections of the sessions that `are` the ones; what is known of them stays.
+    pub fn end_those(&self, are: impl Fn(SessionId) -> bool, reason: RejectReason) {
+        let inner = self.lock();
+        for (_, known) in inner.sessions.iter().filter(|(session, _)| are(**session)) {
             if let Some(link) = known.link.upgrade() {
                 link.end(reason);
             }

@@ -192,6 +192,10 @@ impl Session {
             Err(redirect) => return self.send_elsewhere(redirect, now),
         };
         match shared.registry.log_on(session, terms_of(logon)) {
+            // It may have been revoked meanwhile: before this session could be found and ended.
+            Ok(_) if self.entrance.key(logon.key_id).is_none() => {
+                self.refuse_logon(RejectReason::AuthenticationFailed, 0, now)
+            }
             Ok(link) => {
                 link.outbox
                     .append(&acknowledgement(&shared, &key, session, logon, now));
@@ -208,7 +212,7 @@ impl Session {
         let tenant = self.entrance.key(key).ok_or(None)?.tenant;
         match self.entrance.place(tenant) {
             Place::Here(shared) => {
-                let entry = shared.directory.keys.get(&key).cloned().ok_or(None)?;
+                let entry = shared.directory.key(key).ok_or(None)?;
                 Ok((shared, entry))
             }
             Place::Elsewhere(redirect) => Err(Some(redirect)),

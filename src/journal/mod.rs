@@ -17,6 +17,7 @@ mod rows;
 pub mod segment;
 mod segments;
 mod strategy;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod wire_form;
@@ -31,6 +32,7 @@ pub use record::{BALANCES_MAX, BalanceLine, Body, Damage, StreamRecord};
 pub use rows::{RawBatch, RowError, Rows};
 pub use segments::{JournalOptions, Segments};
 pub use strategy::{Measured, measure};
+pub use tail::{Next, Tail};
 pub use writer::{GroupStore, Journal, JournalCounts, JournalError, JournalWriter, Ticket, Wake};
 
 use crate::handoff::{Batch, SeatState, TakesBatches};

@@ -130,6 +130,8 @@ struct Shared {
     something: Condvar,
     /// The highest ticket that is durable.
     durable: AtomicU64,
+    /// The number of the first batch that is not.
+    durable_until: AtomicU64,
     /// Until when something may be taken and told; none: always.
     lease: Option<Arc<Deadline>>,
     /// Whom to tell.
@@ -150,6 +152,13 @@ struct Pending {
     batch: u64,
     resting: bool,
     closed: bool,
+}
+
+/// What the thread has taken to write.
+struct Taken {
+    ticket: u64,
+    /// The number of the first batch that is not in it.
+    until: u64,
 }
 
 /// Says when what was appended is durable: see [`Journal::durable`].
@@ -178,6 +187,7 @@ impl Journal {
             }),
             something: Condvar::new(),
             durable: AtomicU64::new(0),
+            durable_until: AtomicU64::new(first_batch),
             lease,
             wakes: Mutex::default(),
             failed: AtomicBool::new(false),
@@ -227,6 +237,12 @@ impl Journal {
     #[must_use]
     pub fn durable(&self) -> Ticket {
         Ticket(self.shared.durable.load(Ordering::Acquire))
+    }
+
+    /// The number of the first batch that is not durable: what is before it may be read from the store.
+    #[must_use]
+    pub fn durable_until(&self) -> u64 {
+        self.shared.durable_until.load(Ordering::Acquire)
     }
 
     /// Whether more may be appended: the lease holds, and not too much waits. A journal that has failed takes everything,
@@ -324,19 +340,20 @@ impl<S: GroupStore> JournalWriter<S> {
     /// Writes until the journal is closed, or something fails.
     pub fn run(mut self) {
         let mut taken = Vec::new();
-        while let Some(ticket) = self.take(&mut taken) {
+        while let Some(Taken { ticket, until }) = self.take(&mut taken) {
             if let Err(error) = self.write_all(&taken) {
                 return self.shared.fail(error);
             }
             taken.clear();
             taken.shrink_to(KEPT_BYTES_MAX);
+            self.shared.durable_until.store(until, Ordering::Release);
             self.shared.durable.store(ticket, Ordering::Release);
             self.shared.wake_all();
         }
     }
 
     /// Waits for bytes; nothing when the journal is closed.
-    fn take(&self, taken: &mut Vec<u8>) -> Option<u64> {
+    fn take(&self, taken: &mut Vec<u8>) -> Option<Taken> {
         let mut pending = self.shared.lock();
         while pending.bytes.is_empty() {
             if pending.closed {
@@ -348,9 +365,12 @@ impl<S: GroupStore> JournalWriter<S> {
         }
         pending.resting = false;
         std::mem::swap(&mut pending.bytes, taken);
-        let ticket = pending.ticket;
+        let taken = Taken {
+            ticket: pending.ticket,
+            until: pending.batch,
+        };
         pending.ticket += 1;
-        Some(ticket)
+        Some(taken)
     }
 
     /// Writes whole batches as one group, or as a few if they are many.

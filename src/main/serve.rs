@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use souk::cluster::{ClusterError, ClusterServer, RegistrationError};
 use souk::config::Config;
 use souk::journal::JournalError;
+use souk::office::{self, Office};
 use souk::server::Server;
 use souk::threads::Plan;
 use souk_protocol::Durability;
@@ -19,21 +20,23 @@ const EX_CONFIG: u8 = 78;
 
 /// A node that runs.
 pub enum Running {
-    /// With tenants of its own.
-    Alone(Box<Server>),
+    /// With tenants of its own, and perhaps their back office.
+    Alone(Box<Server>, Option<Office>),
     /// That shares its tenants with others.
     Cluster(Box<ClusterServer>),
 }
 
 impl Running {
     /// Starts a node.
-    pub fn start(config: &Config) -> anyhow::Result<Self> {
+    pub fn start(mut config: Config) -> anyhow::Result<Self> {
         if let Some(cluster) = &config.cluster {
-            let server = ClusterServer::start(config, cluster)?;
+            let server = ClusterServer::start(&config, cluster)?;
             return Ok(Self::Cluster(Box::new(server)));
         }
+        let own_keys = config.office.is_some().then(|| office::admit(&mut config));
+        let own_keys = own_keys.transpose()?;
         let mut bar = ProgressBar::default();
-        let server = Server::start_telling(config, &mut |progress| bar.show(progress))?;
+        let server = Server::start_telling(&config, &mut |progress| bar.show(progress))?;
         bar.end();
         let recovered = server.recovered();
         if config.journal.durability != Durability::Memory {
@@ -48,13 +51,20 @@ impl Running {
                 "recovered"
             );
         }
-        Ok(Self::Alone(Box::new(server)))
+        let office = match own_keys {
+            Some(keys) => Office::beside(&server, &config, &keys)?,
+            None => None,
+        };
+        if let Some(office) = &office {
+            tracing::info!(url = %format_args!("http://{}/", office.address()), "office");
+        }
+        Ok(Self::Alone(Box::new(server), office))
     }
 
     /// Where clients connect.
     pub const fn address(&self) -> SocketAddr {
         match self {
-            Self::Alone(server) => server.address(),
+            Self::Alone(server, _) => server.address(),
             Self::Cluster(server) => server.address(),
         }
     }
@@ -62,7 +72,7 @@ impl Running {
     /// How its threads are laid out.
     pub const fn plan(&self) -> &Plan {
         match self {
-            Self::Alone(server) => server.plan(),
+            Self::Alone(server, _) => server.plan(),
             Self::Cluster(server) => server.plan(),
         }
     }
@@ -70,7 +80,7 @@ impl Running {
     /// Whether it cannot go on.
     pub fn has_failed(&self) -> bool {
         match self {
-            Self::Alone(server) => server.failure().is_err(),
+            Self::Alone(server, _) => server.failure().is_err(),
             Self::Cluster(server) => server.failure().is_err(),
         }
     }
@@ -78,7 +88,11 @@ impl Running {
     /// Ends it in good order.
     pub fn drain(self) -> anyhow::Result<()> {
         match self {
-            Self::Alone(server) => server.drain()?,
+            Self::Alone(server, office) => {
+                // It holds a session, and nobody is served without the engine.
+                drop(office);
+                server.drain()?;
+            }
             Self::Cluster(server) => server.drain()?,
         }
         Ok(())

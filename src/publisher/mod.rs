@@ -26,6 +26,7 @@ use crate::directory::Directory;
 use crate::handoff::{
     Batch, MarketSeat, Outcome, Record, Request, Seat, SeatConfig, TakesBatches, Task, TenantIndex,
 };
+use crate::history::{MarketRecord, Recorder};
 use crate::treasury::Treasury;
 use links::Links;
 pub use market::SessionReports;
@@ -50,6 +51,8 @@ pub struct Desk {
     pub directory: Arc<Directory>,
     /// Takes to markets what their control stream decided. Gateways see to it that few wait.
     pub tasks: Sender<Task>,
+    /// Takes down what people may ask for later: a follower's.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// What the publisher keeps for a seat.
@@ -116,6 +119,17 @@ impl Publisher {
                     gathered: &mut self.gathered,
                 };
                 market.record(&item.request, &mut at);
+                if let Some(recorder) = &self.desk.recorder {
+                    let record = MarketRecord {
+                        tenant: market.money.tenant(),
+                        market: market.market,
+                        stream_seq: record.stream_seq,
+                        at: batch.transact_time,
+                        request: &item.request,
+                        events,
+                    };
+                    recorder.market(&record, |trade| market.money.trade(trade));
+                }
             }
             SeatReports::Control(tenant) => match (&record.outcome, &item.request) {
                 (Outcome::Controlled(result), Request::Control(request)) => {
@@ -128,6 +142,10 @@ impl Publisher {
                     };
                     let (desk, gathered) = (&self.desk, &mut self.gathered);
                     decided.publish(link, place, &mut self.links, desk, gathered);
+                    if let (Some(recorder), Ok(effect)) = (&self.desk.recorder, result) {
+                        let (seq, at) = (record.stream_seq, batch.transact_time);
+                        recorder.control(*tenant, seq, at, effect);
+                    }
                 }
                 (Outcome::Left, _) => self.links.detach(link),
                 _ => unreachable!("a control stream takes control commands and leaves"),

@@ -99,6 +99,11 @@ impl MarketMoney {
         (self.settlement, self.settled_seq) = (settlement, settled_seq);
     }
 
+    /// Whose it is.
+    pub(super) const fn tenant(&self) -> TenantIndex {
+        self.purse.tenant
+    }
+
     /// What a trade is in money.
     pub(super) fn trade(&self, trade: &Trade) -> TradeMoney {
         self.settlement.trade(trade)

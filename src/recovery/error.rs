@@ -7,6 +7,7 @@ use souk_protocol::{MarketId, TenantId};
 
 use super::snapshot_file::HeadError;
 use crate::control::Custody;
+use crate::history::HistoryError;
 use crate::journal::ReadError;
 use crate::ledger::Unsound;
 use crate::storage::StateFileError;
@@ -18,6 +19,9 @@ pub enum RecoveryError {
     /// The journal cannot be read, or is damaged.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The history's tables cannot be used.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The system refuses.
     #[error("{0}\nremedy: mend the disk, or name another data directory")]
     Disk(std::io::Error),

@@ -4,6 +4,7 @@
 //! Must never: start from a journal that does not come out as it was recorded, or from a ledger that does not add up.
 
 mod error;
+mod follower;
 mod replay;
 mod report;
 mod snapshot_file;
@@ -25,6 +26,7 @@ use crate::directory::{Directory, Route};
 use crate::handoff::{
     ControlSeat, MarketChange, MarketSeat, SeatConfig, Task, TenantIndex, Verdict,
 };
+use crate::history::Recorder;
 use crate::ids::Epoch;
 use crate::journal::{BatchHead, BatchWriter, Body, StreamRecord};
 use crate::ledger::BalanceRecord;
@@ -34,6 +36,7 @@ use crate::routing::{market_hash, matcher_of};
 use crate::treasury::Treasury;
 
 pub use error::RecoveryError;
+pub use follower::Follower;
 pub use report::{Progress, Recovered};
 pub use snapshot_file::SnapshotHead;
 pub use snapshots::{DataDirectory, SnapshotTaken, Snapshotter, take_snapshot, verify_snapshot};
@@ -61,11 +64,13 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
-    /// A node of tenants that have nothing yet, with a matcher for each inbox. `index_key` keys the books' hash indexes.
+    /// A node of tenants that have nothing yet, with a matcher for each inbox. `index_key` keys the books' hash indexes;
+    /// `recorder` takes down what people may ask for later.
     pub(crate) fn new(
         config: Arc<Config>,
         inboxes: Vec<Inbox>,
         tasks: (Sender<Task>, Receiver<Task>),
+        recorder: Option<Arc<Recorder>>,
         mut index_key: impl FnMut() -> u64,
     ) -> Result<(Self, Desk), RecoveryError> {
         let mut streams = Streams::new(&config, inboxes.len());
@@ -83,13 +88,17 @@ impl Recovery {
             .collect::<Vec<_>>();
         let directory = Arc::new(Directory::new(&config, |tenant| routes[tenant.0 as usize]));
         let history = config.history;
-        let treasury = Treasury::new(config.tenants.len(), history.statement_entries_max);
+        let mut treasury = Treasury::new(config.tenants.len(), history.statement_entries_max);
+        if let Some(recorder) = &recorder {
+            treasury = treasury.recording(Arc::clone(recorder));
+        }
         let treasury = Arc::new(treasury);
         let (tasks_in, tasks) = tasks;
         let desk = Desk {
             treasury: Arc::clone(&treasury),
             directory: Arc::clone(&directory),
             tasks: tasks_in,
+            recorder,
         };
         let mut seats: Vec<Vec<SeatConfig>> = inboxes.iter().map(|_| Vec::new()).collect();
         for ((index, tenant), route) in tenants(&config).zip(&routes) {

@@ -18,6 +18,7 @@ use super::snapshot_file::{self, SnapshotHead};
 use super::{Progress, Recovery, RecoveryError};
 use crate::config::Config;
 use crate::handoff::QueueGauge;
+use crate::history::Recorder;
 use crate::journal::segment::{self, Beginning};
 use crate::journal::{ChainEnd, ReadError, Reader};
 use crate::matcher::Inbox;
@@ -94,6 +95,14 @@ impl DataDirectory {
     /// # Errors
     /// What the system says of the folder.
     pub fn newest_snapshot(&self) -> io::Result<Option<SnapshotHead>> {
+        self.snapshot_until(u64::MAX)
+    }
+
+    /// [`Self::newest_snapshot`], of those that have nothing of batch `until` or later.
+    ///
+    /// # Errors
+    /// What the system says of the folder.
+    pub fn snapshot_until(&self, until: u64) -> io::Result<Option<SnapshotHead>> {
         let disk = self.disk.as_ref();
         if !self.has_snapshots()? {
             return Ok(None);
@@ -103,7 +112,8 @@ impl DataDirectory {
             .rev()
         {
             match self.check(number) {
-                Ok(head) => return Ok(Some(head)),
+                Ok(head) if head.start.batch <= until => return Ok(Some(head)),
+                Ok(_) => {}
                 Err(error) => tracing::error!(%error, "a snapshot is damaged and left alone"),
             }
         }
@@ -249,10 +259,9 @@ pub fn take_snapshot(
     if number <= from.max(1) {
         return Ok(None);
     }
-    let mut follower = Recovery::alone(config)?;
+    let mut follower = Recovery::alone(config, None)?;
     follower.stop = Some(Arc::clone(stop));
     follower.recover(data, newest.as_ref(), Some(number), progress)?;
-    follower.finish()?;
     let end = follower.recovered.end.map(|end| end.chain);
     if end != Some(start) {
         let expected = end.map_or(0, |end| end.group);
@@ -261,9 +270,21 @@ pub fn take_snapshot(
             reached: expected,
         });
     }
+    write_snapshot(&mut follower, config, data, number, start).map(Some)
+}
+
+/// Writes down what a follower, which did everything before segment `segment` again, has come to.
+pub(super) fn write_snapshot(
+    follower: &mut Recovery,
+    config: &Arc<Config>,
+    data: &DataDirectory,
+    segment: u64,
+    start: ChainEnd,
+) -> Result<SnapshotTaken, RecoveryError> {
+    follower.finish()?;
     let head = SnapshotHead {
         cluster_id: config.server.cluster_id,
-        segment: number,
+        segment,
         start,
     };
     let records = follower.recovered.records;
@@ -276,13 +297,13 @@ pub fn take_snapshot(
         |out| follower.write_state(out),
         |file| verify(config, data, file, state_hash),
     )?;
-    Ok(Some(SnapshotTaken {
+    Ok(SnapshotTaken {
         head,
         bytes,
         records,
         state_hash,
         segments_removed: data.prune()?,
-    }))
+    })
 }
 
 /// Reads a snapshot that was written into another node, and compares.
@@ -306,7 +327,7 @@ fn verify(
 }
 
 fn restored_hash(config: &Arc<Config>, source: &mut StateReader) -> Result<u64, RecoveryError> {
-    let mut restored = Recovery::alone(config)?;
+    let mut restored = Recovery::alone(config, None)?;
     restored.read_state(source)?;
     restored.finish()?;
     Ok(restored.recovered.state_hash)
@@ -328,8 +349,11 @@ pub fn verify_snapshot(
 }
 
 impl Recovery {
-    /// A node of one matcher that nobody can ask anything.
-    fn alone(config: &Arc<Config>) -> Result<Self, RecoveryError> {
+    /// A node of one matcher that nobody can ask anything. `recorder` takes down what it does.
+    pub(super) fn alone(
+        config: &Arc<Config>,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Result<Self, RecoveryError> {
         let (spare, _) = bounded(1);
         let inbox = Inbox {
             queue: never(),
@@ -338,7 +362,8 @@ impl Recovery {
             committed: never(),
         };
         // The key of the books' indexes is of no meaning where no client names anything.
-        Self::new(Arc::clone(config), vec![inbox], unbounded(), || 0).map(|(recovery, _)| recovery)
+        let config = Arc::clone(config);
+        Self::new(config, vec![inbox], unbounded(), recorder, || 0).map(|(recovery, _)| recovery)
     }
 
     /// Restores a snapshot, and does again what the journal says behind it.

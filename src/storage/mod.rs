@@ -79,6 +79,28 @@ pub fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     .map_err(|error| named(path, &error))
 }
 
+/// Makes a folder and those above it, if they are not there, and an empty file in it that only its owner can read, if there is none.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn make_secret(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| named(folder, &error))?;
+    }
+    match NewFile::create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(named(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder of this process's own with everything in it.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
+    std::fs::remove_dir_all(path).map_err(|error| named(path, &error))
+}
+
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -14,11 +14,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use souk_protocol::message::{AccountUpdate, BalanceEntry, StatementEntry};
-use souk_protocol::{AccountId, Amount, MarketId, RejectReason, Reserved, StatementKind};
+use souk_protocol::{AccountId, Amount, MarketId, RejectReason, Reserved, StatementKind, Text};
 
-use crate::control::{AccountTerms, CurrencyCode, Movement};
+use crate::control::{AccountTerms, CurrencyCode, FEE_ACCOUNT, Movement};
 use crate::handoff::{Link, TenantIndex};
-use crate::ledger::{self, AccountIndex, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger};
+use crate::history::Recorder;
+use crate::ledger::{
+    self, AccountIndex, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger, Sums,
+};
 pub use statements::{Page, Statements};
 use watchers::Watchers;
 
@@ -53,6 +56,19 @@ pub struct Moved<'a> {
     pub transact_time: u64,
 }
 
+/// What all balances of a currency come to.
+#[derive(Clone, Copy, Debug)]
+pub struct CurrencySums {
+    /// Whose it is.
+    pub tenant: TenantIndex,
+    /// The currency.
+    pub currency: CurrencyCode,
+    /// The sums.
+    pub sums: Sums,
+    /// What the fee account has.
+    pub fees: Amount,
+}
+
 /// Watched balances that changed, until their watchers are told.
 #[derive(Debug, Default)]
 pub struct Touched {
@@ -70,6 +86,13 @@ impl Treasury {
             currencies: RwLock::default(),
             watchers: Watchers::default(),
         }
+    }
+
+    /// Has every entry of a statement taken down.
+    #[must_use]
+    pub fn recording(mut self, recorder: Arc<Recorder>) -> Self {
+        self.statements.record_with(recorder);
+        self
     }
 
     /// The balances.
@@ -270,6 +293,31 @@ impl Treasury {
         let mut entries: Vec<_> = balances.filter_map(entry).collect();
         entries.sort_unstable_by_key(|entry| entry.currency.0);
         entries
+    }
+
+    /// The sums of all currencies. They agree only while nothing is being settled.
+    pub fn sums(&self) -> impl Iterator<Item = CurrencySums> {
+        let of: Vec<_> = {
+            let currencies = self
+                .currencies
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            let of = currencies.by_code.iter();
+            of.map(|((tenant, code), index)| (*tenant, Text(*code), *index))
+                .collect()
+        };
+        let sums = self.ledger.all_sums();
+        of.into_iter().filter_map(move |(tenant, currency, index)| {
+            let account = self.ledger.account(tenant, FEE_ACCOUNT);
+            let slot = account.and_then(|account| self.ledger.balance(account, index));
+            let fees = slot.map_or(Amount(0), |slot| self.ledger.view(slot).total);
+            Some(CurrencySums {
+                tenant,
+                currency,
+                sums: *sums.get(index.0 as usize)?,
+                fees,
+            })
+        })
     }
 
     /// Sends a connection what happens to an account from now on.

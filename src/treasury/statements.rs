@@ -5,13 +5,14 @@
 //! entry of a balance before an earlier one of it.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use souk_protocol::AccountId;
 use souk_protocol::message::StatementEntry;
 
 use crate::control::CurrencyCode;
 use crate::handoff::TenantIndex;
+use crate::history::Recorder;
 
 /// Entries looked at before others get the lock.
 const ENTRIES_PER_LOCK_MAX: usize = 1_024;
@@ -32,6 +33,8 @@ pub struct Statements {
     tenants: Vec<[Mutex<Postings>; PARTS]>,
     /// Entries of a part.
     part_max: usize,
+    /// Takes down every entry: a follower's.
+    recorder: Option<Arc<Recorder>>,
 }
 
 /// A page of a statement.
@@ -58,14 +61,20 @@ impl Statements {
         Self {
             tenants: (0..tenants).map(|_| Default::default()).collect(),
             part_max: entries_max.div_ceil(PARTS),
+            recorder: None,
         }
+    }
+
+    /// Has every entry taken down.
+    pub(super) fn record_with(&mut self, recorder: Arc<Recorder>) {
+        self.recorder = Some(recorder);
     }
 
     /// Whether anything is kept.
     #[inline]
     #[must_use]
     pub const fn are_kept(&self) -> bool {
-        self.part_max > 0
+        self.part_max > 0 || self.recorder.is_some()
     }
 
     /// Changes a balance and adds the entry that tells of it, so that the entries of a balance are
@@ -89,6 +98,9 @@ impl Statements {
             entry: change(),
         };
         kept.add(&posting, self.part_max);
+        if let Some(recorder) = &self.recorder {
+            recorder.statement(tenant, account, currency, &posting.entry);
+        }
     }
 
     /// The first `count` kept entries of a balance with a sequence above `after`.

@@ -296,25 +296,14 @@ fn resolve_permissions(source: &Source<'_>, raw: &RawKey) -> Result<Permissions,
     };
     let mut permissions = Permissions::NONE;
     for word in words {
-        match word.get_ref().as_str() {
-            "trade" => {
-                permissions.trade = true;
-                permissions.cancel = true;
-            }
-            "cancel" => permissions.cancel = true,
-            "market-data" => permissions.market_data = true,
-            "control" => permissions.control = true,
-            "funding" => permissions.funding = true,
-            "drop-copy" => permissions.drop_copy = true,
-            other => {
-                return Err(source.error(
-                    "permissions",
-                    word.span(),
-                    other,
-                    "must be trade, cancel, market-data, control, funding or drop-copy",
-                    "remove or correct it",
-                ));
-            }
+        if !permissions.allow(word.get_ref()) {
+            return Err(source.error(
+                "permissions",
+                word.span(),
+                word.get_ref(),
+                "must be trade, cancel, market-data, control, funding or drop-copy",
+                "remove or correct it",
+            ));
         }
     }
     Ok(permissions)

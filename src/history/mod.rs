@@ -1,0 +1,34 @@
+//! History: what people ask for after it has left memory. Orders, trades, statements, accounts, fees, states of markets, and the
+//! check of the money, in tables that a follower fills from the journal.
+//!
+//! The follower does every durable batch again ([`crate::recovery`]); its publisher tells a [`Recorder`], and a [`Store`] writes the
+//! rows and the number of the next batch in one transaction. So a row is there exactly once, whatever was interrupted, and the
+//! tables can be thrown away and made again as long as the journal reaches back.
+//!
+//! Must never: tell of what is not durable, be written by anybody but the follower, or answer for one tenant with rows of another.
+
+mod error;
+mod query;
+mod reach;
+mod record;
+mod rows;
+mod schema;
+mod store;
+
+use std::path::{Path, PathBuf};
+
+pub use error::HistoryError;
+pub use query::{
+    AccountRow, EventRow, FeesRow, Filter, Happening, HistoryReader, MoneyRow, OrderRow, Standing,
+    StateRow, StatementRow, TradeRow, Volume,
+};
+pub use reach::Reach;
+pub use record::{MarketRecord, Recorder};
+pub use rows::{Happened, Row};
+pub use store::{MoneyChecked, Store};
+
+/// The file of the tables in a data directory.
+#[must_use]
+pub fn file(data: &Path) -> PathBuf {
+    data.join("history.db")
+}

@@ -1,0 +1,419 @@
+//! What can be asked of the tables. Every question names its tenant, and no answer has a row of another.
+
+mod rows;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params, params_from_iter};
+use souk_protocol::{AccountId, AccountStatus, MarketId, OrderId, TenantId};
+
+use super::HistoryError;
+use super::schema::{CANCELED, FILLED, OPEN, REJECTED};
+use rows::{ACCOUNT, ORDER, STATEMENT, TRADE};
+pub use rows::{
+    AccountRow, EventRow, FeesRow, Happening, MoneyRow, OrderRow, Standing, StateRow, StatementRow,
+    TradeRow, Volume,
+};
+
+/// Statements that are kept compiled.
+const STATEMENTS_MAX: usize = 32;
+
+/// Reads the tables, while they are written.
+#[derive(Debug)]
+pub struct HistoryReader {
+    file: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+/// Which orders or trades are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this market.
+    pub market: Option<MarketId>,
+    /// Of this account.
+    pub account: Option<AccountId>,
+    /// Where they stand; orders only.
+    pub standing: Option<Standing>,
+    /// Not before this, nanoseconds since 1970-01-01 UTC.
+    pub from: Option<u64>,
+    /// Before this.
+    pub to: Option<u64>,
+    /// Older than the one with this number.
+    pub before: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Conditions of a question, and their values.
+#[derive(Default)]
+struct Conditions {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn of(tenant: TenantId) -> Self {
+        let mut conditions = Self::default();
+        conditions.add("tenant =", i64::from(tenant.0));
+        conditions
+    }
+
+    fn add(&mut self, condition: &str, value: impl Into<Value>) {
+        if !self.text.is_empty() {
+            self.text.push_str(" AND ");
+        }
+        self.values.push(value.into());
+        self.text
+            .push_str(&format!("{condition} ?{}", self.values.len()));
+    }
+
+    fn bounded(mut self, time: &str, filter: &Filter) -> Self {
+        let signed = u64::cast_signed;
+        if let Some(market) = filter.market {
+            self.add("market =", i64::from(market.0));
+        }
+        if let Some(from) = filter.from {
+            self.add(&format!("{time} >="), signed(from));
+        }
+        if let Some(to) = filter.to {
+            self.add(&format!("{time} <"), signed(to));
+        }
+        if let Some(before) = filter.before {
+            self.add("number <", signed(before));
+        }
+        self
+    }
+}
+
+impl HistoryReader {
+    /// Reads the tables in `file`, which their writer has made.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(file: &Path) -> Result<Self, HistoryError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(file, flags);
+        let connection = opened.map_err(|error| HistoryError::Store {
+            file: file.to_owned(),
+            error,
+        })?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        Ok(Self {
+            file: file.to_owned(),
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// Orders, the newest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn orders(&self, tenant: TenantId, filter: &Filter) -> Result<Vec<OrderRow>, HistoryError> {
+        let mut conditions = Conditions::of(tenant).bounded("created_at", filter);
+        if let Some(account) = filter.account {
+            conditions.add("account =", i64::from(account.0));
+        }
+        if let Some(standing) = filter.standing {
+            // A constant, so that the index of open orders is taken.
+            let state = state_of(standing);
+            conditions.text.push_str(&format!(" AND state = {state}"));
+        }
+        let sql = format!(
+            "SELECT {ORDER} FROM orders WHERE {} ORDER BY number DESC LIMIT {}",
+            conditions.text, filter.limit
+        );
+        self.all(&sql, conditions.values, OrderRow::read)
+    }
+
+    /// One order.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn order(
+        &self,
+        tenant: TenantId,
+        market: MarketId,
+        id: OrderId,
+    ) -> Result<Option<OrderRow>, HistoryError> {
+        let sql = format!(
+            "SELECT {ORDER} FROM orders WHERE tenant = ?1 AND market = ?2 AND id = ?3 AND id != 0"
+        );
+        self.ask(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let values = params![tenant.0, market.0, id.0.cast_signed()];
+            statement.query_row(values, OrderRow::read).optional()
+        })
+    }
+
+    /// What happened to an order, the oldest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn order_events(
+        &self,
+        tenant: TenantId,
+        market: MarketId,
+        id: OrderId,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, HistoryError> {
+        let mut conditions = Conditions::of(tenant);
+        conditions.add("market =", i64::from(market.0));
+        conditions.add("id =", id.0.cast_signed());
+        let sql = format!(
+            "SELECT stream_seq, at, what, price, qty, leaves, reason FROM order_events WHERE {} ORDER BY number LIMIT {limit}",
+            conditions.text
+        );
+        self.all(&sql, conditions.values, EventRow::read)
+    }
+
+    /// Trades, the newest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn trades(&self, tenant: TenantId, filter: &Filter) -> Result<Vec<TradeRow>, HistoryError> {
+        let conditions = Conditions::of(tenant).bounded("at", filter);
+        let limit = filter.limit;
+        let page = |more: &str| {
+            let text = &conditions.text;
+            format!(
+                "SELECT {TRADE} FROM trades WHERE {text}{more} ORDER BY number DESC LIMIT {limit}"
+            )
+        };
+        let Some(account) = filter.account else {
+            return self.all(&page(""), conditions.values, TradeRow::read);
+        };
+        // Each side has an index of its own.
+        let (place, account) = (conditions.values.len() + 1, i64::from(account.0));
+        let bought = page(&format!(" AND buyer = ?{place}"));
+        let sold = page(&format!(" AND seller = ?{place}"));
+        let sql = format!(
+            "SELECT * FROM (SELECT * FROM ({bought}) UNION SELECT * FROM ({sold})) ORDER BY number DESC LIMIT {limit}"
+        );
+        let mut values = conditions.values;
+        values.push(account.into());
+        self.all(&sql, values, TradeRow::read)
+    }
+
+    /// What changed a balance after `after`, the oldest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn statement(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+        currency: &str,
+        after: u64,
+        filter: &Filter,
+    ) -> Result<Vec<StatementRow>, HistoryError> {
+        let mut conditions = Conditions::of(tenant);
+        conditions.add("account =", i64::from(account.0));
+        conditions.add("currency =", currency.to_owned());
+        conditions.add("sequence >", after.cast_signed());
+        let conditions = conditions.bounded("at", filter);
+        let sql = format!(
+            "SELECT {STATEMENT} FROM statements WHERE {} ORDER BY sequence LIMIT {}",
+            conditions.text, filter.limit
+        );
+        self.all(&sql, conditions.values, StatementRow::read)
+    }
+
+    /// Accounts with an id above `after`, by id.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn accounts(
+        &self,
+        tenant: TenantId,
+        after: AccountId,
+        external_id: Option<&str>,
+        status: Option<AccountStatus>,
+        limit: usize,
+    ) -> Result<Vec<AccountRow>, HistoryError> {
+        let mut conditions = Conditions::of(tenant);
+        conditions.add("id >", i64::from(after.0));
+        if let Some(external_id) = external_id {
+            conditions.text.push_str(" AND external_id != ''");
+            conditions.add("external_id =", external_id.to_owned());
+        }
+        if let Some(status) = status {
+            conditions.add("status =", i64::from(status as u8));
+        }
+        let sql = format!(
+            "SELECT {ACCOUNT} FROM accounts WHERE {} ORDER BY id LIMIT {limit}",
+            conditions.text
+        );
+        self.all(&sql, conditions.values, AccountRow::read)
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn account(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+    ) -> Result<Option<AccountRow>, HistoryError> {
+        let before = AccountId(account.0.saturating_sub(1));
+        let found = self.accounts(tenant, before, None, None, 1)?;
+        Ok(found.into_iter().find(|found| found.account == account))
+    }
+
+    /// The highest account id there is.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn last_account(&self, tenant: TenantId) -> Result<AccountId, HistoryError> {
+        let last = self.number("SELECT max(id) FROM accounts WHERE tenant = ?1", tenant)?;
+        Ok(AccountId(last as u32))
+    }
+
+    /// The accounts that have open orders in a market.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn accounts_with_orders(
+        &self,
+        tenant: TenantId,
+        market: MarketId,
+    ) -> Result<Vec<AccountId>, HistoryError> {
+        let sql =
+            "SELECT DISTINCT account FROM orders WHERE tenant = ?1 AND state = 1 AND market = ?2";
+        let values = vec![i64::from(tenant.0).into(), i64::from(market.0).into()];
+        self.all(sql, values, |row| row.get(0).map(AccountId))
+    }
+
+    /// What the fee groups of a market pay, by group.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn fees(&self, tenant: TenantId, market: MarketId) -> Result<Vec<FeesRow>, HistoryError> {
+        let sql = "SELECT fee_group, maker_ppm, taker_ppm FROM fees WHERE tenant = ?1 AND market = ?2 ORDER BY fee_group";
+        let values = vec![i64::from(tenant.0).into(), i64::from(market.0).into()];
+        self.all(sql, values, FeesRow::read)
+    }
+
+    /// What a market accepted when, the newest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn states(
+        &self,
+        tenant: TenantId,
+        market: MarketId,
+        limit: usize,
+    ) -> Result<Vec<StateRow>, HistoryError> {
+        let sql = format!(
+            "SELECT state, at FROM states WHERE tenant = ?1 AND market = ?2 ORDER BY number DESC LIMIT {limit}"
+        );
+        let values = vec![i64::from(tenant.0).into(), i64::from(market.0).into()];
+        self.all(&sql, values, StateRow::read)
+    }
+
+    /// The last check of each currency's money.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn money(&self, tenant: TenantId) -> Result<Vec<MoneyRow>, HistoryError> {
+        let sql = "SELECT currency, supply, balances, held, fees, at FROM money WHERE tenant = ?1 ORDER BY currency";
+        self.all(sql, vec![i64::from(tenant.0).into()], MoneyRow::read)
+    }
+
+    /// What was traded in a market from a minute on (counted since 1970-01-01 UTC).
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn volume(
+        &self,
+        tenant: TenantId,
+        market: MarketId,
+        minute: u64,
+    ) -> Result<Volume, HistoryError> {
+        let minute = minute.cast_signed();
+        self.ask(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT trades, qty, notional, high, low, first_price, last_price FROM minutes
+                 WHERE tenant = ?1 AND market = ?2 AND minute >= ?3 ORDER BY minute",
+            )?;
+            let mut volume = Volume::default();
+            let mut rows = statement.query(params![tenant.0, market.0, minute])?;
+            while let Some(row) = rows.next()? {
+                volume.add(row)?;
+            }
+            let mut statement = connection.prepare_cached(
+                "SELECT last_price FROM minutes WHERE tenant = ?1 AND market = ?2 AND minute < ?3
+                 ORDER BY minute DESC LIMIT 1",
+            )?;
+            let values = params![tenant.0, market.0, minute];
+            let before: Option<i64> = statement.query_row(values, |row| row.get(0)).optional()?;
+            volume.price_before = before;
+            Ok(volume)
+        })
+    }
+
+    /// How many accounts, open orders, and trades since a time there are.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn counts(&self, tenant: TenantId, minute: u64) -> Result<[u64; 3], HistoryError> {
+        let accounts = self.number("SELECT count(*) FROM accounts WHERE tenant = ?1", tenant)?;
+        let open = "SELECT count(*) FROM orders WHERE tenant = ?1 AND state = 1";
+        let open = self.number(open, tenant)?;
+        let trades = self.ask(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT coalesce(sum(trades), 0) FROM minutes WHERE tenant = ?1 AND minute >= ?2",
+            )?;
+            statement.query_row(params![tenant.0, minute.cast_signed()], |row| {
+                row.get::<_, i64>(0)
+            })
+        })?;
+        Ok([accounts, open, trades.cast_unsigned()])
+    }
+
+    fn number(&self, sql: &str, tenant: TenantId) -> Result<u64, HistoryError> {
+        self.ask(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let number: Option<i64> = statement.query_row([tenant.0], |row| row.get(0))?;
+            Ok(number.unwrap_or(0).cast_unsigned())
+        })
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        values: Vec<Value>,
+        read: impl Fn(&Row<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<Vec<T>, HistoryError> {
+        self.ask(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params_from_iter(values), read)?;
+            rows.collect()
+        })
+    }
+
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, HistoryError> {
+        let connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        question(&connection).map_err(|error| HistoryError::Store {
+            file: self.file.clone(),
+            error,
+        })
+    }
+}
+
+const fn state_of(standing: Standing) -> i64 {
+    match standing {
+        Standing::Open => OPEN,
+        Standing::Filled => FILLED,
+        Standing::Canceled => CANCELED,
+        Standing::Rejected => REJECTED,
+    }
+}

@@ -1,0 +1,169 @@
+//! A tenant's way to the engine: the office logs on at the gateway with a key of its own, as any client does. It has no other
+//! door, so whatever the gateway and the markets refuse, they refuse to the office too.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use souk_client::{
+    Client, ClientOptions, Currency, Doubt, FromReports, Market, Outcome, Pending, ReconnectPolicy,
+    SigningKey,
+};
+use souk_protocol::{KeyId, MarketId, TenantId};
+
+use super::error::ApiError;
+use crate::clock;
+use crate::control::Custody;
+
+/// How long a market may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// How old the lists of markets and currencies may be.
+const CATALOGUE_MAX: Duration = Duration::from_secs(1);
+
+/// The office of one tenant.
+#[derive(Debug)]
+pub struct Desk {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: String,
+    /// Who keeps its money.
+    pub custody: Custody,
+    access: DeskAccess,
+    client: tokio::sync::Mutex<Option<Client>>,
+    catalogue: Mutex<Option<(Instant, Arc<Catalogue>)>>,
+}
+
+/// How a desk logs on.
+#[derive(Debug)]
+pub struct DeskAccess {
+    /// The gateway.
+    pub address: String,
+    /// The key.
+    pub key: KeyId,
+    /// Its private part, which lives in this process only.
+    pub seed: [u8; 32],
+}
+
+/// What a tenant offers.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    /// Markets by id.
+    pub markets: BTreeMap<MarketId, Market>,
+    /// Currencies by code.
+    pub currencies: BTreeMap<String, Currency>,
+}
+
+impl Desk {
+    /// A desk that logs on when it is first needed.
+    pub fn new(tenant: TenantId, name: String, custody: Custody, access: DeskAccess) -> Self {
+        Self {
+            tenant,
+            name,
+            custody,
+            access,
+            client: tokio::sync::Mutex::default(),
+            catalogue: Mutex::default(),
+        }
+    }
+
+    /// The session for requests and orders.
+    pub async fn client(&self) -> Result<Client, ApiError> {
+        let mut known = self.client.lock().await;
+        if let Some(client) = known.as_ref()
+            && !is_over(client).await
+        {
+            return Ok(client.clone());
+        }
+        let client = self.log_on(0).await?;
+        *known = Some(client.clone());
+        Ok(client)
+    }
+
+    /// A session with this number.
+    pub async fn log_on(&self, session_number: u16) -> Result<Client, ApiError> {
+        let key = SigningKey::from_seed(&self.access.seed)
+            .map_err(|error| ApiError::unavailable(error.to_string()))?;
+        let mut options = ClientOptions::new(self.access.key);
+        options.session_number = session_number;
+        options.reconnect = Some(ReconnectPolicy::default());
+        let client = Client::connect(&self.access.address, key, options).await?;
+        Ok(client)
+    }
+
+    /// What the tenant offers, at most a second old.
+    pub async fn catalogue(&self) -> Result<Arc<Catalogue>, ApiError> {
+        if let Some(known) = self.known() {
+            return Ok(known);
+        }
+        let client = self.client().await?;
+        let markets = client.markets().await?;
+        let currencies = client.currencies().await?;
+        let catalogue = Arc::new(Catalogue {
+            markets: markets.into_iter().map(|it| (it.id(), it)).collect(),
+            currencies: currencies
+                .into_iter()
+                .map(|it| (it.code().to_owned(), it))
+                .collect(),
+        });
+        *self.lock() = Some((clock::monotonic(), Arc::clone(&catalogue)));
+        Ok(catalogue)
+    }
+
+    /// The lists have changed.
+    pub fn forget_catalogue(&self) {
+        *self.lock() = None;
+    }
+
+    fn known(&self) -> Option<Arc<Catalogue>> {
+        let known = self.lock();
+        let (at, catalogue) = known.as_ref()?;
+        (clock::monotonic() - *at < CATALOGUE_MAX).then(|| Arc::clone(catalogue))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Arc<Catalogue>)>> {
+        self.catalogue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Catalogue {
+    /// A market.
+    pub fn market(&self, id: MarketId) -> Result<&Market, ApiError> {
+        self.markets.get(&id).ok_or_else(ApiError::not_found)
+    }
+
+    /// A currency.
+    pub fn currency(&self, code: &str) -> Result<&Currency, ApiError> {
+        self.currencies.get(code).ok_or_else(ApiError::not_found)
+    }
+
+    /// What a market's trades are paid in.
+    pub fn quote(&self, market: &Market) -> Result<&Currency, ApiError> {
+        self.currency(market.definition().quote.as_str())
+    }
+}
+
+/// What a market says to a message, or why it does not.
+pub async fn answer<T: FromReports>(mut pending: Pending<T>) -> Result<T, ApiError> {
+    match pending.within(ANSWER_MAX).await {
+        Outcome::Accepted(report) => Ok(report),
+        Outcome::Rejected(rejected) => Err(rejected.into()),
+        Outcome::NotApplied(refusal) => Err(refusal.into()),
+        Outcome::Unknown(doubt) => Err(ApiError::unavailable(match doubt {
+            Doubt::TimedOut => {
+                "the market has not answered in time; look at the lists for what became of it"
+            }
+            _ => "the connection was lost; look at the lists for what became of it",
+        })),
+    }
+}
+
+async fn is_over(client: &Client) -> bool {
+    tokio::select! {
+        biased;
+        _ = client.closed() => true,
+        () = std::future::ready(()) => false,
+    }
+}

@@ -1,0 +1,103 @@
+//! The audit log.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::orders::items;
+use crate::keys;
+use crate::office::admission::AtDesk;
+use crate::office::answers::{Items, time};
+use crate::office::csv;
+use crate::office::error::ApiError;
+use crate::office::requests::{Ask, LIMIT_MAX, Page};
+use crate::office::state::{OfficeState, blocking};
+use crate::office::store::{AuditEntry, AuditFilter};
+
+const COLUMNS: &[&str] = &[
+    "number", "at", "user", "role", "address", "action", "target", "reason", "request", "outcome",
+    "begun", "hash",
+];
+
+/// A line of the log.
+#[derive(Serialize, ToSchema)]
+pub struct AuditAnswer {
+    number: String,
+    at: String,
+    user: String,
+    role: String,
+    address: String,
+    action: String,
+    target: String,
+    reason: String,
+    /// The request as JSON, without secrets.
+    request: String,
+    /// `begun`, `done`, or the code of the refusal.
+    outcome: String,
+    /// The number of the entry that says it was begun.
+    begun: Option<String>,
+    /// SHA-256 of the hash before and of this entry.
+    hash: String,
+}
+
+impl From<&AuditEntry> for AuditAnswer {
+    fn from(entry: &AuditEntry) -> Self {
+        let attempt = &entry.attempt;
+        Self {
+            number: entry.number.to_string(),
+            at: time(entry.at),
+            user: attempt.user.clone(),
+            role: attempt.role.clone(),
+            address: attempt.address.clone(),
+            action: attempt.action.clone(),
+            target: attempt.target.clone(),
+            reason: attempt.reason.clone(),
+            request: attempt.request.clone(),
+            outcome: entry.outcome.clone(),
+            begun: (entry.begun != 0).then(|| entry.begun.to_string()),
+            hash: keys::hex(&entry.hash),
+        }
+    }
+}
+
+/// What was done, newest first.
+#[utoipa::path(get, path = "/v1/audit", params(Page), responses((status = 200, body = Items<AuditAnswer>)))]
+pub async fn list(
+    State(office): State<Arc<OfficeState>>,
+    AtDesk { desk, .. }: AtDesk,
+    Ask(page): Ask<Page>,
+) -> Result<Response, ApiError> {
+    let (from, to) = page.times()?;
+    let filter = AuditFilter {
+        user: page.user.clone(),
+        action: page.action.clone(),
+        target: None,
+        from,
+        to,
+        before: page.after()?,
+        limit: page.limit()?,
+    };
+    let tenant = desk.tenant;
+    let rows = move |office: &OfficeState, before: Option<u64>, limit: usize| {
+        let filter = AuditFilter {
+            before,
+            limit: limit + 1,
+            ..filter.clone()
+        };
+        let mut rows = office.store.audit(Some(tenant), &filter)?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().map(|row| row.number).filter(|_| more);
+        let answers: Vec<AuditAnswer> = rows.iter().map(Into::into).collect();
+        Ok::<_, ApiError>((answers, next))
+    };
+    if page.is_csv() {
+        let pages = move |before| rows(&office, before, LIMIT_MAX);
+        return Ok(csv::file("audit", COLUMNS, pages));
+    }
+    let page = blocking(|| rows(&office, page.after()?, page.limit()?))?;
+    Ok(items(page).into_response())
+}

@@ -1,0 +1,104 @@
+//! For those who run the nodes: nothing of any tenant but that it is there.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::markets::a_day_ago;
+use crate::control::Custody;
+use crate::office::admission::Someone;
+use crate::office::answers::Items;
+use crate::office::error::ApiError;
+use crate::office::state::{OfficeState, blocking};
+
+/// A tenant.
+#[derive(Serialize, ToSchema)]
+pub struct TenantAnswer {
+    id: String,
+    name: String,
+    /// `internal` or `external`.
+    custody: &'static str,
+    markets: usize,
+    accounts: u64,
+}
+
+/// The tenants of this node.
+#[utoipa::path(get, path = "/v1/tenants", responses((status = 200, body = Items<TenantAnswer>)))]
+pub async fn tenants(
+    State(office): State<Arc<OfficeState>>,
+    _: Someone,
+) -> Result<Json<Items<TenantAnswer>>, ApiError> {
+    let mut items = Vec::new();
+    for entry in &office.directory.tenants {
+        let [accounts, ..] = blocking(|| office.history.counts(entry.id, a_day_ago()))?;
+        items.push(TenantAnswer {
+            id: entry.id.0.to_string(),
+            name: entry.name.clone(),
+            custody: match entry.custody {
+                Custody::Internal => "internal",
+                Custody::External => "external",
+            },
+            markets: entry.catalogue().markets(),
+            accounts,
+        });
+    }
+    Ok(Json(Items::all(items)))
+}
+
+/// A node.
+#[derive(Serialize, ToSchema)]
+pub struct NodeAnswer {
+    node: String,
+    /// `serving`, or `failed` when its journal has.
+    state: &'static str,
+    address: String,
+    connections: usize,
+    tenants: usize,
+    /// Null: it holds no lease, because it shares its tenants with no other.
+    lease_left_ms: Option<u64>,
+    journal: JournalAnswer,
+}
+
+/// What a node's journal did.
+#[derive(Serialize, ToSchema)]
+pub struct JournalAnswer {
+    groups: String,
+    batches: String,
+    bytes: String,
+    /// Batches that are durable and not in the history yet.
+    history_lag_batches: u64,
+}
+
+/// The nodes.
+#[utoipa::path(get, path = "/v1/nodes", responses((status = 200, body = Items<NodeAnswer>)))]
+pub async fn nodes(
+    State(office): State<Arc<OfficeState>>,
+    _: Someone,
+) -> Result<Json<Items<NodeAnswer>>, ApiError> {
+    let counts = office.journal.counts();
+    let node = NodeAnswer {
+        node: office.config.journal.node.clone(),
+        state: if office.journal.failure().is_ok() {
+            "serving"
+        } else {
+            "failed"
+        },
+        address: office.config.server.listen.to_string(),
+        connections: office.entrance.registry.connections(),
+        tenants: office.directory.tenants.len(),
+        lease_left_ms: None,
+        journal: JournalAnswer {
+            groups: counts.groups.to_string(),
+            batches: counts.batches.to_string(),
+            bytes: counts.bytes.to_string(),
+            history_lag_batches: office
+                .journal
+                .durable_until()
+                .saturating_sub(office.reach.next_batch()),
+        },
+    };
+    Ok(Json(Items::all(vec![node])))
+}

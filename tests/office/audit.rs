@@ -1,0 +1,187 @@
+//! The audit log: before everything, for ever, in a chain.
+
+use rusqlite::Connection;
+use serde_json::json;
+use souk::config::{Config, Overrides};
+use souk::office::access::Role;
+use souk::office::{self, Office};
+use souk::server::Server;
+
+use crate::kit::{Venue, config_text};
+
+fn credit(id: u32) -> serde_json::Value {
+    json!({"account": "1", "currency": "USDT", "amount": "5.5", "business": "gift", "business_id": id.to_string(), "reason": "for the test"})
+}
+
+#[test]
+fn money_comes_with_an_entry_before_and_one_after() {
+    let mut venue = Venue::start("audit-money");
+    let owner = venue.token("acme", Role::Owner);
+    let operator = venue.token("acme", Role::Operator);
+    let done = venue.post("/v1/funding/credit", &operator, &credit(1)).ok();
+    assert_eq!(
+        (done["amount"].as_str(), done["repeated"].as_bool()),
+        (Some("5.500000"), Some(false))
+    );
+    let again = venue.post("/v1/funding/credit", &operator, &credit(1)).ok();
+    assert_eq!(
+        (&again["control_seq"], again["repeated"].as_bool()),
+        (&done["control_seq"], Some(true))
+    );
+    let mut other = credit(1);
+    other["amount"] = "6".into();
+    let refused = venue.post("/v1/funding/credit", &operator, &other);
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (409, "BusinessIdReused")
+    );
+
+    let log = venue.get("/v1/audit?action=funding.credit", &owner).ok();
+    let outcomes: Vec<_> = log["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            (
+                entry["outcome"].as_str().unwrap(),
+                entry["user"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let by = "operator";
+    assert_eq!(
+        outcomes,
+        [
+            ("BusinessIdReused", by),
+            ("begun", by),
+            ("done", by),
+            ("begun", by),
+            ("done", by),
+            ("begun", by)
+        ]
+    );
+    let statement = venue
+        .get("/v1/accounts/1/statement?currency=USDT", &operator)
+        .ok();
+    let last = statement["items"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap()
+        .clone();
+    assert_eq!(
+        (
+            last["kind"].as_str(),
+            last["change"].as_str(),
+            last["total"].as_str()
+        ),
+        (Some("credit"), Some("5.500000"), Some("1000005.500000"))
+    );
+}
+
+#[test]
+fn what_cannot_be_written_down_is_not_done() {
+    let mut venue = Venue::start("audit-first");
+    let owner = venue.token("acme", Role::Owner);
+    let before = venue.get("/v1/accounts/1", &owner).ok()["balances"].clone();
+    {
+        // Somebody keeps the file, for longer than the office waits.
+        let other = Connection::open(venue.data.join("office.db")).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let answer = venue.post("/v1/funding/credit", &owner, &credit(9));
+        assert_eq!((answer.status, answer.code().as_str()), (500, "Internal"));
+        let halted = venue.put(
+            "/v1/markets/1/state",
+            &owner,
+            &json!({"state": "halted", "reason": "not written down"}),
+        );
+        assert_eq!(halted.status, 500);
+        other.execute_batch("ROLLBACK").unwrap();
+    }
+    assert_eq!(venue.get("/v1/accounts/1", &owner).ok()["balances"], before);
+    assert_eq!(
+        venue.get("/v1/markets/1", &owner).ok()["state"],
+        "continuous"
+    );
+}
+
+#[test]
+fn the_log_can_be_added_to_only_and_a_changed_one_is_found() {
+    let mut venue = Venue::start("audit-chain");
+    let owner = venue.token("acme", Role::Owner);
+    for id in 1..=3 {
+        venue.post("/v1/funding/credit", &owner, &credit(id)).ok();
+    }
+    let data = venue.data.clone();
+    venue.close();
+    let file = Connection::open(data.join("office.db")).unwrap();
+    for sql in ["UPDATE audit SET reason = 'another'", "DELETE FROM audit"] {
+        let error = file.execute(sql, []).unwrap_err().to_string();
+        assert!(error.contains("append-only"), "{error}");
+    }
+    let start = || {
+        let mut config = Config::from_toml(&config_text(&data), &Overrides::default()).unwrap();
+        let keys = office::admit(&mut config).unwrap();
+        let server = Server::start(&config).unwrap();
+        let opened = Office::beside(&server, &config, &keys).map(drop);
+        server.drain().unwrap();
+        opened
+    };
+    start().unwrap();
+    // Who owns the file can do anything to it, but not unseen.
+    for change in [
+        "UPDATE audit SET request = replace(request, '5.5', '0.5') WHERE action = 'funding.credit'",
+        "DELETE FROM audit WHERE number = (SELECT max(number) - 1 FROM audit WHERE tenant = 1)",
+    ] {
+        let copy = std::fs::read(data.join("office.db")).unwrap();
+        file.execute_batch("DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete")
+            .unwrap();
+        assert!(file.execute(change, []).unwrap() > 0);
+        file.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+            .unwrap();
+        let error = start().unwrap_err().to_string();
+        assert!(error.contains("not as it was written"), "{error}");
+        drop(copy);
+        break;
+    }
+}
+
+#[test]
+fn secrets_are_nowhere() {
+    let mut venue = Venue::start("audit-secrets");
+    let owner = venue.token("acme", Role::Owner);
+    let password = "correct horse battery";
+    venue
+        .post(
+            "/v1/users",
+            &owner,
+            &json!({"user": "sam", "role": "support", "password": password}),
+        )
+        .ok();
+    let token = venue
+        .post(
+            "/v1/tokens",
+            &owner,
+            &json!({"name": "backend", "role": "auditor", "expires_in_days": 1}),
+        )
+        .ok();
+    let token = token["token"].as_str().unwrap().to_owned();
+    assert_eq!(venue.get("/v1/audit", &token).status, 200);
+    assert_eq!(venue.get("/v1/users", &token).status, 403);
+    let listed = venue.get("/v1/tokens", &owner).ok();
+    assert!(listed["items"][0]["token"].is_null(), "{listed}");
+    venue.close();
+    for entry in std::fs::read_dir(&venue.data).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.is_file() {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        for secret in [password, token.as_str(), owner.as_str()] {
+            let found = bytes
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes());
+            assert!(!found, "{} has a secret", path.display());
+        }
+    }
+}

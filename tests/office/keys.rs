@@ -1,0 +1,79 @@
+//! Keys that owners give while the node runs.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use souk::office::access::Role;
+use souk_client::{Client, ClientError, ClientOptions, KeyId, SigningKey};
+
+use crate::kit::{Venue, block_on};
+
+const BOT: [u8; 32] = [33; 32];
+const BOT_AGAIN: [u8; 32] = [34; 32];
+
+fn public(seed: &[u8; 32]) -> String {
+    souk::keys::hex(&souk::keys::public_of(seed).unwrap())
+}
+
+async fn log_on(venue: &Venue, seed: &[u8; 32], id: u32) -> Result<Client, ClientError> {
+    let key = SigningKey::from_seed(seed).unwrap();
+    Client::connect(venue.gateway(), key, ClientOptions::new(KeyId(id))).await
+}
+
+#[test]
+fn a_key_is_added_rotated_and_revoked_while_the_node_runs_and_stays_so() {
+    let mut venue = Venue::start("keys");
+    let owner = venue.token("acme", Role::Owner);
+    let key = json!({"name": "bot", "public_key": public(&BOT), "permissions": ["trade", "market-data"], "accounts": ["2"]});
+    let key = venue.post("/v1/keys", &owner, &key).ok();
+    let id: u32 = key["id"].as_str().unwrap().parse().unwrap();
+    assert!(id > 2, "the configuration's keys keep their ids: {key}");
+    block_on(async {
+        let client = log_on(&venue, &BOT, id).await.unwrap();
+        assert!(client.markets().await.unwrap().len() == 1);
+        // It lets in to acme only what it says, and no other private key.
+        assert!(log_on(&venue, &BOT_AGAIN, id).await.is_err());
+        let rotated = venue
+            .post(
+                &format!("/v1/keys/{id}/rotate"),
+                &owner,
+                &json!({"public_key": public(&BOT_AGAIN), "overlap_s": 1}),
+            )
+            .ok();
+        let new: u32 = rotated["id"].as_str().unwrap().parse().unwrap();
+        assert_ne!(new, id);
+        assert!(log_on(&venue, &BOT_AGAIN, new).await.is_ok());
+        let begun = Instant::now();
+        client.closed().await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "the old one ends");
+        assert!(log_on(&venue, &BOT, id).await.is_err());
+
+        let client = log_on(&venue, &BOT_AGAIN, new).await.unwrap();
+        let begun = Instant::now();
+        let path = format!("/v1/keys/{new}");
+        let revoked = venue.delete(&path, &owner, &json!({"reason": "lost laptop"}));
+        assert_eq!(revoked.status, 204);
+        client.closed().await;
+        assert!(
+            begun.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            begun.elapsed()
+        );
+        assert!(log_on(&venue, &BOT_AGAIN, new).await.is_err());
+        assert_eq!(
+            venue
+                .delete(&path, &owner, &json!({"reason": "again"}))
+                .status,
+            404
+        );
+    });
+    let third = json!({"name": "third", "public_key": public(&BOT), "permissions": ["trade"], "accounts": "all"});
+    let third = venue.post("/v1/keys", &owner, &third).ok();
+    let third: u32 = third["id"].as_str().unwrap().parse().unwrap();
+    venue.reopen();
+    block_on(async {
+        assert!(log_on(&venue, &BOT, third).await.is_ok());
+        assert!(log_on(&venue, &BOT, id).await.is_err());
+        assert!(log_on(&venue, &BOT_AGAIN, id + 1).await.is_err());
+    });
+}

@@ -1,0 +1,77 @@
+//! The pages themselves, and what every answer says to a browser.
+
+use serde_json::json;
+use souk::office::access::Role;
+
+use crate::kit::Venue;
+
+#[test]
+fn pages_are_served_with_a_strict_policy_and_known_again() {
+    let venue = Venue::start("pages");
+    for (path, kind) in [
+        ("/", "text/html"),
+        ("/trade/", "text/html"),
+        ("/console/app.js", "text/javascript"),
+        ("/shared/theme.css", "text/css"),
+        ("/shared/icon.svg", "image/svg+xml"),
+    ] {
+        let answer = venue.get(path, "");
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(
+            answer.headers.contains(&format!("content-type: {kind}")),
+            "{path}: {}",
+            answer.headers
+        );
+        assert!(answer.headers.contains("script-src 'self'"), "{path}");
+        assert!(!answer.headers.contains("unsafe"), "{path}");
+        assert!(
+            answer.headers.contains("x-content-type-options: nosniff"),
+            "{path}"
+        );
+        assert!(answer.headers.contains("etag: "), "{path}");
+    }
+    for path in [
+        "/console/../../Cargo.toml",
+        "/web",
+        "/console/",
+        "/package.json",
+        "/..%2f..%2fetc/passwd",
+    ] {
+        assert_eq!(venue.get(path, "").status, 404, "{path}");
+    }
+}
+
+#[test]
+fn what_is_no_json_or_too_long_is_refused_with_a_code() {
+    let mut venue = Venue::start("bodies");
+    let owner = venue.token("acme", Role::Owner);
+    let long = json!({"code": "X".repeat(100_000), "scale": 2});
+    let answer = venue.post("/v1/currencies", &owner, &long);
+    assert!((400..500).contains(&answer.status), "{answer:?}");
+    for body in [
+        json!({"code": "bad code", "scale": 2}),
+        json!({"code": "A", "scale": 300}),
+        json!({"code": "A"}),
+        json!([1, 2]),
+        json!({"code": "A", "scale": 2, "status": "gone"}),
+        json!({"code": "\u{0}", "scale": 2}),
+        json!({"code": "A'; DROP TABLE users;--", "scale": 2}),
+    ] {
+        let answer = venue.post("/v1/currencies", &owner, &body);
+        assert!((400..500).contains(&answer.status), "{body}: {answer:?}");
+        assert!(!answer.code().is_empty(), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed() {
+    use std::io::{Read, Write};
+    let venue = Venue::start("slow");
+    let mut slow = std::net::TcpStream::connect(venue.address()).unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nhost:").unwrap();
+    slow.set_read_timeout(Some(std::time::Duration::from_secs(20)))
+        .unwrap();
+    let mut rest = Vec::new();
+    // An answer that says so, or nothing: but an end.
+    slow.read_to_end(&mut rest).expect("the office closes it");
+}
