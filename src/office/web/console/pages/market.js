@@ -123,7 +123,7 @@ function showTrades(list, trades, market) {
 
 function rules(ctx, market) {
   const end = (text, unit) => (text && !Dec.of(text).isZero ? num(text, unit) : h("span", { class: "faint" }, t("no_bound")));
-  const range = (from, to, unit) => h("span", {}, end(from, unit), " \u2026 ", end(to, unit));
+  const range = (from, to, unit) => (!from && !to ? end(null) : h("span", {}, end(from, unit), " \u2026 ", end(to, unit)));
   const edit = ctx.can("manage") ? button(t("market.edit_limits"), { small: true, on: () => editLimits(ctx, market) }) : null;
   return panel(
     t("market.rules"),
