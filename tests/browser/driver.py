@@ -143,6 +143,8 @@ class Page:
         def probe():
             element = self.find(selector)
             try:
+                # A person scrolls until no bar lies over it.
+                self.run("arguments[0].scrollIntoView({block: 'center'})", {ELEMENT: element})
                 self.call("POST", f"/element/{element}/click", {})
                 return True
             except BrowserError as error:

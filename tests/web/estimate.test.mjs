@@ -73,6 +73,7 @@ test("faults are told before the engine would tell them", () => {
   assert.equal(of({ side: "sell", qty: d("2") }), "fault.funds");
   assert.equal(of({ type: "market", price: null }), "fault.no_book");
   assert.equal(fault(order, { ...MARKET, state: "halted" }, funds("1"))[0], "fault.halted");
+  assert.equal(fault({ ...order, qty: d("100") }, MARKET, null), null, "the platform keeps the money");
 });
 
 test("requests carry texts, and a market buy a budget that its account has", () => {

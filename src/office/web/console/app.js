@@ -1,12 +1,12 @@
 // The console: signs in, shows the navigation of the role, and the page that the address names.
 
 import { Api, path } from "../shared/api.js";
-import { fill } from "../shared/dom.js";
+import { fill, h } from "../shared/dom.js";
 import { setLocale, pickLocale, t } from "../shared/i18n.js";
 import { Live, liveUrl } from "../shared/live.js";
 import { localeSlot, tokenSlot } from "../shared/session.js";
 import { setBrand, startTheme } from "../shared/theme.js";
-import { errorBox, loading, startToasts, toast } from "../shared/ui.js";
+import { failedPage, loading, startToasts, toast } from "../shared/ui.js";
 import { loginPage } from "./login.js";
 import { can, pagesOf } from "./roles.js";
 import { shell } from "./shell.js";
@@ -91,7 +91,7 @@ async function route() {
     fill(frame.main, element);
   } catch (error) {
     if (mine !== turn) return;
-    fill(frame.main, errorBox(error));
+    fill(frame.main, failedPage(error, route));
   }
   const title = frame.main.querySelector("h1");
   document.title = [title?.textContent, self.brand?.name || self.tenant || "Souk"].filter(Boolean).join(" \u00b7 ");
@@ -128,7 +128,7 @@ async function signIn(answer) {
 async function start(who) {
   self = who;
   setBrand(self.brand ?? null);
-  await setLocale(pickLocale(localeSlot.get(), null, [...navigator.languages, self.brand?.locale]));
+  await setLocale(pickLocale(localeSlot.get(), navigator.languages, self.brand?.locale));
   live = can(self.role, "read")
     ? new Live({ url: liveUrl(location), token: api.token, ended: () => signOut(t("login.expired")) }).start()
     : null;
@@ -168,14 +168,14 @@ function showLogin(message) {
 
 async function begin() {
   startTheme();
-  await setLocale(pickLocale(localeSlot.get(), null, navigator.languages));
-  window.addEventListener("hashchange", route);
+  await setLocale(pickLocale(localeSlot.get(), navigator.languages));
   if (!api.token) return showLogin();
   try {
     await start(await api.get("/v1/self"));
   } catch (error) {
-    if (error.status !== 401) fill(document.body, errorBox(error));
+    if (error.status !== 401) fill(document.body, h("div", { class: "main" }, failedPage(error, begin)));
   }
 }
 
+window.addEventListener("hashchange", route);
 begin();

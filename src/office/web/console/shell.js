@@ -66,7 +66,7 @@ export function shell({ self, live, pages, signOut, language, api }) {
 }
 
 async function changePassword(api) {
-  const next = field({ name: "new_password", label: t("password.new"), kind: "password", required: true, autocomplete: "new-password", hint: t("password.hint"), check: (value) => (value.length < 12 ? t("password.short") : null) });
+  const next = field({ name: "new_password", label: t("password.new"), kind: "password", required: true, autocomplete: "new-password", hint: t("password.hint"), check: (value) => (value.length < 10 ? t("password.short") : null) });
   const repeat = field({ name: "repeat", label: t("password.repeat"), kind: "password", required: true, autocomplete: "new-password", check: (value) => (value === next.value ? null : t("password.differs")) });
   const done = await formDialog(t("password.change"), {
     fields: [field({ name: "password", label: t("password.old"), kind: "password", required: true, autocomplete: "current-password" }), next, repeat],

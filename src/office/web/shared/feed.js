@@ -11,7 +11,6 @@ export function follow(live, market, { levels, trades = [], changed, onState = (
   const feed = {
     book: new Book({ tick: market.tick_size, lot: market.lot_size, all: levels === 0 }),
     trades: [...trades],
-    ticker: null,
     failure: null,
   };
   let seen = new Set(feed.trades.map((trade) => trade.id));
@@ -41,7 +40,6 @@ export function follow(live, market, { levels, trades = [], changed, onState = (
       if (outcome !== "ok" && !asked) ask(outcome === "gap" ? 0 : AGAIN_MS);
     } else if (message.type === "trade") takeTrade(message);
     else if (message.type === "state") onState(message.state);
-    else if (message.type === "ticker") feed.ticker = message;
     else if (message.type === "error") feed.failure = message;
     changed(feed);
   });

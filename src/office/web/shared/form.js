@@ -41,6 +41,8 @@ export function field(options) {
       problem.textContent = text ?? "";
       input.setAttribute("aria-invalid", text ? "true" : "false");
     },
+    /** Whether the text has the form it needs, told to nobody. */
+    plausible: () => fault(kind, self.value, required) === null,
     valid() {
       const text = fault(kind, self.value, required) ?? check?.(self.value) ?? null;
       self.fail(text);

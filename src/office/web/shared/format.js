@@ -56,6 +56,7 @@ export function when(text, { short = false } = {}) {
   if (!text) return h("span", { class: "faint" }, "\u2013");
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) return h("span", {}, String(text));
+  if (date.getTime() === 0) return h("span", { class: "faint" }, "\u2013");
   const shown = short ? format(date, CLOCK) : `${format(date, DAY)}, ${format(date, CLOCK)}`;
   return h("time", { datetime: text, title: `${String(text).replace("T", " ").replace(/Z$/, "")} UTC`, class: "time" }, shown);
 }
@@ -70,16 +71,18 @@ export function micros(us) {
 
 export const millis = (ms) => (ms === null || ms === undefined ? "\u2013" : `${group(String(ms))} ms`);
 
-/** A change as a signed percentage with an arrow, so that it does not speak by colour alone. */
-export function change(text) {
-  const value = text === null || text === undefined ? null : Dec.parse(String(text));
-  if (!value) return h("span", { class: "faint num" }, "\u2013");
-  const percent = value.fixed(2);
-  const sign = value.sign;
+/** Last price less the price a day ago, as a signed percentage with an arrow, so that it does not speak by colour alone. */
+export function change({ change_24h: text, last_price: last }) {
+  const value = Dec.parse(text ?? "");
+  const before = value && Dec.parse(last ?? "")?.sub(value);
+  if (!before || before.sign <= 0) return h("span", { class: "faint num" }, "\u2013");
+  const part = value.mul(Dec.of("100")).div(before, 2);
+  const percent = part.fixed(2);
+  const sign = part.sign;
   const arrow = sign > 0 ? "\u25b2 " : sign < 0 ? "\u25bc " : "";
   return h(
     "span",
-    { class: `num ${sign > 0 ? "up" : sign < 0 ? "down" : "faint"}` },
+    { class: `num ${sign > 0 ? "up" : sign < 0 ? "down" : "faint"}`, title: amount(value) },
     h("span", { class: "arrow", "aria-hidden": "true" }, arrow),
     `${sign > 0 ? "+" : ""}${percent.replace("-", MINUS)} %`,
   );

@@ -15,9 +15,9 @@ export async function setLocale(locale) {
 
 export const locale = () => current;
 
-/** The language to begin with: what was chosen, else the brand's, else the first of a list that there is. */
-export function pickLocale(chosen, brand, others) {
-  for (const wish of [chosen, brand, ...(others ?? [])]) {
+/** The language to begin with: what was chosen, else one the browser asks for, else the brand's. */
+export function pickLocale(chosen, browser, brand) {
+  for (const wish of [chosen, ...(browser ?? []), brand]) {
     const found = LOCALES.find((one) => String(wish ?? "").toLowerCase().startsWith(one));
     if (found) return found;
   }

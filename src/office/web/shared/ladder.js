@@ -19,7 +19,7 @@ function row(side, onPrice) {
 }
 
 /** A ladder of `depth` levels a side. `update(book, last)` draws it; `step` is the grouping. */
-export function ladder({ market, depth = 12, onPrice = null }) {
+export function ladder({ market, depth = 12, onPrice = null, narrow = () => false }) {
   const rows = { sell: [], buy: [] };
   for (const side of ["sell", "buy"]) for (let at = 0; at < depth; at += 1) rows[side].push(row(side, onPrice));
   const last = h("span", { class: "num ladder-last" });
@@ -39,16 +39,19 @@ export function ladder({ market, depth = 12, onPrice = null }) {
   );
   const priceDigits = digitsOf(market.tick_size);
   const qtyDigits = digitsOf(market.lot_size);
+  // Where there is little room a quantity has six digits at most; the form beside it works with all of them.
+  const shownQty = (qty) => amount(qty, narrow() ? Math.max(0, Math.min(qtyDigits, 6 - qty.truncate(0).toString().length)) : qtyDigits);
   let step = null;
 
-  function draw(side, levels, most) {
+  function draw(side, levels, most, mine) {
     rows[side].forEach((one, at) => {
       const level = levels[at];
       one.element.classList.toggle("blank", !level);
+      one.element.classList.toggle("mine", Boolean(level && mine?.has(`${side} ${level.price}`)));
       setText(one.price, level ? amount(level.price, priceDigits) : "\u00a0");
       one.price.dataset.price = level ? level.price.toString() : "";
       if (one.price.tagName === "BUTTON") one.price.disabled = !level;
-      setText(one.qty, level ? amount(level.qty, qtyDigits) : "");
+      setText(one.qty, level ? shownQty(level.qty) : "");
       setText(one.total, level ? amount(level.total, qtyDigits) : "");
       one.element.style.setProperty("--fill", level ? `${(100 * level.total.toPixels()) / most}%` : "0%");
     });
@@ -59,17 +62,19 @@ export function ladder({ market, depth = 12, onPrice = null }) {
     group(text) {
       step = text && text !== market.tick_size ? Dec.of(text) : null;
     },
-    update(book, lastTrade) {
+    /** `mine`: the account's own levels, as `buy 100.5`, which get a mark. */
+    update(book, lastTrade, mine = null) {
       const buys = book.grouped("buy", step, depth);
       const sells = book.grouped("sell", step, depth);
       const most = Math.max(buys.at(-1)?.total.toPixels() ?? 0, sells.at(-1)?.total.toPixels() ?? 0) || 1;
-      draw("buy", buys, most);
-      draw("sell", sells, most);
+      draw("buy", buys, most, mine);
+      draw("sell", sells, most, mine);
       const [bid, ask] = [book.bestBid, book.bestAsk];
       setText(spread, bid && ask ? t("ladder.spread", { value: `${amount(ask.sub(bid), priceDigits)} ${market.quote}` }) : t("ladder.no_spread"));
-      const up = lastTrade?.taker_side === "buy";
-      setText(last, lastTrade ? `${up ? "\u25b2" : "\u25bc"} ${amount(lastTrade.price, priceDigits)}` : "\u2013");
-      last.className = `num ladder-last ${lastTrade ? (up ? "up" : "down") : ""}`;
+      const side = lastTrade?.taker_side;
+      const mark = { buy: "\u25b2 ", sell: "\u25bc " }[side] ?? "";
+      setText(last, lastTrade ? mark + amount(lastTrade.price, priceDigits) : "\u2013");
+      last.className = `num ladder-last ${{ buy: "up", sell: "down" }[side] ?? ""}`;
     },
   };
 }

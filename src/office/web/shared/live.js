@@ -4,6 +4,8 @@
 const STALE_MS = 3000;
 const WAIT_FIRST_MS = 250;
 const WAIT_MAX_MS = 8000;
+/** After these a new attempt with the same token would end in the same way. */
+const FINAL = ["TokenExpired", "Unauthorized", "Forbidden"];
 
 /** How long to wait before attempt `n`, with `random` in 0..1 so that clients do not come back all at once. */
 export function backoff(attempt, random) {
@@ -76,7 +78,6 @@ export class Live {
         break;
       case "ticker":
         for (const listener of this.tickers) listener(message);
-        this.toMarket(message);
         break;
       case "balance":
       case "order":
@@ -84,7 +85,7 @@ export class Live {
         break;
       case "bye":
         this.bye = message;
-        if (message.code === "TokenExpired") {
+        if (FINAL.includes(message.code)) {
           this.stop();
           this.ended(message);
         }

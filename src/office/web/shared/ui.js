@@ -19,8 +19,8 @@ export function iconButton(label, mark, on, rest = {}) {
 export const link = (label, href, { kind = "", mark } = {}) => h("a", { href, class: kind }, mark ? icon(mark) : null, h("span", {}, label));
 
 const TONES = {
-  continuous: "good", active: "good", listed: "good", open: "info", owning: "good", alive: "good", serving: "good", ok: "good",
-  halted: "bad", frozen: "bad", revoked: "bad", rejected: "bad", refused: "bad", dead: "bad", lost: "bad",
+  continuous: "good", active: "good", listed: "good", open: "info", serving: "good",
+  halted: "bad", frozen: "bad", revoked: "bad", rejected: "bad", failed: "bad",
   "cancel-only": "warn", hidden: "warn", delisting: "warn", draining: "warn", canceled: "quiet", filled: "quiet",
 };
 const SHAPES = { good: "\u25cf", bad: "\u25a0", warn: "\u25b2", info: "\u25cb", quiet: "\u2013" };
@@ -63,9 +63,18 @@ export function errorBox(error) {
     "div",
     { class: "error-box", role: "alert" },
     icon("warn"),
-    h("div", {}, h("p", {}, h("code", {}, known.code), " ", own.text), own.remedy ? h("p", { class: "remedy" }, own.remedy) : null),
+    h(
+      "div",
+      {},
+      h("p", {}, h("code", {}, known.code), " ", own.text),
+      own.remedy ? h("p", { class: "remedy" }, own.remedy) : null,
+      known.retryAfterMs ? h("p", { class: "remedy" }, t("error.retry", { seconds: Math.ceil(known.retryAfterMs / 1000) })) : null,
+    ),
   );
 }
+
+/** An error that took the place of a whole page, and the way to try again. */
+export const failedPage = (error, again) => h("div", { class: "page" }, errorBox(error), h("div", { class: "actions" }, button(t("error.again"), { on: again })));
 
 /** Names and values in two columns. */
 export const facts = (rows) =>
@@ -94,7 +103,8 @@ export function table({ columns, rows, caption, href, empty: nothing, compact })
           {},
           columns.map((column, at) => {
             const content = column.cell(row);
-            const linked = at === 0 && href ? h("a", { href: href(row) }, content) : content;
+            const address = at === 0 && href ? href(row) : null;
+            const linked = address ? h("a", { href: address }, content) : content;
             return h(at === 0 ? "th" : "td", { scope: at === 0 ? "row" : undefined, class: column.num ? "right" : "", data: { label: column.label } }, linked);
           }),
         ),

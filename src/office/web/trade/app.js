@@ -87,7 +87,7 @@ async function language(next) {
 async function start(who) {
   self = who;
   setBrand(self.brand ?? null);
-  await setLocale(pickLocale(localeSlot.get(), self.brand?.locale, navigator.languages));
+  await setLocale(pickLocale(localeSlot.get(), navigator.languages, self.brand?.locale));
   const markets = await api.all("/v1/me/markets");
   live = new Live({ url: liveUrl(location), token: api.token, ended });
   store = new Store({ api, live, markets });
@@ -100,7 +100,7 @@ async function start(who) {
 async function begin() {
   const code = takeCode();
   startTheme();
-  await setLocale(pickLocale(localeSlot.get(), null, navigator.languages));
+  await setLocale(pickLocale(localeSlot.get(), navigator.languages));
   fill(document.body, loading());
   try {
     if (code) {

@@ -9,7 +9,7 @@ export function balancesView({ store, self, onLeave }) {
   const list = h("div", {});
   const show = () => {
     const rows = [...store.balances.values()].sort((a, b) => (a.currency < b.currency ? -1 : 1));
-    if (!rows.length) return fill(list, empty(t("trade.no_balances")));
+    if (!rows.length) return fill(list, empty(t(self.custody === "external" ? "trade.balances_kept" : "trade.no_balances")));
     return fill(
       list,
       h(

@@ -88,8 +88,8 @@ const within = (value, low, high) => (!low || !value.lt(Dec.of(low))) && (!high 
 
 const bounded = (text) => (text && !Dec.of(text).isZero ? text : null);
 
-/** The first thing that is wrong with an order: `[key, values]` for its words, or null. */
-export function fault({ side, type, price, qty }, market, { base, quote }) {
+/** The first thing that is wrong with an order: `[key, values]` for its words, or null. `funds` is null where the platform keeps the money. */
+export function fault({ side, type, price, qty }, market, funds) {
   if (market.state === "halted") return ["fault.halted", {}];
   if (market.state === "cancel-only") return ["fault.cancel_only", {}];
   if (!price || price.sign <= 0) return [type === "market" ? "fault.no_book" : "fault.price", {}];
@@ -102,13 +102,14 @@ export function fault({ side, type, price, qty }, market, { base, quote }) {
   if (!within(notional, bounded(market.notional_min), bounded(market.notional_max))) {
     return ["fault.notional", { min: market.notional_min ?? "0", max: market.notional_max ?? "\u2013", unit: market.quote }];
   }
-  if (side === "sell" && qty.gt(base)) return ["fault.funds", { unit: market.base }];
-  if (side === "buy" && type === "limit" && held(notional, market).gt(quote)) return ["fault.funds", { unit: market.quote }];
+  if (!funds) return null;
+  if (side === "sell" && qty.gt(funds.base)) return ["fault.funds", { unit: market.base }];
+  if (side === "buy" && type === "limit" && held(notional, market).gt(funds.quote)) return ["fault.funds", { unit: market.quote }];
   return null;
 }
 
 /** The request for an order, as `POST /v1/me/orders` takes it. */
-export function request({ side, type, price, qty, timeInForce, postOnly, clientId }, market, { quote }) {
+export function request({ side, type, price, qty, timeInForce, postOnly, clientId }, market, funds) {
   const body = {
     market: market.id,
     side,
@@ -120,6 +121,6 @@ export function request({ side, type, price, qty, timeInForce, postOnly, clientI
     client_id: clientId,
   };
   // A budget keeps the hold of a market buy within what is there, although its protection price lies higher.
-  if (type === "market" && side === "buy") body.budget = Dec.min(spendable(quote, market), price.mul(qty).truncate(quoteScale(market))).toString();
+  if (type === "market" && side === "buy" && funds) body.budget = Dec.min(spendable(funds.quote, market), price.mul(qty).truncate(quoteScale(market))).toString();
   return body;
 }

@@ -16,7 +16,7 @@ export function marketsView({ store, go, onLeave }) {
     const volume = h("span", { class: "num faint" });
     const draw = (now) => {
       fill(price, amount(now.last_price, now.last_price ? digitsOf(market.tick_size) : null), h("span", { class: "unit" }, ` ${market.quote}`));
-      fill(moved, market.state === "continuous" || !market.state ? change(now.change_24h) : chip("state", market.state));
+      fill(moved, market.state === "continuous" || !market.state ? change(now) : chip("state", market.state));
       fill(volume, t("trade.volume"), " ", brief(now.quote_volume_24h, market.quote));
     };
     draw(market);

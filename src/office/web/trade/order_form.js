@@ -56,7 +56,10 @@ export function orderForm(context, market) {
     submit();
   });
 
-  const funds = () => ({ base: store.available(market.base), quote: store.available(market.quote) });
+  // Where the platform keeps the money, only it knows what is there.
+  const isKept = context.self.custody !== "external";
+  const funds = () => (isKept ? { base: store.available(market.base), quote: store.available(market.quote) } : null);
+  parts.hidden = !isKept;
   const best = () => (state.side === "buy" ? state.book?.bestAsk : state.book?.bestBid) ?? null;
 
   /** The order as it stands in the form; for a market order the price is its protection. */
@@ -94,9 +97,9 @@ export function orderForm(context, market) {
     const line = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
     fill(
       summary,
-      line(t("balance.available"), state.side === "buy" ? num(have.quote, market.quote) : num(have.base, market.base)),
+      have && line(t("balance.available"), state.side === "buy" ? num(have.quote, market.quote) : num(have.base, market.base)),
       isMarket ? line(t("trade.average"), estimate && !estimate.filled.isZero ? num(estimate.notional.div(estimate.filled, digitsOf(market.tick_size)), market.quote) : "\u2013") : null,
-      line(t("trade.fee_about"), fee ? num(fee, market.quote) : t("trade.fee_unknown")),
+      line(t("trade.fee_about"), fee ? num(fee, market.quote) : estimate ? t("trade.fee_unknown") : "\u2013"),
       line(t(state.side === "buy" ? "trade.total_buy" : "trade.total_sell"), total ? num(total, market.quote, { kind: "strong" }) : "\u2013"),
     );
     sides.dataset.side = state.side;
@@ -193,9 +196,8 @@ export function orderForm(context, market) {
     refresh,
     price: (text) => setPrice(Dec.of(text)),
     book(book) {
-      const first = !state.book && book.ready;
       state.book = book;
-      if (first && !state.touched) {
+      if (book.ready && !state.touched && price.input.value === "") {
         const near = (state.side === "buy" ? book.bestBid : book.bestAsk) ?? book.bestBid ?? book.bestAsk;
         if (near) price.input.value = near.fixed(digitsOf(market.tick_size));
       }

@@ -58,15 +58,18 @@ export function openList(context, orders) {
         "li",
         { class: "row order", data: { order: order.id } },
         h("span", { class: "row-line" }, h("span", {}, h("b", { class: "row-main" }, order.symbol), " ", sideOf(order.side)), num(order.price, market.quote, { kind: "row-main" })),
-        h("span", { class: "row-line" }, h("span", { class: "progress" }, progress(order), h("span", { class: "num faint" }, `${amount(order.executed)} / ${amount(order.qty)} ${market.base ?? ""}`)), cancel),
+        h("span", { class: "row-line" }, h("span", { class: "progress" }, progress(order), h("span", { class: "num faint" }, `${amount(order.executed)} / ${amount(sizeOf(order))} ${market.base ?? ""}`)), cancel),
         h("span", { class: "row-line small faint" }, when(order.created_at), `${tx("type", order.type)} ${tx("tif", order.time_in_force)}`),
       );
     }),
   );
 }
 
+/** What an order was for; one with a budget alone has no quantity of its own. */
+const sizeOf = (order) => (order.qty ? Dec.of(order.qty) : Dec.of(order.executed).add(Dec.of(order.leaves)));
+
 function progress(order) {
-  const qty = Dec.of(order.qty);
+  const qty = sizeOf(order);
   const part = qty.isZero ? "0" : Dec.of(order.executed).mul(Dec.of("100")).div(qty, 0).toString();
   return h("span", { class: "bar", "aria-hidden": "true", vars: { "--fill": `${part}%` } });
 }
@@ -99,7 +102,7 @@ function pastRow({ store }, row) {
     "li",
     { class: "row" },
     h("span", { class: "row-line" }, h("span", {}, h("b", { class: "row-main" }, row.symbol), " ", sideOf(row.side)), chip("state", row.state)),
-    h("span", { class: "row-line small" }, h("span", {}, t("col.average"), " ", num(row.average_price, market.quote)), h("span", { class: "num" }, `${amount(row.executed)} / ${amount(row.qty)} ${market.base ?? ""}`)),
+    h("span", { class: "row-line small" }, h("span", {}, t("col.average"), " ", num(row.average_price, market.quote)), h("span", { class: "num" }, `${amount(row.executed)} / ${amount(sizeOf(row))} ${market.base ?? ""}`)),
     h("span", { class: "row-line small faint" }, when(row.updated_at ?? row.created_at), row.reason ? tx("code", row.reason) : tx("type", row.type)),
   );
 }

@@ -1,5 +1,6 @@
 // One market: the order form beside the live book, the account's open orders below.
 
+import { Dec } from "../shared/decimal.js";
 import { fill, h } from "../shared/dom.js";
 import { follow } from "../shared/feed.js";
 import { amount, change, digitsOf } from "../shared/format.js";
@@ -22,17 +23,19 @@ export function tradeView(context) {
   const last = h("span", { class: "num last" });
   const moved = h("span", {});
   const state = h("span", {});
-  const rows = ladder({ market, depth: LEVELS_SHOWN, onPrice: (price) => form.price(price) });
+  const room = matchMedia("(min-width: 760px)");
+  const rows = ladder({ market, depth: LEVELS_SHOWN, narrow: () => !room.matches, onPrice: (price) => form.price(price) });
   const step = h("select", { class: "small", "aria-label": t("ladder.group"), on: { change: () => { rows.group(step.value); draw(); } } }, groupings(market.tick_size).map((one) => h("option", { value: one }, amount(one))));
   const open = h("div", {});
 
   const showHead = () => {
     fill(last, amount(market.last_price, market.last_price ? digitsOf(market.tick_size) : null), h("span", { class: "unit" }, ` ${market.quote}`));
-    fill(moved, change(market.change_24h));
+    fill(moved, change(market));
     fill(state, market.state === "continuous" ? null : chip("state", market.state));
   };
+  const own = () => new Set(store.openOrders(market.id).filter((order) => order.price).map((order) => `${order.side} ${Dec.of(order.price)}`));
   const draw = throttled(() => {
-    rows.update(feed.book, feed.trades[0]);
+    rows.update(feed.book, feed.trades[0] ?? (market.last_price ? { price: market.last_price } : null), own());
     form.book(feed.book);
   });
   const feed = follow(live, market, {
@@ -45,7 +48,10 @@ export function tradeView(context) {
     },
   });
   const form = orderForm(context, market);
-  const showOpen = () => fill(open, openList(context, store.openOrders(market.id)));
+  const showOpen = () => {
+    fill(open, openList(context, store.openOrders(market.id)));
+    draw();
+  };
 
   onLeave(() => feed.stop());
   onLeave(store.on("ticker", ({ detail }) => detail === market && showHead()));

@@ -16,13 +16,13 @@ export async function accountPage(ctx, id) {
   const [account, currencies, markets] = await Promise.all([ctx.api.get(path("accounts", id)), ctx.currencies(), ctx.markets()]);
   const fee = account.id === FEE_ACCOUNT;
   const again = () => ctx.again();
-  const fund = ctx.can("manage")
+  const fund = ctx.can("manage") && ctx.self.custody !== "external"
     ? h("div", { class: "actions" }, fee ? null : button(t("fund.credit"), { kind: "primary", on: () => credit(ctx, account, currencies, again) }), fee ? null : button(t("fund.debit"), { on: () => debit(ctx, account, currencies, again) }), button(t("fund.transfer"), { on: () => transfer(ctx, account, currencies, again) }))
     : null;
   return h(
     "div",
     { class: "page" },
-    heading(account.external_id || (fee ? t("account.fee") : t("account.title", { id: account.id })), { back: { href: "#/accounts", label: t("nav.accounts") }, actions: [chip("state", account.status), fund] }),
+    heading(fee ? t("account.fee") : account.external_id || t("account.title", { id: account.id }), { back: { href: "#/accounts", label: t("nav.accounts") }, actions: [chip("state", account.status), fund] }),
     h(
       "div",
       { class: "stats tight" },
@@ -41,7 +41,7 @@ function balances(ctx, account) {
   const list = table({
     caption: t("account.balances"),
     rows,
-    empty: empty(t(ctx.can("manage") ? "account.no_balances_fund" : "account.no_balances")),
+    empty: empty(t(ctx.self.custody === "external" ? "account.balances_kept" : ctx.can("manage") ? "account.no_balances_fund" : "account.no_balances")),
     columns: [
       { label: t("col.currency"), cell: (row) => h("b", {}, row.currency) },
       { label: t("balance.total"), num: true, cell: (row) => num(row.total, row.currency) },
@@ -118,9 +118,11 @@ async function tradeCode(ctx, account) {
 function statement(ctx, account, currencies, markets) {
   const mine = (account.balances ?? []).map((one) => one.currency);
   const choices = [...new Set([...mine, ...currencies.map((one) => one.code)])];
-  const query = { ...asked(ctx.query, ["from", "to", "currency"]) };
+  const currency = ctx.query.currency ?? choices[0];
+  if (!currency) return panel(t("account.statement"), {}, empty(t("account.no_statement")));
+  const query = { ...asked(ctx.query, ["from", "to"]), currency };
   const fields = [
-    field({ name: "currency", label: t("col.currency"), kind: "select", required: true, choices: [["", t("filter.all")], ...choices.map((one) => [one, one])], value: ctx.query.currency }),
+    field({ name: "currency", label: t("col.currency"), kind: "select", required: true, choices: choices.map((one) => [one, one]), value: currency }),
     field({ name: "from", label: t("filter.from"), kind: "datetime-local", value: ctx.query.from }),
     field({ name: "to", label: t("filter.to"), kind: "datetime-local", value: ctx.query.to }),
   ].map(anything);

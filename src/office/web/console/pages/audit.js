@@ -16,9 +16,10 @@ export default async function audit(ctx) {
     field({ name: "from", label: t("filter.from"), kind: "datetime-local", value: ctx.query.from }),
     field({ name: "to", label: t("filter.to"), kind: "datetime-local", value: ctx.query.to }),
   ].map(anything);
+  const ended = new Set();
   const list = pagedTable({
     caption: t("nav.audit"),
-    load: (after) => ctx.api.get("/v1/audit", { ...query, after }),
+    load: async (after) => folded(await ctx.api.get("/v1/audit", { ...query, after }), ended),
     empty: empty(t("audit.none")),
     columns: [
       { label: t("audit.number"), cell: (row) => h("span", { class: "num" }, `#${row.number}`) },
@@ -36,14 +37,23 @@ export default async function audit(ctx) {
   return h("div", { class: "page" }, heading(t("nav.audit"), { lead: t("audit.lead") }), panel(t("audit.chain"), { note: t("audit.chain_note") }, chain), panel(null, {}, filterBar(ctx, "#/audit", fields, csvButton(ctx.api, "/v1/audit", () => query, "audit")), list));
 }
 
+/**
+ * A deed has two entries: one before it, one that says what came of it. The first is folded into the second; one that stands alone
+ * was begun and never ended.
+ */
+function folded(page, ended) {
+  for (const { begun } of page.items) if (begun) ended.add(begun);
+  return { ...page, items: page.items.filter((row) => !ended.has(row.number)) };
+}
+
 function outcome(text) {
-  const [tone, shape] = { done: ["good", "\u25cf"], begun: ["quiet", "\u25cb"] }[text] ?? ["warn", "\u25b2"];
+  const [tone, shape] = { done: ["good", "\u25cf"], begun: ["warn", "\u25b2"] }[text] ?? ["warn", "\u25b2"];
   return h("span", { class: `chip ${tone}` }, h("span", { class: "shape", "aria-hidden": "true" }, shape), tx("outcome", text));
 }
 
 function details(row) {
   const request = typeof row.request === "string" ? row.request : JSON.stringify(row.request ?? null, null, 1);
-  return h("details", {}, h("summary", {}, t("audit.show")), h("pre", {}, request), h("p", { class: "faint" }, t("audit.hash"), " ", h("code", {}, row.hash)));
+  return h("details", {}, h("summary", {}, t("audit.show")), h("pre", {}, request), row.begun ? h("p", { class: "faint" }, t("audit.begun", { n: row.begun })) : null, h("p", { class: "faint" }, t("audit.hash"), " ", h("code", {}, row.hash)));
 }
 
 async function showChain(ctx, box) {

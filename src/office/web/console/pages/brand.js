@@ -14,11 +14,11 @@ export default async function brandPage(ctx) {
   const brand = (await ctx.api.get("/v1/brand")) ?? {};
   let logo = brand.logo || "";
   const f = {
-    name: field({ name: "name", label: t("brand.name"), value: brand.name, required: true, maxlength: "64" }),
+    name: field({ name: "name", label: t("brand.name"), value: brand.name, required: true, maxlength: "40" }),
     color: colorField("color", brand.color || "#2757d6"),
     color_dark: colorField("color_dark", brand.color_dark || brand.color || "#6f9bff"),
-    locale: field({ name: "locale", label: t("brand.locale"), kind: "select", required: true, choices: LOCALES.map((one) => [one, LOCALE_NAMES[one]]), value: brand.locale || "en" }),
-    support_url: field({ name: "support_url", label: t("brand.support"), kind: "url", value: brand.support_url, placeholder: "https://", hint: t("brand.support_hint"), check: (value) => (value && !/^(https:\/\/|mailto:)/.test(value) ? t("brand.support_wrong") : null) }),
+    locale: field({ name: "locale", label: t("brand.locale"), kind: "select", choices: [["", t("brand.locale_browser")], ...LOCALES.map((one) => [one, LOCALE_NAMES[one]])], value: brand.locale ?? "" }),
+    support_url: field({ name: "support_url", label: t("brand.support"), kind: "url", value: brand.support_url, placeholder: "https://", hint: t("brand.support_hint"), check: (value) => (value && !/^https:\/\//.test(value) ? t("brand.support_wrong") : null) }),
     embedders: field({ name: "embedders", label: t("brand.embedders"), kind: "area", value: (brand.embedders ?? []).join("\n"), hint: t("brand.embedders_hint"), check: (value) => (lines(value).every((one) => /^https?:\/\/[^\s/]+$/.test(one)) ? null : t("brand.embedders_wrong")) }),
   };
   const previews = h("div", { class: "previews" });
@@ -35,7 +35,7 @@ export default async function brandPage(ctx) {
     extra: logoField,
     label: t("brand.publish"),
     submit: async (values) => {
-      const saved = await ctx.api.put("/v1/brand", { ...values, logo: logo || null, support_url: values.support_url || null, embedders: lines(values.embedders) });
+      const saved = await ctx.api.put("/v1/brand", { ...values, logo, embedders: lines(values.embedders) });
       toast(t("brand.published"));
       ctx.brand(saved ?? now());
     },

@@ -26,7 +26,7 @@ export default async function keys(ctx) {
       { label: t("keys.public"), cell: (row) => h("span", { class: "copyable" }, h("code", { title: row.public_key }, `${row.public_key.slice(0, 8)}\u2026${row.public_key.slice(-6)}`), copyButton(() => row.public_key)) },
       { label: t("keys.permissions"), cell: (row) => h("span", { class: "chips" }, row.permissions.map((one) => h("span", { class: `chip ${DANGEROUS.includes(one) ? "warn" : "quiet"}` }, tx("permission", one)))) },
       { label: t("keys.accounts"), cell: (row) => (row.accounts === "all" ? t("keys.all") : [].concat(row.accounts).join(", ")) },
-      { label: t("col.state"), cell: (row) => chip("state", row.status) },
+      { label: t("col.state"), cell: (row) => h("span", {}, chip("state", row.status), row.ends_at && row.status === "active" ? h("span", { class: "faint" }, ` ${t("keys.until")} `, when(row.ends_at)) : null) },
       { label: t("col.created"), cell: (row) => h("span", {}, when(row.created_at), row.created_by ? h("span", { class: "faint" }, ` ${row.created_by}`) : null) },
       { label: t("col.actions"), cell: (row) => actions(ctx, row) },
     ],

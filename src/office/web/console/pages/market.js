@@ -33,7 +33,7 @@ export async function marketPage(ctx, id) {
       rows.update(feed.book, feed.trades[0]);
       depth.draw(feed.book);
       showTrades(list, feed.trades, market);
-      if (feed.ticker) showStats(view, { ...market, ...feed.ticker });
+      showStats(view, { ...market, best_bid: feed.book.bestBid, best_ask: feed.book.bestAsk, last_price: feed.trades[0]?.price ?? market.last_price });
       fill(proof, feed.book.proven === null ? "" : feed.book.proven ? `\u25cf ${t("market.proven")}` : `\u25a0 ${t("market.differs")}`);
       proof.className = `proof ${feed.book.proven === false ? "down" : ""}`;
     });
@@ -48,6 +48,13 @@ export async function marketPage(ctx, id) {
       },
     });
     ctx.onLeave(() => feed.stop());
+    ctx.onLeave(
+      ctx.live.allTickers((ticker) => {
+        if (ticker.market !== market.id) return;
+        for (const name of ["volume_24h", "quote_volume_24h", "change_24h"]) market[name] = ticker[name];
+        draw();
+      }),
+    );
   }
   ctx.onLeave(() => depth.stop());
 
@@ -70,11 +77,15 @@ export async function marketPage(ctx, id) {
 
 function showStats(view, now) {
   const { market } = view;
+  // What stands still is not drawn again: it may be selected, or read aloud.
+  const shown = [now.last_price, now.best_bid, now.best_ask, now.change_24h, now.volume_24h, now.quote_volume_24h].join(" ");
+  if (shown === view.shown) return;
+  view.shown = shown;
   const digits = digitsOf(market.tick_size);
   const price = (text) => num(text, market.quote, { digits: text ? digits : null });
   fill(
     view.stats,
-    stat(t("market.last"), price(now.last_price), change(now.change_24h)),
+    stat(t("market.last"), price(now.last_price), change(now)),
     stat(t("market.bid"), price(now.best_bid)),
     stat(t("market.ask"), price(now.best_ask)),
     stat(t("market.volume_base"), brief(now.volume_24h, market.base)),
@@ -83,7 +94,13 @@ function showStats(view, now) {
 }
 
 function showTrades(list, trades, market) {
-  if (!trades.length) return fill(list, empty(t("market.no_trades")));
+  const newest = trades[0]?.id ?? "none";
+  if (list.dataset.newest === newest) return;
+  list.dataset.newest = newest;
+  if (!trades.length) {
+    fill(list, empty(t("market.no_trades")));
+    return;
+  }
   const [price, qty] = [digitsOf(market.tick_size), digitsOf(market.lot_size)];
   fill(
     list,
@@ -106,7 +123,7 @@ function showTrades(list, trades, market) {
 
 function rules(ctx, market) {
   const end = (text, unit) => (text && !Dec.of(text).isZero ? num(text, unit) : h("span", { class: "faint" }, t("no_bound")));
-  const range = (from, to, unit) => h("span", {}, end(from, unit), " \u2026 ", end(to, unit));
+  const range = (from, to, unit) => (!from && !to ? end(null) : h("span", {}, end(from, unit), " \u2026 ", end(to, unit)));
   const edit = ctx.can("manage") ? button(t("market.edit_limits"), { small: true, on: () => editLimits(ctx, market) }) : null;
   return panel(
     t("market.rules"),
@@ -133,7 +150,8 @@ async function editLimits(ctx, market) {
     fields,
     label: t("save"),
     submit: (values) => {
-      const body = Object.fromEntries(Object.keys(names).map((name) => [name, values[name] || null]));
+      // An empty text takes a bound of the value away; prices and quantities always have bounds.
+      const body = Object.fromEntries(Object.keys(names).map((name) => [name, values[name]]));
       return ctx.api.put(path("markets", market.id, "limits"), { ...body, account_orders_max: Number(values.account_orders_max) });
     },
   });

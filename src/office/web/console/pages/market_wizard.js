@@ -83,6 +83,10 @@ function livePreview(ctx, f) {
   let timer = null;
   const ask = async () => {
     const mine = (turn += 1);
+    if (!Object.values(f).every((one) => one.plausible())) {
+      fill(box);
+      return true;
+    }
     try {
       const answer = await ctx.api.post("/v1/markets/preview", body(f));
       if (mine !== turn) return true;

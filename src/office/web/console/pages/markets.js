@@ -33,7 +33,7 @@ export default async function markets(ctx, id) {
       { label: t("col.market"), cell: (row) => h("b", {}, row.symbol) },
       { label: t("col.state"), cell: (row) => chip("state", row.state) },
       { label: t("market.last"), num: true, cell: (row) => live(row, "last", (now) => price(row, now.last_price)) },
-      { label: t("market.change"), num: true, cell: (row) => live(row, "change", (now) => change(now.change_24h)) },
+      { label: t("market.change"), num: true, cell: (row) => live(row, "change", (now) => change(now)) },
       { label: t("market.bid"), num: true, cell: (row) => live(row, "bid", (now) => price(row, now.best_bid)) },
       { label: t("market.ask"), num: true, cell: (row) => live(row, "ask", (now) => price(row, now.best_ask)) },
       { label: t("market.volume"), num: true, cell: (row) => live(row, "volume", (now) => brief(now.quote_volume_24h, row.quote)) },

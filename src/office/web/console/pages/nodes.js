@@ -23,7 +23,8 @@ export default async function nodes(ctx) {
 }
 
 function lease(row) {
-  if (!row.lease_ms) return h("span", { class: "faint" }, t("nodes.no_lease"));
+  if (row.lease_left_ms === null || row.lease_left_ms === undefined) return h("span", { class: "faint" }, t("nodes.no_lease"));
+  if (!row.lease_ms) return h("span", { class: "num" }, millis(row.lease_left_ms));
   const part = Math.max(0, Math.min(100, (100 * (row.lease_left_ms ?? 0)) / row.lease_ms));
   return h("span", { class: "lease" }, h("span", { class: `bar ${part < 25 ? "low" : ""}`, "aria-hidden": "true", vars: { "--fill": `${part}%` } }), h("span", { class: "num" }, `${count(row.lease_left_ms)} / ${millis(row.lease_ms)}`));
 }
@@ -39,8 +40,9 @@ function nodeTable(items) {
       { label: t("nodes.lease"), cell: lease },
       { label: t("nodes.renewal"), num: true, cell: (row) => h("span", { class: "num" }, micros(row.renewal_p99_us)) },
       { label: t("nav.tenants"), cell: (row) => (Array.isArray(row.tenants) ? row.tenants.join(", ") || "\u2013" : count(row.tenants)) },
-      { label: t("nodes.lag"), num: true, cell: (row) => h("span", { class: "num" }, count(row.journal_lag), h("span", { class: "unit" }, ` ${t("overview.batches")}`)) },
+      { label: t("nodes.lag"), num: true, cell: (row) => h("span", { class: "num" }, count(row.journal_lag ?? row.journal?.history_lag_batches), h("span", { class: "unit" }, ` ${t("overview.batches")}`)) },
       { label: t("nodes.address"), cell: (row) => h("code", {}, row.address ?? "\u2013") },
+      { label: t("nodes.connections"), num: true, cell: (row) => h("span", { class: "num" }, count(row.connections)) },
       { label: t("nodes.incarnation"), num: true, cell: (row) => h("span", { class: "num faint" }, count(row.incarnation)) },
     ],
   });

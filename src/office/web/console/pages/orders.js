@@ -38,10 +38,10 @@ export function orderColumns(markets) {
   const of = (row) => markets.find((one) => one.id === row.market) ?? {};
   return {
     caption: t("nav.orders"),
-    href: (row) => `#/orders/${encodeURIComponent(row.market)}/${encodeURIComponent(row.id)}`,
+    href: (row) => row.id && `#/orders/${encodeURIComponent(row.market)}/${encodeURIComponent(row.id)}`,
     empty: empty(t("orders.none")),
     columns: [
-      { label: t("col.order"), cell: (row) => `${row.symbol} #${row.id}` },
+      { label: t("col.order"), cell: (row) => (row.id ? `${row.symbol} #${row.id}` : row.symbol) },
       { label: t("col.at"), cell: (row) => when(row.created_at) },
       { label: t("col.account"), cell: (row) => h("a", { href: `#/accounts/${encodeURIComponent(row.account)}` }, row.account) },
       { label: t("col.side"), cell: (row) => sideOf(row.side) },
@@ -50,7 +50,7 @@ export function orderColumns(markets) {
       { label: t("col.qty"), num: true, cell: (row) => num(row.qty, of(row).base) },
       { label: t("col.executed"), num: true, cell: (row) => num(row.executed, of(row).base) },
       { label: t("col.average"), num: true, cell: (row) => num(row.average_price, of(row).quote) },
-      { label: t("col.state"), cell: (row) => chip("state", row.state) },
+      { label: t("col.state"), cell: (row) => h("span", { title: row.reason ? tx("code", row.reason) : undefined }, chip("state", row.state)) },
     ],
   };
 }

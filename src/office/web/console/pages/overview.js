@@ -1,5 +1,6 @@
 // The first page: is everything open, how much is going on, and does the money add up.
 
+import { Dec } from "../../shared/decimal.js";
 import { h, fill } from "../../shared/dom.js";
 import { amount, brief, change, count, digitsOf, num, when } from "../../shared/format.js";
 import { t } from "../../shared/i18n.js";
@@ -11,7 +12,7 @@ export default async function overview(ctx) {
   const page = h("div", { class: "page" });
   const [first, markets] = await Promise.all([ctx.api.get("/v1/overview"), ctx.markets()]);
   const numbers = h("div", {});
-  const show = (data) => fill(numbers, stats(data), volume(data), money(data));
+  const show = (data) => fill(numbers, stats(data), volume(data), money(ctx, data));
   show(first);
   const timer = setInterval(async () => {
     try {
@@ -34,7 +35,7 @@ function stats(data) {
     stat(t("overview.trades"), h("span", { class: "num" }, count(data.trades_24h)), t("overview.day")),
     stat(t("overview.accounts"), h("span", { class: "num" }, count(data.accounts))),
     data.history
-      ? stat(t("overview.history"), h("span", { class: "num" }, count(data.history.lag_batches), h("span", { class: "unit" }, ` ${t("overview.batches")}`)), when(data.history.at, { short: true }))
+      ? stat(t("overview.history"), h("span", { class: "num" }, count(data.history.lag_batches), h("span", { class: "unit" }, ` ${t("overview.batches")}`)), data.history.at ? when(data.history.at, { short: true }) : null)
       : null,
   );
 }
@@ -44,7 +45,7 @@ function volume(data) {
   return panel(t("overview.volume"), { note: t("overview.volume_note") }, h("div", { class: "volumes" }, data.volume_24h.map((one) => num(one.amount, one.currency, { kind: "big" }))));
 }
 
-function money(data) {
+function money(ctx, data) {
   const sound = (data.money ?? []).every((one) => one.sound);
   return panel(
     t("overview.money"),
@@ -57,16 +58,16 @@ function money(data) {
             rows: data.money,
             columns: [
               { label: t("col.currency"), cell: (row) => row.currency },
-              { label: t("overview.credits"), num: true, cell: (row) => num(row.credits, row.currency) },
-              { label: t("overview.debits"), num: true, cell: (row) => num(row.debits, row.currency) },
+              { label: t("overview.supply"), num: true, cell: (row) => num(row.credits_less_debits ?? Dec.of(row.credits).sub(Dec.of(row.debits)), row.currency) },
               { label: t("overview.balances"), num: true, cell: (row) => num(row.balances, row.currency) },
+              { label: t("balance.held"), num: true, cell: (row) => num(row.held, row.currency) },
               { label: t("overview.fees"), num: true, cell: (row) => num(row.fees, row.currency) },
               { label: t("overview.check"), cell: (row) => h("span", { class: row.sound ? "up" : "down" }, row.sound ? `\u25cf ${t("overview.equal")}` : `\u25a0 ${t("overview.unequal")}`) },
               { label: t("col.at"), cell: (row) => when(row.at, { short: true }) },
             ],
           }).element,
         ]
-      : empty(t("overview.no_money"), link(t("overview.to_accounts"), "#/accounts", { kind: "button" })),
+      : ctx.self.custody === "external" ? empty(t("account.balances_kept")) : empty(t("overview.no_money"), link(t("overview.to_accounts"), "#/accounts", { kind: "button" })),
   );
 }
 
@@ -83,7 +84,7 @@ function marketCards(ctx, markets, data) {
     const traded = h("span", { class: "faint", title: t("market.volume_base") });
     const draw = (ticker) => {
       fill(last, amount(ticker.last_price, digitsOf(market.tick_size)), h("span", { class: "unit" }, ` ${market.quote}`));
-      fill(moved, change(ticker.change_24h));
+      fill(moved, change(ticker));
       fill(traded, brief(ticker.volume_24h, market.base));
     };
     draw(market);

@@ -22,7 +22,7 @@ export default async function trades(ctx) {
     h(
       "span",
       { class: "party" },
-      h("span", {}, h("a", { href: `#/accounts/${encodeURIComponent(account)}` }, account), " ", h("a", { class: "faint", href: `#/orders/${encodeURIComponent(row.market)}/${encodeURIComponent(order)}` }, `#${order}`)),
+      h("span", {}, h("a", { href: `#/accounts/${encodeURIComponent(account)}` }, account), " ", h("a", { class: "faint", title: `#${order}`, href: `#/orders/${encodeURIComponent(row.market)}/${encodeURIComponent(order)}` }, t("trades.order"))),
       h("span", { class: "faint" }, t("trades.fee"), " ", num(fee, of(row).quote)),
     );
   const list = pagedTable({

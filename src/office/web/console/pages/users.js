@@ -10,6 +10,7 @@ import { button, empty, heading, panel, table, toast } from "../../shared/ui.js"
 import { secretDialog } from "../secret.js";
 
 const ROLES = ["owner", "operator", "support", "auditor"];
+const nameFault = (value) => (/^[A-Za-z0-9._@-]{1,32}$/.test(value) ? null : t("users.name_rule"));
 const roleField = (value) => field({ name: "role", label: t("users.role"), kind: "select", required: true, choices: ROLES.map((one) => [one, `${tx("role", one)}: ${t(`role.${one}_may`)}`]), value });
 
 export default async function users(ctx) {
@@ -51,9 +52,9 @@ export default async function users(ctx) {
 async function newUser(ctx) {
   const made = await formDialog(t("users.add"), {
     fields: [
-      field({ name: "user", label: t("users.user"), required: true, maxlength: "64" }),
+      field({ name: "user", label: t("users.user"), required: true, maxlength: "32", hint: t("users.name_rule"), check: nameFault }),
       roleField("support"),
-      field({ name: "password", label: t("users.password"), kind: "password", required: true, autocomplete: "new-password", hint: t("users.password_hint"), check: (value) => (value.length < 12 ? t("password.short") : null) }),
+      field({ name: "password", label: t("users.password"), kind: "password", required: true, autocomplete: "new-password", hint: t("users.password_hint"), check: (value) => (value.length < 10 ? t("password.short") : null) }),
     ],
     label: t("users.add"),
     submit: (values) => ctx.api.post("/v1/users", values),
@@ -77,7 +78,7 @@ async function removeUser(ctx, row) {
 async function newToken(ctx) {
   const made = await formDialog(t("tokens.add"), {
     fields: [
-      field({ name: "name", label: t("keys.name"), required: true, maxlength: "64", hint: t("tokens.name_hint") }),
+      field({ name: "name", label: t("keys.name"), required: true, maxlength: "32", hint: t("tokens.name_hint"), check: nameFault }),
       roleField("operator"),
       field({ name: "expires_in_days", label: t("tokens.days"), kind: "whole", required: true, value: "90", unit: t("days") }),
     ],
