@@ -9,7 +9,7 @@ use std::path::Path;
 /// own, never its own line (stages do not know each other) and never one below. The small shared
 /// parts of the first line may use each other.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "storage", "keys", "routing", "ids"],
+    &["clock", "storage", "keys", "routing", "ids", "metrics"],
     &["control", "ledger", "lease"],
     &["config"],
     &["handoff"],
@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["administrator", "inspect"],
     &["partition"],
     &["node"],
+    &["operations"],
     &["server"],
     &["cluster"],
     &["demo"],
@@ -33,15 +34,31 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ("std::fs", &["src/storage/"]),
     (
         "TcpStream",
-        &["src/gateway/acceptor.rs", "src/gateway/connection.rs"],
+        &[
+            "src/gateway/acceptor.rs",
+            "src/gateway/connection.rs",
+            "src/operations/",
+            "src/main/",
+        ],
     ),
-    ("TcpListener", &["src/gateway/acceptor.rs", "src/server/"]),
+    (
+        "TcpListener",
+        &["src/gateway/acceptor.rs", "src/server/", "src/operations/"],
+    ),
     ("mysql_async", &["src/database/"]),
     (
         "unsafe {",
         &["engine/src/chunks.rs", "engine/src/prefetch.rs"],
     ),
-    ("f64", &["src/demo/", "src/main.rs"]),
+    (
+        "f64",
+        &[
+            "src/demo/",
+            "src/main.rs",
+            "src/main/",
+            "src/operations/page.rs",
+        ],
+    ),
 ];
 
 fn sources(folder: &str) -> Vec<(String, String)> {
