@@ -97,7 +97,7 @@ fn clustered(name: &str) -> (MariaDb, node::Node, SocketAddr) {
 
 #[test]
 fn every_metric_that_is_named_is_there_and_every_probe_answers() {
-    let (_server, node, operations) = clustered("deploy");
+    let (server, node, operations) = clustered("deploy");
     // The first money check may come after the first page.
     let page = Page::when(operations, |page| page.value("souk_tenants_served") == 2.0);
     let names = page.names();
@@ -147,6 +147,11 @@ fn every_metric_that_is_named_is_there_and_every_probe_answers() {
     assert!(page.value("souk_lease_left_seconds") > 0.0);
     assert!(page.value("souk_lease_renewal_seconds_count") > 0.0);
     assert_eq!(page.value("souk_tenants{state=\"served\"}"), 2.0);
+    let password = std::fs::read_to_string(server.password_file()).unwrap();
+    assert!(
+        !node.log().contains(password.trim()),
+        "the log has no secret"
+    );
     drop(node);
 }
 

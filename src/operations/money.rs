@@ -20,6 +20,8 @@ use crate::treasury::Treasury;
 const EVERY: Duration = Duration::from_secs(5);
 /// How soon a check that was disturbed is tried again.
 const AGAIN: Duration = Duration::from_millis(20);
+/// How soon it is looked again whether any tenant is served.
+const NOBODY_HERE: Duration = Duration::from_millis(200);
 /// A check is followed by a pause of at least so many times what it took: two percent of a core at most.
 const PAUSE_TIMES: u32 = 50;
 
@@ -60,10 +62,10 @@ pub(super) fn check_periodically(board: &Board, stop: &AtomicBool) {
         if let Some(count) = count {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        let pause = if found == Some(Found::Sound) {
-            EVERY
-        } else {
-            AGAIN
+        let pause = match found {
+            Some(Found::Disturbed) => AGAIN,
+            Some(Found::Sound | Found::Unsound(_)) => EVERY,
+            None => NOBODY_HERE,
         };
         // Unparked when it is stopped.
         std::thread::park_timeout(pause.max(took * PAUSE_TIMES));
@@ -102,5 +104,93 @@ fn check(treasury: &Treasury, meters: &Meters) -> Found {
         Err(error) if still => Found::Unsound(error),
         Ok(()) if still => Found::Sound,
         _ => Found::Disturbed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_protocol::{Amount, Text};
+
+    use super::*;
+    use crate::control::{AccountTerms, FEE_ACCOUNT, Movement};
+    use crate::handoff::TenantIndex;
+    use crate::ledger::Change;
+    use crate::treasury::{Moved, Touched};
+
+    const TENANT: TenantIndex = TenantIndex(0);
+
+    /// A treasury in which somebody has ten units.
+    fn funded() -> Treasury {
+        let treasury = Treasury::new(1, 10);
+        let currency = Text::new("USDT").expect("a code");
+        treasury.define_currency(TENANT, currency);
+        treasury.set_account(TENANT, FEE_ACCOUNT, &AccountTerms::FEES);
+        let movement = Movement {
+            business: Text::new("test").expect("a name"),
+            business_id: 1,
+            from: None,
+            to: Some(FEE_ACCOUNT),
+            currency,
+            scale: 6,
+            amount: Amount(10),
+        };
+        let moved = Moved {
+            movement: &movement,
+            control_seq: 1,
+            transact_time: 0,
+        };
+        assert!(
+            treasury
+                .ledger()
+                .admit_credit(
+                    treasury.currency(TENANT, currency).expect("it is defined"),
+                    Amount(10)
+                )
+                .is_ok()
+        );
+        treasury.move_money(TENANT, &moved, &mut Touched::default());
+        treasury
+    }
+
+    #[test]
+    fn a_ledger_is_sound_while_orders_hold_money_and_not_judged_while_it_is_settled() {
+        let (treasury, meters) = (funded(), Meters::new(2, []));
+        assert_eq!(check(&treasury, &meters), Found::Sound);
+        let currency = Text::new("USDT").expect("a code");
+        let taken = treasury.take(TENANT, FEE_ACCOUNT, currency, Amount(4));
+        assert_eq!(taken, Ok(()));
+        assert_eq!(check(&treasury, &meters), Found::Sound, "4 are under way");
+        let second = meters.of(1, &[]);
+        second.stages.settling.begin();
+        assert_eq!(check(&treasury, &meters), Found::Disturbed);
+        second.stages.settling.end();
+        assert_eq!(check(&treasury, &meters), Found::Sound);
+    }
+
+    #[test]
+    fn money_that_comes_from_nowhere_is_found_and_only_when_nothing_is_settled() {
+        let (treasury, meters) = (funded(), Meters::new(1, []));
+        let ledger = treasury.ledger();
+        let slot = ledger.all_balances().next().expect("there is one").slot;
+        let from_nowhere = Change {
+            total: 1,
+            held: 0,
+            available: 1,
+        };
+        ledger.commit(slot, from_nowhere);
+        let found = check(&treasury, &meters);
+        assert!(
+            matches!(
+                found,
+                Found::Unsound(Unsound::Supply {
+                    total: 11,
+                    supply: 10,
+                    ..
+                })
+            ),
+            "{found:?}"
+        );
+        meters.of(0, &[]).stages.settling.begin();
+        assert_eq!(check(&treasury, &meters), Found::Disturbed);
     }
 }
