@@ -14,7 +14,8 @@ use crate::control::{Effect, MarketTerms, tell_limits};
 use crate::directory::{Route, TenantEntry};
 use crate::gateway::session::Shared;
 use crate::handoff::{
-    Item, Lane, Link, MarketChange, Request, Seat, SessionTerms, Submission, Task, TenantIndex,
+    Item, Lane, Link, MarketChange, Request, Seat, SessionTerms, Submission, SubmissionTimes, Task,
+    TenantIndex,
 };
 use crate::recovery::market_seat;
 use crate::routing::{market_hash, matcher_of};
@@ -130,6 +131,7 @@ fn send(shared: &Shared, tenant: TenantIndex, route: Route, request: Request) {
             seat: route.seat,
             request,
         }],
+        times: SubmissionTimes::default(),
     };
     loop {
         match door.submit(submission) {

@@ -26,6 +26,7 @@ use souk_protocol::{
 };
 use tokio::sync::Notify;
 
+use crate::clock::{self, Stamp};
 use crate::control::{Control, ControlCommand, Custody, Effect};
 use crate::ledger::CurrencyIndex;
 
@@ -99,6 +100,17 @@ pub struct Submission {
     pub lane: Lane,
     /// In the order in which they came.
     pub items: Vec<Item>,
+    /// When it came, if somebody measures.
+    pub times: SubmissionTimes,
+}
+
+/// When a submission was where, as far as somebody looked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SubmissionTimes {
+    /// When the bytes of its messages were read.
+    pub read_at: Stamp,
+    /// When it was put into its matcher's queue.
+    pub queued_at: Stamp,
 }
 
 /// Which queue of a matcher a submission waits in.
@@ -295,6 +307,10 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// When the batch was applied, nanoseconds since 1970-01-01 UTC.
     pub transact_time: u64,
+    /// When all of it was applied, if somebody measures.
+    pub applied_at: Stamp,
+    /// How many requests it holds.
+    pub requests: u64,
 }
 
 /// The outcome of one request.
@@ -412,6 +428,8 @@ pub struct MatcherDoor {
     pub inline_wake: Option<Arc<Notify>>,
     /// Emptied vectors come back here.
     pub spare: Receiver<Vec<Item>>,
+    /// Whether submissions are told when they were put into the queue.
+    pub is_metered: bool,
 }
 
 impl MatcherDoor {
@@ -419,7 +437,10 @@ impl MatcherDoor {
     ///
     /// # Errors
     /// Gives it back when the queue is full or the matcher has ended.
-    pub fn submit(&self, submission: Submission) -> Result<(), TrySendError<Submission>> {
+    pub fn submit(&self, mut submission: Submission) -> Result<(), TrySendError<Submission>> {
+        if self.is_metered {
+            submission.times.queued_at = clock::stamp();
+        }
         self.queue.try_send(submission)?;
         if let Some(wake) = &self.inline_wake {
             wake.notify_one();

@@ -4,10 +4,16 @@
 mod conform;
 #[path = "main/data.rs"]
 mod data;
+#[path = "main/halt.rs"]
+mod halt;
+#[path = "main/log.rs"]
+mod log;
 #[path = "main/operator.rs"]
 mod operator;
 #[path = "main/serve.rs"]
 mod serve;
+#[path = "main/top.rs"]
+mod top;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,10 +37,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// How often a running node is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// What commands end with.
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused, failed, or found wrong (doctor, audit); 2 wrong arguments, or a file that \
+cannot be read (audit, journal); 75 try again: others have this node's tenants (serve), or no answer came (halt); \
+78 another process that is alive has this node's name (serve).";
+
 /// A matching engine that many companies share.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_CODES)]
 struct Cli {
+    /// What a line of the log is: for people, or an object for machines.
+    #[arg(long, global = true, env = "SOUK_LOG_FORMAT", default_value = "human")]
+    log_format: log::Format,
     #[command(subcommand)]
     command: Command,
 }
@@ -56,7 +70,17 @@ enum Command {
     /// Look at a cluster's database for what is set wrongly. Exits with 1 if something is.
     Doctor(ConfigFile),
     /// Show a cluster's nodes, their leases and what they own.
-    Status(ConfigFile),
+    Status {
+        /// One JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// A live table of a node: what each stage takes, what each tenant does.
+    Top(top::Top),
+    /// Halt a market, or end a halt: the last resort. Exits with 75 if it is not known what became of it.
+    Halt(halt::Halt),
     /// Let a node of a cluster give its tenants to the others. It keeps running, without tenants.
     Drain {
         /// The node's name.
@@ -152,6 +176,15 @@ struct Serve {
     /// Listen beyond loopback although this version has no TLS.
     #[arg(long, env = "SOUK_ALLOW_REMOTE")]
     allow_remote: bool,
+    /// Address and port for metrics and probes.
+    #[arg(long, env = "SOUK_OPERATIONS_LISTEN")]
+    operations_listen: Option<String>,
+    /// Answer metrics and probes beyond loopback: whoever reaches the address may read them.
+    #[arg(long, env = "SOUK_OPERATIONS_ALLOW_REMOTE")]
+    operations_allow_remote: bool,
+    /// Address and port of the office, if the configuration has one.
+    #[arg(long, env = "SOUK_OFFICE_LISTEN")]
+    office_listen: Option<String>,
     /// How gateways and matchers share cores.
     #[arg(long, env = "SOUK_LAYOUT")]
     layout: Option<LayoutArg>,
@@ -167,6 +200,12 @@ struct Serve {
     /// The data directory.
     #[arg(long, env = "SOUK_DATA")]
     data: Option<PathBuf>,
+    /// The node's name, for ever; in Kubernetes the pod's.
+    #[arg(long, env = "SOUK_NODE")]
+    node: Option<String>,
+    /// Where other nodes send this one's clients, as host:port.
+    #[arg(long, env = "SOUK_ADVERTISE")]
+    advertise: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -184,14 +223,9 @@ enum WaitArg {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
-        )
-        .init();
-    match run(Cli::parse().command) {
+    let cli = Cli::parse();
+    log::begin(cli.log_format);
+    match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -209,6 +243,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let sound = operator::doctor(&file.load()?)?;
             return Ok(ExitCode::from(u8::from(!sound)));
         }
+        Command::Halt(halt) => return halt.run(),
         _ => {}
     }
     execute(command).map(|()| ExitCode::SUCCESS)
@@ -216,7 +251,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 fn execute(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Audit { .. } | Command::Journal(_) | Command::Doctor(_) | Command::Conform(_) => {
+        Command::Audit { .. }
+        | Command::Journal(_)
+        | Command::Doctor(_)
+        | Command::Conform(_)
+        | Command::Halt(_) => {
             unreachable!("these have exit codes of their own")
         }
         Command::Snapshot(command) => data::snapshot(&command),
@@ -224,7 +263,8 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Serve(serve) => run_server(&serve),
         Command::Check(file) => check(&file),
         Command::Db(command) => operator::db(&command),
-        Command::Status(file) => operator::status(&file.load()?),
+        Command::Status { json, file } => operator::status(&file.load()?, json),
+        Command::Top(top) => top.run(),
         Command::Drain { node, file } => operator::drain(&file.load()?, &node),
         Command::User(User::Set {
             name,
@@ -303,7 +343,10 @@ fn check(file: &ConfigFile) -> anyhow::Result<()> {
 fn run_server(serve: &Serve) -> anyhow::Result<()> {
     let overrides = Overrides {
         listen: serve.listen.clone(),
+        office_listen: serve.office_listen.clone(),
         allow_remote: serve.allow_remote,
+        operations_listen: serve.operations_listen.clone(),
+        operations_allow_remote: serve.operations_allow_remote,
         layout: serve.layout.map(|layout| match layout {
             LayoutArg::Auto => Layout::Auto,
             LayoutArg::Inline => Layout::Inline,
@@ -317,6 +360,8 @@ fn run_server(serve: &Serve) -> anyhow::Result<()> {
         matchers: serve.matchers,
         gateways: serve.gateways,
         data: serve.data.clone(),
+        node: serve.node.clone(),
+        advertise: serve.advertise.clone(),
     };
     let config = load(&serve.file.config, &overrides)?;
     let files = tell_of_long_files()?;

@@ -11,6 +11,7 @@ use crate::gateway::entrance::Entrance;
 use crate::journal::{
     ChainEnd, Journal, JournalError, JournalOptions, JournalWriter, Segments, measure, segment,
 };
+use crate::metrics::Meters;
 use crate::partition::{Partition, PartitionError, Rising};
 use crate::recovery::{DataDirectory, Progress, Recovered};
 use crate::storage::{Disk, FolderLock, LockError};
@@ -44,6 +45,8 @@ pub struct Node {
     pub partition: Partition,
     /// The journal, if there is one.
     pub journal: Option<OpenJournal>,
+    /// What its matchers write down, if somebody may look.
+    pub meters: Option<Arc<Meters>>,
 }
 
 /// A journal that is ready to be written.
@@ -97,12 +100,16 @@ impl Node {
         let journal = data.map(begin).transpose()?;
         let entrance = Arc::new(Entrance::new(config));
         let shared_journal = journal.as_ref().map(|open| &open.journal);
-        let partition = risen.serve(&entrance.registry, shared_journal)?;
+        let tenants = config.tenants.iter().map(|tenant| tenant.id);
+        let measured = config.operations.is_some();
+        let meters = measured.then(|| Arc::new(Meters::new(matchers, tenants)));
+        let partition = risen.serve(&entrance.registry, shared_journal, meters.as_deref())?;
         entrance.open(&partition.shared);
         Ok(Self {
             entrance,
             partition,
             journal,
+            meters,
         })
     }
 }

@@ -19,12 +19,13 @@ use crate::gateway::registry::Registry;
 use crate::gateway::session::Shared;
 use crate::handoff::{
     Item, Lane, Link, MatcherDoor, QueueGauge, Request, SPARE_ITEMS_MAX, Seat, SessionTerms,
-    Submission,
+    Submission, SubmissionTimes,
 };
 use crate::ids::Epoch;
 use crate::journal::{Journal, JournalError, LocalJournal, MemoryJournal, NodeJournal, Wake};
 use crate::keys;
 use crate::matcher::{Inbox, Matcher};
+use crate::metrics::Meters;
 use crate::publisher::Publisher;
 use crate::recovery::{Recovered, Recovery, RecoveryError};
 
@@ -144,7 +145,7 @@ impl Risen {
         &self.recovery.recovered
     }
 
-    /// Serves from now on, under the recovery's epoch.
+    /// Serves from now on, under the recovery's epoch. What it does is written down in `meters`.
     ///
     /// # Errors
     /// When the journal has failed.
@@ -152,6 +153,7 @@ impl Risen {
         self,
         registry: &Arc<Registry>,
         journal: Option<&Journal>,
+        meters: Option<&Meters>,
     ) -> Result<Partition, PartitionError> {
         if let Some(journal) = journal {
             for ends in &self.ends {
@@ -190,14 +192,26 @@ impl Risen {
                     seat: route.seat,
                     request: Request::Change(change),
                 }],
+                times: SubmissionTimes::default(),
             });
             matcher.poll(clock::wall_ns());
         }
+        // Not before: matchers are on their own threads from here on.
+        if let Some(meters) = meters {
+            for (number, matcher) in matchers.iter_mut().enumerate() {
+                matcher.meter(&meters.of(number, &tenants));
+            }
+        }
+        let is_metered = meters.is_some();
+        let doors = self.ends.into_iter().map(|ends| MatcherDoor {
+            is_metered,
+            ..ends.door
+        });
         let shared = Arc::new(Shared {
             registry: Arc::clone(registry),
             directory,
             treasury,
-            doors: self.ends.into_iter().map(|ends| ends.door).collect(),
+            doors: doors.collect(),
             limits: config.limits,
             durability: config.journal.durability,
             history: config.history,
@@ -286,6 +300,7 @@ fn ends_of(config: &Config, inline_wake: Option<Arc<Notify>>) -> (Ends, Inbox) {
         gauge,
         inline_wake,
         spare,
+        is_metered: false,
     };
     (Ends { door, wake }, inbox)
 }

@@ -20,6 +20,7 @@ use crate::ids::Epoch;
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Unsound;
 use crate::node::{Node, NodeError, OpenJournal};
+use crate::operations::{Operations, Parts, Phase};
 use crate::partition::{Partition, PartitionMatcher};
 use crate::recovery::{DataDirectory, Follower, Progress, Recovered, RecoveryError, Snapshotter};
 use crate::threads::{self, Plan, PlanError};
@@ -83,6 +84,7 @@ pub struct Server {
     stop_follower: Arc<AtomicBool>,
     reach: Option<Arc<Reach>>,
     recovered: Recovered,
+    operations: Option<Operations>,
     /// None when it has been looked at.
     closing: Option<Closing>,
 }
@@ -105,13 +107,24 @@ impl Server {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, ServerError> {
         let plan = Plan::new(&config.threads)?;
+        // First: it answers while the node recovers.
+        let operations = parts::operations(config)?;
+        let board = operations.as_ref().map(|it| Arc::clone(it.board()));
         let (listener, address) = listen(config.server.listen)?;
         let inline_wake = (plan.layout == Layout::Inline).then(|| Arc::new(Notify::new()));
+        let mut told = |made: Progress| {
+            if let Some(board) = &board {
+                board.set(Phase::Recovering(made));
+            }
+            progress(made);
+        };
+        told(Progress::default());
         let Node {
             entrance,
             partition,
             journal,
-        } = Node::recover(config, plan.matchers, inline_wake.as_ref(), progress)?;
+            meters,
+        } = Node::recover(config, plan.matchers, inline_wake.as_ref(), &mut told)?;
         let Partition {
             shared,
             matchers,
@@ -143,6 +156,15 @@ impl Server {
             }) => (Some(journal), Some((writer, files)), Some(lock)),
             None => (None, None, None),
         };
+        if let (Some(board), Some(meters)) = (&board, meters) {
+            board.show(Parts {
+                entrance: Arc::clone(&entrance),
+                journal: journal.clone(),
+                meters,
+                snapshots: writer.as_ref().map(|(_, files)| files.snapshots.clone()),
+                shares_cores: plan.shares_cores(),
+            });
+        }
         let closing = Closing {
             accounts: ClosedAccounts {
                 treasury: Arc::clone(&shared.treasury),
@@ -166,6 +188,7 @@ impl Server {
             stop_follower: Arc::default(),
             reach: None,
             recovered,
+            operations,
             closing: Some(closing),
         };
         if let Some((writer, files)) = writer {
@@ -174,6 +197,7 @@ impl Server {
         }
         server.administrator = Some(thread("souk-administrator", move || administrator.run())?);
         server.spawn(gateway, goodbyes, matchers, inline_wake)?;
+        server.tell(Phase::Serving);
         Ok(server)
     }
 
@@ -205,6 +229,18 @@ impl Server {
     #[must_use]
     pub const fn reach(&self) -> Option<&Arc<Reach>> {
         self.reach.as_ref()
+    }
+
+    /// Where metrics and probes are answered, if they are.
+    #[must_use]
+    pub fn operations_address(&self) -> Option<SocketAddr> {
+        self.operations.as_ref().map(Operations::address)
+    }
+
+    fn tell(&self, phase: Phase) {
+        if let Some(operations) = &self.operations {
+            operations.board().set(phase);
+        }
     }
 
     /// How its threads are laid out.
@@ -244,6 +280,7 @@ impl Server {
     }
 
     fn stop(&mut self) -> Result<(), StopError> {
+        self.tell(Phase::Draining);
         let _ = self.drain.send(true);
         self.stop_follower.store(true, Ordering::Relaxed);
         for gateway in self.gateways.drain(..) {

@@ -71,6 +71,18 @@ impl Plan {
         })
     }
 
+    /// Whether there are fewer cores than threads that want one for themselves.
+    #[must_use]
+    pub const fn shares_cores(&self) -> bool {
+        let inline = matches!(self.layout, Layout::Inline);
+        let wanted = if inline {
+            1
+        } else {
+            self.gateways + self.matchers
+        };
+        self.cores.len() < wanted
+    }
+
     /// The core of a matcher: counted from the last one down, so that the first cores stay free
     /// for the system. With fewer cores than matchers they share.
     #[must_use]

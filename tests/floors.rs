@@ -9,7 +9,7 @@ use std::path::Path;
 /// own, never its own line (stages do not know each other) and never one below. The small shared
 /// parts of the first line may use each other.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "storage", "keys", "routing", "ids"],
+    &["clock", "storage", "keys", "routing", "ids", "metrics"],
     &["control", "ledger", "lease"],
     &["config"],
     &["handoff"],
@@ -20,6 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["administrator", "inspect"],
     &["partition"],
     &["node"],
+    &["operations"],
     &["server"],
     &["cluster"],
     &["office"],
@@ -41,6 +42,8 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
             "src/gateway/connection.rs",
             "src/office/listener.rs",
             "src/conform/line.rs",
+            "src/operations/",
+            "src/main/",
         ],
     ),
     (
@@ -48,6 +51,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
         &[
             "src/gateway/acceptor.rs",
             "src/server/",
+            "src/operations/",
             "src/office/start.rs",
             "src/office/listener.rs",
             "src/conform/line.rs",
@@ -59,7 +63,15 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
         "unsafe {",
         &["engine/src/chunks.rs", "engine/src/prefetch.rs"],
     ),
-    ("f64", &["src/demo/", "src/main.rs"]),
+    (
+        "f64",
+        &[
+            "src/demo/",
+            "src/main.rs",
+            "src/main/",
+            "src/operations/page.rs",
+        ],
+    ),
 ];
 
 fn sources(folder: &str) -> Vec<(String, String)> {

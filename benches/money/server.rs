@@ -8,7 +8,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use souk::directory::Directory;
 use souk::handoff::{
     Batch, BatchPlace, CountsAs, Item, Lane, Link, Numbered, Outcome, QueueGauge, Record, Request,
-    Seat, SeatConfig, SessionTerms, Submission, TakesBatches,
+    Seat, SeatConfig, SessionTerms, Submission, SubmissionTimes, TakesBatches,
 };
 use souk::matcher::{Inbox, Matcher};
 use souk::publisher::{Desk, Publisher};
@@ -123,6 +123,7 @@ impl Server {
             link: Arc::clone(&self.link),
             lane: Lane::Orders,
             items,
+            times: SubmissionTimes::default(),
         });
         self.matcher.poll(NOW_NS);
         self.link.outbox.take(&mut self.frames);

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use souk::config::{Config, Overrides};
 use souk::handoff::{
-    BatchPlace, Item, Lane, Link, Numbered, Request, Seat, SessionTerms, Submission, TenantIndex,
+    BatchPlace, Item, Lane, Link, Numbered, Request, Seat, SessionTerms, Submission,
+    SubmissionTimes, TenantIndex,
 };
 use souk::node::Node;
 use souk::recovery::{DataDirectory, Recovered, take_snapshot};
@@ -189,6 +190,7 @@ fn write(data: &Path, commands: u64, make: Make<'_>) {
             link: Arc::clone(&link),
             lane: Lane::Orders,
             items,
+            times: SubmissionTimes::default(),
         });
         matcher.poll(number);
         while !matcher.is_idle() && !matcher.has_room() {

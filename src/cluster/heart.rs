@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use super::lease::Lease;
 use super::pulse::Pulse;
+use super::seen::Seen;
 use crate::clock::{self, Moment};
 use crate::config::DatabaseConfig;
 use crate::database::{Class, Connection, DatabaseError, runtime};
@@ -100,6 +101,7 @@ impl Chamber {
     }
 
     fn tell(&mut self, lease: &Lease, error: &DatabaseError) {
+        Seen::count(&lease.seen.failures);
         if self.failures.is_multiple_of(TELL_EVERY) {
             let left = lease.deadline.left(clock::boottime());
             tracing::warn!(%error, ?left, failures = self.failures, "a renewal failed; the next one is due all the same");

@@ -197,7 +197,8 @@ impl Keeper {
             return Ok(());
         };
         let registry = &self.entrance.registry;
-        let (partition, wakes) = warm.serve(epoch, registry, &self.journal)?;
+        let (partition, wakes) =
+            warm.serve(epoch, registry, &self.journal, self.floor.meters.as_deref())?;
         let shared = Arc::clone(&partition.shared);
         let served = Served::begin(tenant, epoch, partition, wakes, &self.journal, &self.floor)?;
         self.served.insert(tenant, served);

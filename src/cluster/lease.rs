@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::seen::Seen;
 use crate::clock;
 use crate::journal::{Journal, JournalError};
 use crate::lease::{Deadline, Incarnation, LeaseTerms, Registered, Renewal};
@@ -34,6 +35,8 @@ pub(crate) struct Lease {
     pub deadline: Arc<Deadline>,
     pub journal: Journal,
     pub log: u64,
+    /// What others may see of it.
+    pub seen: Seen,
     loss: OnceLock<Loss>,
     ends: AtomicBool,
     renewals_us: Mutex<Histogram<u64>>,
@@ -57,6 +60,7 @@ impl Lease {
             deadline,
             journal,
             log,
+            seen: Seen::default(),
             loss: OnceLock::new(),
             ends: AtomicBool::new(false),
             renewals_us: Mutex::new(renewals.expect("the bounds are constants that fit")),
@@ -100,6 +104,7 @@ impl Lease {
 
     /// Counts a renewal that was answered after `took`.
     pub(crate) fn renewed(&self, took: Duration) {
+        self.seen.renewals.record(took);
         let micros = (took.as_micros() as u64).clamp(1, RENEWAL_US_MAX);
         let renewals = self.renewals_us.lock();
         let mut renewals = renewals.unwrap_or_else(PoisonError::into_inner);

@@ -10,6 +10,7 @@ mod lease;
 mod past;
 mod pulse;
 mod registration;
+mod seen;
 mod served;
 mod server;
 mod snapshots;

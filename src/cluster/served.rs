@@ -16,6 +16,7 @@ use crate::gateway::entrance::{Entrance, Place};
 use crate::gateway::session::Shared;
 use crate::ids::Epoch;
 use crate::journal::{Journal, Wake};
+use crate::metrics::Meters;
 use crate::partition::Partition;
 use crate::server::closing::ClosedAccounts;
 use crate::server::parts::{Goodbyes, join, run_inline, thread};
@@ -33,6 +34,8 @@ pub(crate) struct Floor {
     pub gateway: Handle,
     /// Becomes true when the node takes nothing any more.
     pub drained: watch::Receiver<bool>,
+    /// What matchers write down, if somebody may look.
+    pub meters: Option<Arc<Meters>>,
     /// How long a tenant that leaves waits for answers that are under way.
     pub drain_timeout: Duration,
 }

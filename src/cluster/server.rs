@@ -1,5 +1,6 @@
 //! Builds a node of a cluster, and stops it: all threads, in order.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +29,9 @@ use crate::gateway::entrance::Entrance;
 use crate::journal::{ChainEnd, Journal, JournalError};
 use crate::keys;
 use crate::lease::{BootId, Deadline, Registered};
-use crate::server::parts::{Gateway, join, listen, runtime, thread};
+use crate::metrics::Meters;
+use crate::operations::{Operations, Parts, Phase};
+use crate::server::parts::{Gateway, join, listen, operations, runtime, thread};
 use crate::server::{ServerError, StopError};
 use crate::storage::{Disk, FolderLock, LockError, SystemDisk};
 use crate::threads::{self, Plan};
@@ -94,6 +97,7 @@ pub struct ClusterServer {
     matchers: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
     snapshots: Option<JoinHandle<()>>,
+    operations: Option<Operations>,
     _lock: FolderLock,
 }
 
@@ -104,6 +108,12 @@ impl ClusterServer {
     /// What cannot be had; nothing is left running then.
     pub fn start(config: &Config, cluster: &ClusterConfig) -> Result<Self, ClusterError> {
         let plan = Plan::new(&config.threads).map_err(ServerError::from)?;
+        // First: it answers while the node waits for the database.
+        let operations = operations(config)?;
+        if let Some(operations) = &operations {
+            let wait = Phase::Waiting("the node registers in the database");
+            operations.board().set(wait);
+        }
         let (listener, address) = listen(config.server.listen)?;
         let random = keys::nonce()?;
         let boot = BootId(std::array::from_fn(|i| random[i]));
@@ -136,6 +146,20 @@ impl ClusterServer {
         let lease = Lease::new(own, cluster.lease, deadline, journal.clone(), log.0);
         let lease = Arc::new(lease);
         let entrance = Arc::new(Entrance::new(config));
+        let tenants = config.tenants.iter().map(|tenant| tenant.id);
+        let meters = Arc::new(Meters::new(plan.matchers, tenants));
+        if let Some(operations) = &operations {
+            let board = operations.board();
+            board.show(Parts {
+                entrance: Arc::clone(&entrance),
+                journal: Some(journal.clone()),
+                meters: Arc::clone(&meters),
+                snapshots: None,
+                shares_cores: plan.shares_cores(),
+            });
+            board.show_lease(Arc::clone(&lease) as _);
+        }
+        let meters = operations.is_some().then_some(meters);
         let (drain, drained) = watch::channel(false);
         let (rest, rests) = watch::channel(false);
         let gateway = Gateway {
@@ -163,6 +187,7 @@ impl ClusterServer {
             matchers: Vec::new(),
             snapshots: None,
             writer: Some(thread("souk-journal", move || writer.run())?),
+            operations,
             _lock: lock,
         };
         let (gateway, matchers) = server.spawn_runtimes(gateway, &rests)?;
@@ -175,6 +200,7 @@ impl ClusterServer {
             matchers,
             gateway,
             drained,
+            meters,
             drain_timeout: config.server.drain_timeout,
         };
         let past = Past::new(connection(Class::Steward)?)?;
@@ -186,6 +212,7 @@ impl ClusterServer {
             responsible: Arc::clone(&responsible),
             lease: Arc::clone(&lease),
             rows: cluster.snapshot_rows,
+            taken_ns: BTreeMap::new(),
         };
         server.snapshots = Some(thread("souk-snapshots", move || snapshots.run())?);
         let keeper = Keeper::new(past, configs, Arc::clone(&entrance), floor, journal, log);
@@ -205,6 +232,7 @@ impl ClusterServer {
             ends: Arc::clone(&server.hands_over),
         };
         server.steward = Some(thread("souk-steward", move || steward.run())?);
+        server.tell(Phase::Serving);
         Ok(server)
     }
 
@@ -248,6 +276,18 @@ impl ClusterServer {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where metrics and probes are answered, if they are.
+    #[must_use]
+    pub fn operations_address(&self) -> Option<SocketAddr> {
+        self.operations.as_ref().map(Operations::address)
+    }
+
+    fn tell(&self, phase: Phase) {
+        if let Some(operations) = &self.operations {
+            operations.board().set(phase);
+        }
     }
 
     /// How its threads are laid out.
@@ -296,6 +336,7 @@ impl ClusterServer {
     /// # Errors
     /// When the lease was lost, or the journal has failed.
     pub fn drain(mut self) -> Result<(), ClusterError> {
+        self.tell(Phase::Draining);
         self.hands_over.store(true, Ordering::Release);
         let deadline = clock::monotonic() + self.drain_timeout + DRAIN_MORE;
         let steward = self.steward.as_ref();
@@ -312,6 +353,7 @@ impl ClusterServer {
 
     /// Ends all threads. What is not handed over is somebody else's when the lease has run out.
     fn stop(&mut self) {
+        self.tell(Phase::Draining);
         self.lease.end();
         let _ = self.drain.send(true);
         if let Some(heart) = self.heart.take() {

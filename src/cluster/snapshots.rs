@@ -40,6 +40,8 @@ pub(crate) struct Snapshots {
     pub lease: Arc<Lease>,
     /// Log rows after which one is due.
     pub rows: u64,
+    /// When the newest of each was taken.
+    pub taken_ns: BTreeMap<TenantId, u64>,
 }
 
 impl Snapshots {
@@ -75,12 +77,14 @@ impl Snapshots {
         let responsible = self.responsible.lock();
         let tenants = responsible.unwrap_or_else(PoisonError::into_inner).clone();
         let mut taken = false;
+        self.taken_ns.retain(|tenant, _| tenants.contains(tenant));
         for tenant in tenants {
             if self.ends() {
                 return Ok(());
             }
             taken |= self.look_at(tenant)?;
         }
+        self.lease.seen.set_snapshots(self.taken_ns.clone());
         if taken {
             self.trim()?;
         }
@@ -90,6 +94,10 @@ impl Snapshots {
     /// Takes a snapshot if one is due. Gives whether it did.
     fn look_at(&mut self, tenant: TenantId) -> Result<bool, KeeperError> {
         let newest = self.past.snapshots(tenant)?.into_iter().next();
+        if let Some(newest) = &newest {
+            // A snapshot's number is when it was taken.
+            self.taken_ns.insert(tenant, newest.id);
+        }
         let from = newest.map_or(Position::START, |newest| newest.position);
         let ends = self.past.log_ends()?;
         let rows = |log: LogId, first: u64| {

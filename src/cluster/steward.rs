@@ -13,6 +13,7 @@ use souk_protocol::TenantId;
 use tokio::runtime::Runtime;
 
 use super::lease::Lease;
+use super::seen::Seen;
 use super::snapshots::{self, Responsible};
 use super::tasks::{Done, Task};
 use super::view::{Process, View};
@@ -21,6 +22,7 @@ use crate::database::{Claimed, Connection, DatabaseError, Ownership, Poll, TELL_
 use crate::gateway::entrance::Entrance;
 use crate::ids::Epoch;
 use crate::lease::{Incarnation, NodeId, NodeRow, NodeState, Renewal, Sighting, Watch};
+use crate::operations::TenantsHere;
 
 /// How long the node that a tenant belongs to may take until any node claims it.
 const LEFT_OVER: Duration = Duration::from_millis(500);
@@ -209,6 +211,7 @@ impl Steward {
                     ?silence,
                     "a node is silent: its tenants are taken over"
                 );
+                Seen::count(&self.lease.seen.fenced);
                 node.state = NodeState::Fenced;
             }
         }
@@ -296,6 +299,7 @@ impl Steward {
         }
         snapshots::set(&self.responsible, snapshots_of(view));
         known.care = care;
+        self.lease.seen.set_tenants(known.here());
         if round.changed {
             // What was handed over is not seen to be so before it is read.
             known.owners_at = None;
@@ -434,6 +438,20 @@ impl Known {
             }
             (care, _) => care,
         };
+    }
+
+    /// What is done with how many tenants.
+    fn here(&self) -> TenantsHere {
+        let mut here = TenantsHere::default();
+        for care in self.care.values() {
+            *match care {
+                Care::Served(_) => &mut here.served,
+                Care::TakingIn(_) | Care::LettingGo(_) | Care::Gone(_) => &mut here.moving,
+                Care::Warm => &mut here.warm,
+                Care::Failed(_) => &mut here.failed,
+            } += 1;
+        }
+        here
     }
 
     fn moving(&self) -> usize {

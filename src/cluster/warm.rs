@@ -14,6 +14,7 @@ use crate::database::{LogId, LogRow, Position, RowKind, TenantSnapshot, Tenure};
 use crate::gateway::registry::Registry;
 use crate::ids::Epoch;
 use crate::journal::{Body, Damage, Journal, RawBatch, RowError, Rows, StreamRecord, read_batch};
+use crate::metrics::Meters;
 use crate::partition::{Partition, PartitionError, Rising};
 use crate::recovery::RecoveryError;
 use crate::storage::{MemoryFile, StateReader, StateWriter};
@@ -234,9 +235,10 @@ impl Warm {
         epoch: Epoch,
         registry: &Arc<Registry>,
         journal: &Journal,
+        meters: Option<&Meters>,
     ) -> Result<(Partition, Vec<Arc<Notify>>), WarmError> {
         self.rising.recovery().epoch = epoch;
-        let partition = self.rising.rise()?.serve(registry, Some(journal))?;
+        let partition = self.rising.rise()?.serve(registry, Some(journal), meters)?;
         Ok((partition, self.wakes))
     }
 }

@@ -35,12 +35,21 @@ pub struct Config {
     pub history: HistoryConfig,
     /// What survives the process.
     pub journal: JournalConfig,
+    /// The listener for whoever looks after the node; off when absent.
+    pub operations: Option<OperationsConfig>,
     /// The nodes it shares its tenants with; none with any durability but `mysql`.
     pub cluster: Option<ClusterConfig>,
     /// The tenants' back office, if it is open.
     pub office: Option<OfficeConfig>,
     /// The tenants, in order of the file.
     pub tenants: Vec<TenantConfig>,
+}
+
+/// The listener for whoever looks after the node: metrics and probes.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationsConfig {
+    /// Where to listen. Port 0 takes any free one.
+    pub listen: SocketAddr,
 }
 
 /// How much of the past is kept.

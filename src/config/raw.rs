@@ -17,6 +17,12 @@ pub struct Overrides {
     pub listen: Option<String>,
     /// `SOUK_ALLOW_REMOTE`, `--allow-remote`: listen on addresses beyond loopback without TLS.
     pub allow_remote: bool,
+    /// `SOUK_OPERATIONS_LISTEN`, `--operations-listen`.
+    pub operations_listen: Option<String>,
+    /// `SOUK_OPERATIONS_ALLOW_REMOTE`, `--operations-allow-remote`: the same for metrics and probes.
+    pub operations_allow_remote: bool,
+    /// `SOUK_OFFICE_LISTEN`, `--office-listen`.
+    pub office_listen: Option<String>,
     /// `SOUK_LAYOUT`, `--layout`.
     pub layout: Option<Layout>,
     /// `SOUK_WAIT`, `--wait`.
@@ -27,6 +33,10 @@ pub struct Overrides {
     pub gateways: Option<usize>,
     /// `SOUK_DATA`, `--data`: the data directory.
     pub data: Option<PathBuf>,
+    /// `SOUK_NODE`, `--node`: the node's name.
+    pub node: Option<String>,
+    /// `SOUK_ADVERTISE`, `--advertise`: where other nodes send this one's clients.
+    pub advertise: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +52,7 @@ pub(super) struct RawConfig {
     pub history: RawHistory,
     #[serde(default)]
     pub journal: RawJournal,
+    pub operations: Option<RawOperations>,
     pub cluster: Option<Spanned<RawCluster>>,
     pub database: Option<Spanned<RawDatabase>>,
     pub office: Option<Spanned<RawOffice>>,
@@ -62,6 +73,14 @@ pub(super) struct RawServer {
     pub logon_rate: Option<Spanned<u64>>,
     pub outbox_bytes_max: Option<Spanned<u64>>,
     pub drain_timeout_ms: Option<Spanned<u64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOperations {
+    pub listen: Option<Spanned<String>>,
+    #[serde(default)]
+    pub allow_remote: bool,
 }
 
 #[derive(Default, Deserialize)]

@@ -15,6 +15,7 @@ use super::*;
 use crate::storage::BLOCK;
 
 mod cluster;
+mod listen;
 mod market;
 mod office;
 mod tenant;
@@ -114,7 +115,7 @@ pub(super) fn resolve(text: &str, overrides: &Overrides) -> Result<Config, Confi
         tenants.push(tenant::resolve_tenant(&source, tenant, &mut keys)?);
     }
     let journal = resolve_journal(&source, &raw.journal, overrides)?;
-    let office = office::resolve_office(&source, &raw, &journal)?;
+    let office = office::resolve_office(&source, &raw, &journal, overrides)?;
     let (durability, read) = (journal.durability, office.is_some());
     Ok(Config {
         server: resolve_server(&source, &raw.server, overrides)?,
@@ -123,7 +124,8 @@ pub(super) fn resolve(text: &str, overrides: &Overrides) -> Result<Config, Confi
         history: resolve_history(&source, &raw.history, durability, read)?,
         journal,
         office,
-        cluster: cluster::resolve_cluster(&source, &raw)?,
+        operations: listen::resolve_operations(&source, raw.operations.as_ref(), overrides)?,
+        cluster: cluster::resolve_cluster(&source, &raw, overrides)?,
         tenants,
     })
 }
@@ -145,7 +147,7 @@ fn resolve_server(
         1..=1_000_000,
     )?;
     Ok(ServerConfig {
-        listen: resolve_listen(source, raw, overrides)?,
+        listen: listen::resolve_server(source, raw, overrides)?,
         cluster_id: raw.cluster_id.unwrap_or(1),
         handshake_timeout: ms(
             "handshake_timeout_ms",
@@ -210,7 +212,17 @@ fn resolve_journal(
             .data
             .clone()
             .unwrap_or_else(|| PathBuf::from(directory)),
-        node: named("node", &raw.node, "souk")?,
+        node: match &overrides.node {
+            Some(name) if name.is_empty() => {
+                return Err(ConfigError::Override {
+                    name: "node",
+                    value: "\"\"".to_owned(),
+                    rule: "must not be empty".to_owned(),
+                });
+            }
+            Some(name) => name.clone(),
+            None => named("node", &raw.node, "souk")?,
+        },
         // Whole blocks.
         segment_bytes: segment_bytes.next_multiple_of(BLOCK as u64),
         snapshot_bytes: source.number(
@@ -224,49 +236,6 @@ fn resolve_journal(
             Some(RawCommit::Strategy(strategy)) => Some(strategy),
         },
     })
-}
-
-fn resolve_listen(
-    source: &Source<'_>,
-    raw: &RawServer,
-    overrides: &Overrides,
-) -> Result<SocketAddr, ConfigError> {
-    let allowed = raw.allow_remote || overrides.allow_remote;
-    if let Some(text) = &overrides.listen {
-        let fail = |rule: &str| ConfigError::Override {
-            name: "listen",
-            value: text.clone(),
-            rule: rule.to_owned(),
-        };
-        let address: SocketAddr = text.parse().map_err(|_| fail(RULE))?;
-        if !address.ip().is_loopback() && !allowed {
-            return Err(fail(&format!("{REMOTE}; {REMEDY}")));
-        }
-        return Ok(address);
-    }
-    let Some(given) = &raw.listen else {
-        return Ok(SocketAddr::from(([127, 0, 0, 1], 7001)));
-    };
-    listen_address(source, "listen", given, allowed)
-}
-
-const RULE: &str = "must be an address and a port, such as 127.0.0.1:7001";
-const REMOTE: &str = "is beyond loopback, and this version has no TLS";
-const REMEDY: &str = "listen on 127.0.0.1, or set allow_remote = true on a private network";
-
-/// An address to listen on: beyond loopback only if that is `allowed`.
-fn listen_address(
-    source: &Source<'_>,
-    key: &'static str,
-    given: &Spanned<String>,
-    allowed: bool,
-) -> Result<SocketAddr, ConfigError> {
-    let fail = |rule| source.error(key, given.span(), given.get_ref(), rule, REMEDY);
-    let address: SocketAddr = given.get_ref().parse().map_err(|_| fail(RULE))?;
-    if !address.ip().is_loopback() && !allowed {
-        return Err(fail(REMOTE));
-    }
-    Ok(address)
 }
 
 fn resolve_threads(

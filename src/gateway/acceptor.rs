@@ -68,8 +68,10 @@ impl Acceptor {
 
     fn accept(&self, stream: TcpStream, peer: SocketAddr) {
         let Some(admission) = self.entrance.registry.admit(peer.ip()) else {
+            let reason = RejectReason::TooManyConnections;
+            self.entrance.registry.refuse(reason);
             let frame = Terminate {
-                code: Code::from(RejectReason::TooManyConnections),
+                code: Code::from(reason),
                 reserved: Reserved,
                 retry_after_ms: RETRY_AFTER_DRAIN_MS,
                 detail: 0,

@@ -364,6 +364,7 @@ impl Connection {
 
     /// The outbox is full: what is in it is not worth waiting for, except the reason.
     fn too_slow(&mut self) -> End {
+        self.entrance.registry.refuse(RejectReason::SlowConsumer);
         let frame = Terminate {
             code: Code::from(RejectReason::SlowConsumer),
             reserved: Reserved,

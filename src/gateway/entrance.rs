@@ -109,6 +109,17 @@ impl Entrance {
         }
     }
 
+    /// The tenants that are matched here, and what works for them. Nobody may keep it: a partition ends when it is let go.
+    #[must_use]
+    pub fn here(&self) -> Vec<(TenantId, Arc<Shared>)> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let here = |(tenant, place): (&TenantId, &Place)| match place {
+            Place::Here(shared) => Some((*tenant, Arc::clone(shared))),
+            Place::Elsewhere(_) | Place::Moving => None,
+        };
+        places.iter().filter_map(here).collect()
+    }
+
     /// Takes nobody in for a while, or does again: this node cannot tell whether the tenants that are here are still its own.
     /// Who is connected is told to look elsewhere.
     pub fn suspend(&self, suspended: bool) {

@@ -14,10 +14,12 @@ use super::grace::Gone;
 use super::market_message::MarketMessage;
 use super::session::{Next, Shared, session_reject};
 use super::throttle::{Throttle, Verdict};
+use crate::clock::Stamp;
 use crate::config::KeyAccounts;
 use crate::directory::{KeyEntry, Route};
 use crate::handoff::{
     BATCH_COMMANDS_MAX, CountsAs, Item, Lane, Link, Request, RequestOrigin, Seat, Submission,
+    SubmissionTimes,
 };
 
 /// Requests that are not orders or cancels (pings, lists, joins, subscriptions) per second.
@@ -44,6 +46,8 @@ pub struct Established {
     long_answers: Throttle,
     /// Messages handed to matchers, or about to be.
     pub(super) submitted: u64,
+    /// When the bytes of this read came.
+    read_at: Stamp,
     /// What this read has for each matcher.
     pending: Vec<Pending>,
     pub(super) subscriptions: HashMap<MarketId, Route>,
@@ -91,6 +95,7 @@ impl Established {
             requests: Throttle::new(REQUEST_RATE, REQUEST_BURST, now),
             long_answers: Throttle::new(LONG_ANSWER_RATE, LONG_ANSWER_BURST, now),
             submitted: 0,
+            read_at: Stamp::NONE,
             pending: shared.doors.iter().map(|_| Pending::default()).collect(),
             subscriptions: HashMap::new(),
             routes: hashbrown::HashMap::new(),
@@ -113,6 +118,11 @@ impl Established {
     pub fn outstanding(&self) -> u64 {
         self.submitted
             .saturating_sub(self.link.answered.load(Ordering::Acquire))
+    }
+
+    /// Begins with what one read brought.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.read_at = Stamp::of(now);
     }
 
     /// Takes one frame.
@@ -430,6 +440,10 @@ impl Established {
             link: Arc::clone(&self.link),
             lane,
             items: std::mem::take(&mut pending.items),
+            times: SubmissionTimes {
+                read_at: self.read_at,
+                ..SubmissionTimes::default()
+            },
         };
         if let Err(error) = self.shared.doors[matcher].submit(submission) {
             self.submission_refused(matcher, error.into_inner(), messages);
@@ -465,6 +479,7 @@ impl Established {
                         seat,
                         request: Request::Leave,
                     }],
+                    times: SubmissionTimes::default(),
                 };
                 (matcher, submission)
             })

@@ -14,7 +14,8 @@ use tokio::time::sleep;
 use super::session::Shared;
 use crate::directory::Route;
 use crate::handoff::{
-    BATCH_COMMANDS_MAX, Item, Lane, Link, Request, SessionTerms, Submission, TenantIndex,
+    BATCH_COMMANDS_MAX, Item, Lane, Link, Request, SessionTerms, Submission, SubmissionTimes,
+    TenantIndex,
 };
 
 /// How long a full queue is left alone.
@@ -99,6 +100,7 @@ impl Gone {
                 // Behind everything that the session still had under way.
                 lane: Lane::Orders,
                 items: routes.iter().map(item).collect(),
+                times: SubmissionTimes::default(),
             };
             for _ in routes {
                 door.gauge.admit_always(self.tenant);

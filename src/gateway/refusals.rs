@@ -24,6 +24,7 @@ impl Established {
     ) -> Next {
         match refusal {
             Refusal::Wrong(reason, field) => {
+                self.shared.registry.refuse(reason);
                 let reject = SessionReject {
                     ref_seq: header.seq,
                     market: message.market(),
@@ -39,6 +40,7 @@ impl Established {
                 Next::Read
             }
             Refusal::TooMuch(reason, retry_after_us) => {
+                self.shared.registry.refuse(reason);
                 let refused = not_applied(header.seq, message.market(), reason, retry_after_us);
                 self.link.outbox.append(&refused.frame(0));
                 Next::Read
@@ -58,6 +60,7 @@ impl Established {
         gauge.release(submission.tenant, submission.items.len() as u32);
         self.submitted -= messages;
         for item in &submission.items {
+            self.shared.registry.refuse(RejectReason::MarketBusy);
             let market = self
                 .key
                 .tenant
@@ -106,6 +109,7 @@ impl Established {
         reason: RejectReason,
         retry_after_us: u32,
     ) -> Next {
+        self.shared.registry.refuse(reason);
         let mut reject = session_reject(reason, 0, false);
         reject.market = market;
         reject.ref_template = header.template_id;
@@ -124,6 +128,7 @@ impl Established {
         if self.requests.take(1, now) == Verdict::Flooding {
             return Next::Finish(RejectReason::SessionRateExceeded);
         }
+        self.shared.registry.refuse(error.reason);
         let header = &frame.header;
         if let Some(request_id) = request_id_of(frame) {
             let origin = RequestOrigin {

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use super::throttle::TokenBucket;
 use crate::directory::Route;
 use crate::handoff::{Link, SessionTerms};
+use crate::metrics::CodeCounts;
 
 /// Addresses remembered for their logon rate; the map is emptied when it grows beyond.
 const ADDRESSES_MAX: usize = 65_536;
@@ -25,6 +26,8 @@ pub struct Registry {
     outbox_bytes_max: usize,
     /// Connections are numbered in the order of their logon.
     next_connection: AtomicU64,
+    /// What was refused before any market saw it.
+    refused: CodeCounts,
     inner: Mutex<Inner>,
 }
 
@@ -70,6 +73,7 @@ impl Registry {
             logon_rate,
             outbox_bytes_max,
             next_connection: AtomicU64::new(1),
+            refused: CodeCounts::default(),
             inner: Mutex::default(),
         }
     }
@@ -220,6 +224,25 @@ impl Registry {
                 link.end(reason);
             }
         }
+    }
+
+    /// Counts something that was refused before any market saw it.
+    pub fn refuse(&self, reason: RejectReason) {
+        self.refused.add(reason);
+    }
+
+    /// What was refused before any market saw it, by reason.
+    #[must_use]
+    pub const fn refused(&self) -> &CodeCounts {
+        &self.refused
+    }
+
+    /// Sessions that are logged on at this moment.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        let inner = self.lock();
+        let is_on = |known: &&Incarnation| known.link.strong_count() > 0;
+        inner.sessions.values().filter(is_on).count()
     }
 
     /// Connections at this moment.

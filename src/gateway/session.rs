@@ -156,6 +156,9 @@ impl Session {
     pub fn receive(&mut self, bytes: &[u8], now: Now) -> (usize, Next) {
         let mut taken = 0;
         let mut next = Next::Read;
+        if let State::Established(established) = &mut self.state {
+            established.begin(now.instant);
+        }
         while matches!(next, Next::Read) {
             let frame_max = match self.state {
                 State::Established(_) => FRAME_FROM_CLIENT_MAX,
@@ -230,6 +233,9 @@ impl Session {
 
     /// Writes a `Terminate` and closes. When the tenant has moved away, says where first, if that is known.
     pub fn terminate(&mut self, reason: RejectReason, retry_after_ms: u32, detail: u64) -> Next {
+        if reason != RejectReason::LoggedOut {
+            self.entrance.registry.refuse(reason);
+        }
         let frame = Terminate {
             code: Code::from(reason),
             reserved: Reserved,
@@ -317,6 +323,7 @@ impl Session {
 
     fn refuse_logon(&mut self, reason: RejectReason, retry_after_ms: u32, now: Now) -> Next {
         self.state = State::Closed;
+        self.entrance.registry.refuse(reason);
         let reject = LogonReject {
             code: Code::from(reason),
             reserved: Reserved,

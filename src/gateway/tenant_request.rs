@@ -71,6 +71,7 @@ impl Established {
         reason: RejectReason,
         retry_after_us: u32,
     ) {
+        self.shared.registry.refuse(reason);
         let mut rejected = origin.rejected(reason);
         rejected.retry_after_us = retry_after_us;
         self.link.outbox.append(&rejected.frame(0));

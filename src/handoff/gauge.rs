@@ -56,6 +56,18 @@ impl QueueGauge {
         Ok(())
     }
 
+    /// Commands that wait.
+    #[must_use]
+    pub fn commands(&self) -> u32 {
+        self.commands.load(Ordering::Relaxed)
+    }
+
+    /// Commands that may wait.
+    #[must_use]
+    pub const fn commands_max(&self) -> u32 {
+        self.commands_max
+    }
+
     /// Counts one request in that must not be refused: the end of a connection, or an operator's.
     pub fn admit_always(&self, tenant: TenantIndex) {
         self.tenants[tenant.0 as usize].fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! How a batch goes from stage to stage.
 
 use super::{Batch, Seat};
+use crate::metrics::MatcherMeter;
 
 /// A stage that takes batches: the journal behind a matcher, the publisher behind the journal.
 /// It may take the contents out of the batch; what it leaves is cleared and used again.
@@ -22,6 +23,9 @@ pub trait TakesBatches {
     fn is_idle(&self) -> bool {
         true
     }
+
+    /// Writes down what it does from now on.
+    fn meter(&mut self, _meter: &MatcherMeter) {}
 
     /// The matcher ends, and left its streams like this.
     fn end(&mut self, _states: &[SeatState], _transact_time: u64) {}

@@ -15,6 +15,7 @@ use crate::handoff::{
     Batch, MarketSeat, Outcome, Record, Request, SeatState, TakesBatches, Verdict,
 };
 use crate::ids::Epoch;
+use crate::metrics::MatcherMeter;
 
 /// A matcher's part of the journal.
 #[derive(Debug)]
@@ -164,6 +165,10 @@ impl<P: TakesBatches> TakesBatches for LocalJournal<P> {
 
     fn is_idle(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    fn meter(&mut self, meter: &MatcherMeter) {
+        self.publisher.meter(meter);
     }
 
     fn end(&mut self, states: &[SeatState], transact_time: u64) {

@@ -33,9 +33,12 @@ pub use rows::{RawBatch, RowError, Rows};
 pub use segments::{JournalOptions, Segments};
 pub use strategy::{Measured, measure};
 pub use tail::{Next, Tail};
-pub use writer::{GroupStore, Journal, JournalCounts, JournalError, JournalWriter, Ticket, Wake};
+pub use writer::{
+    GroupStore, Journal, JournalCounts, JournalError, JournalLag, JournalWriter, Ticket, Wake,
+};
 
 use crate::handoff::{Batch, SeatState, TakesBatches};
+use crate::metrics::MatcherMeter;
 
 /// The journal of the durability class `memory`: passes each batch on at once.
 #[derive(Debug)]
@@ -54,6 +57,10 @@ impl<P: TakesBatches> MemoryJournal<P> {
 impl<P: TakesBatches> TakesBatches for MemoryJournal<P> {
     fn take(&mut self, batch: &mut Batch) {
         self.publisher.take(batch);
+    }
+
+    fn meter(&mut self, meter: &MatcherMeter) {
+        self.publisher.meter(meter);
     }
 }
 
@@ -92,6 +99,13 @@ impl<P: TakesBatches> TakesBatches for NodeJournal<P> {
         match self {
             Self::Memory(journal) => journal.is_idle(),
             Self::Local(journal) => journal.is_idle(),
+        }
+    }
+
+    fn meter(&mut self, meter: &MatcherMeter) {
+        match self {
+            Self::Memory(journal) => journal.meter(meter),
+            Self::Local(journal) => journal.meter(meter),
         }
     }
 

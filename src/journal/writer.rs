@@ -15,6 +15,7 @@ use super::bytes::u32_at;
 use super::entry::number;
 use crate::clock;
 use crate::lease::Deadline;
+use crate::metrics::{Distribution, Histogram};
 
 /// Bytes that may wait for a sync before matchers apply nothing more.
 const PENDING_BYTES_MAX: usize = 8 << 20;
@@ -117,6 +118,15 @@ pub struct JournalCounts {
     pub bytes: u64,
 }
 
+/// What was appended and is not durable yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JournalLag {
+    /// Batches.
+    pub batches: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// A journal that is written, as all who add to it share it.
 #[derive(Clone, Debug)]
 pub struct Journal {
@@ -141,6 +151,10 @@ struct Shared {
     groups: AtomicU64,
     batches: AtomicU64,
     bytes: AtomicU64,
+    /// Bytes of batches that are durable, without headers.
+    batch_bytes: AtomicU64,
+    /// How long groups took to become durable. The journal's thread writes.
+    syncs: Histogram,
 }
 
 #[derive(Debug, Default)]
@@ -150,6 +164,8 @@ struct Pending {
     ticket: u64,
     /// The number of the next batch.
     batch: u64,
+    /// Batches that were appended, and their bytes.
+    appended: JournalLag,
     resting: bool,
     closed: bool,
 }
@@ -195,6 +211,8 @@ impl Journal {
             groups: AtomicU64::new(0),
             batches: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            batch_bytes: AtomicU64::new(0),
+            syncs: Histogram::default(),
         });
         let writer = JournalWriter {
             shared: Arc::clone(&shared),
@@ -222,6 +240,8 @@ impl Journal {
         let mut pending = self.shared.lock();
         number(batch, pending.batch);
         pending.batch += 1;
+        pending.appended.batches += 1;
+        pending.appended.bytes += batch.len() as u64;
         pending.bytes.extend_from_slice(batch);
         let ticket = Ticket(pending.ticket);
         if pending.resting {
@@ -304,6 +324,25 @@ impl Journal {
             batches: read(&self.shared.batches),
             bytes: read(&self.shared.bytes),
         }
+    }
+
+    /// What was appended and is not durable yet.
+    #[must_use]
+    pub fn lag(&self) -> JournalLag {
+        // First: what becomes durable meanwhile was appended before.
+        let batches = self.shared.batches.load(Ordering::Relaxed);
+        let bytes = self.shared.batch_bytes.load(Ordering::Relaxed);
+        let appended = self.shared.lock().appended;
+        JournalLag {
+            batches: appended.batches.saturating_sub(batches),
+            bytes: appended.bytes.saturating_sub(bytes),
+        }
+    }
+
+    /// How long groups took to become durable.
+    #[must_use]
+    pub fn syncs(&self) -> Distribution {
+        self.shared.syncs.read()
     }
 }
 
@@ -391,8 +430,12 @@ impl<S: GroupStore> JournalWriter<S> {
     }
 
     fn write_group(&mut self, batches: &[u8], count: u32) -> Result<(), JournalError> {
+        let begun = clock::monotonic();
         let len = self.store.write(batches, count)?;
         let shared = &self.shared;
+        shared.syncs.record(clock::monotonic() - begun);
+        let batch_bytes = batches.len() as u64;
+        shared.batch_bytes.fetch_add(batch_bytes, Ordering::Relaxed);
         shared.groups.fetch_add(1, Ordering::Relaxed);
         shared.batches.fetch_add(count.into(), Ordering::Relaxed);
         shared.bytes.fetch_add(len as u64, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use souk::config::{ClusterConfig, Config};
-use souk::database::{Class, Connection, Gravity, check_schema, examine, migrate};
+use souk::database::{Class, ClusterStatus, Connection, Gravity, check_schema, examine, migrate};
 
 /// What to do with the database.
 #[derive(Subcommand)]
@@ -70,43 +70,76 @@ pub fn doctor(config: &Config) -> anyhow::Result<bool> {
 }
 
 /// `souk status`.
-pub fn status(config: &Config) -> anyhow::Result<()> {
+pub fn status(config: &Config, json: bool) -> anyhow::Result<()> {
     with_connection(config, async |connection| {
         check_schema(connection).await?;
         let status = connection.cluster_status().await?;
-        println!(
-            "{:<16} {:<9} {:>11} {:>8} {:>10} {:>9} {:>11} {:>8} {:>9}  address",
-            "node",
-            "state",
-            "incarnation",
-            "beat",
-            "silent",
-            "lease",
-            "renewal p99",
-            "tenants",
-            "log rows"
-        );
-        for node in &status.nodes {
-            println!(
-                "{:<16} {:<9} {:>11} {:>8} {:>10} {:>9} {:>11} {:>8} {:>9}  {}",
-                node.row.name,
-                node.row.state,
-                node.row.incarnation.0,
-                node.row.beat,
-                ms(node.silent),
-                ms(node.lease_left()),
-                format!("{:.1} ms", node.renewal_p99.as_secs_f32() * 1_000.0),
-                node.tenants,
-                node.log_rows,
-                node.row.advertise,
-            );
-        }
-        match status.orphans {
-            0 => println!("every tenant has an owner"),
-            count => println!("{count} tenants have no owner that is alive"),
+        if json {
+            println!("{}", as_json(&status));
+        } else {
+            print_table(&status);
         }
         Ok(())
     })
+}
+
+/// One object, whose times are in seconds and whose names are those of the metrics where there are any.
+fn as_json(status: &ClusterStatus) -> serde_json::Value {
+    let nodes: Vec<_> = status
+        .nodes
+        .iter()
+        .map(|node| {
+            serde_json::json!({
+                "node": node.row.name,
+                "state": node.row.state.to_string(),
+                "incarnation": node.row.incarnation.0,
+                "beat": node.row.beat,
+                "silent_seconds": node.silent.as_secs_f64(),
+                "lease_left_seconds": node.lease_left().as_secs_f64(),
+                "lease_ttl_seconds": node.row.ttl.as_secs_f64(),
+                "renewal_p99_seconds": node.renewal_p99.as_secs_f64(),
+                "tenants": node.tenants,
+                "log_rows": node.log_rows,
+                "weight": node.row.weight,
+                "address": node.row.advertise,
+            })
+        })
+        .collect();
+    serde_json::json!({ "nodes": nodes, "tenants_without_owner": status.orphans })
+}
+
+fn print_table(status: &ClusterStatus) {
+    println!(
+        "{:<16} {:<9} {:>11} {:>8} {:>10} {:>9} {:>11} {:>8} {:>9}  address",
+        "node",
+        "state",
+        "incarnation",
+        "beat",
+        "silent",
+        "lease",
+        "renewal p99",
+        "tenants",
+        "log rows"
+    );
+    for node in &status.nodes {
+        println!(
+            "{:<16} {:<9} {:>11} {:>8} {:>10} {:>9} {:>11} {:>8} {:>9}  {}",
+            node.row.name,
+            node.row.state,
+            node.row.incarnation.0,
+            node.row.beat,
+            ms(node.silent),
+            ms(node.lease_left()),
+            format!("{:.1} ms", node.renewal_p99.as_secs_f32() * 1_000.0),
+            node.tenants,
+            node.log_rows,
+            node.row.advertise,
+        );
+    }
+    match status.orphans {
+        0 => println!("every tenant has an owner"),
+        count => println!("{count} tenants have no owner that is alive"),
+    }
 }
 
 /// Milliseconds, or seconds if there are many.

@@ -129,7 +129,7 @@ mod tests {
     use souk_protocol::SessionId;
 
     use super::*;
-    use crate::handoff::{Item, Link, Request, Seat, SessionTerms};
+    use crate::handoff::{Item, Link, Request, Seat, SessionTerms, SubmissionTimes};
 
     fn submission(tenant: u32, lane: Lane, commands: usize) -> Submission {
         let item = Item {
@@ -141,6 +141,7 @@ mod tests {
             link: Arc::new(Link::new(SessionId(1), SessionTerms::plain(1), 1, 1)),
             lane,
             items: vec![item; commands],
+            times: SubmissionTimes::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The matcher: owns the books of its markets alone, and applies what its queue brings.
 //!
-//! Must never: wait for a disk, read a clock, touch a socket, or see another matcher's books.
+//! Must never: wait for a disk, touch a socket, see another matcher's books, or let a clock say what it does: it looks at
+//! one for its meter only.
 
 mod admission;
 mod control_stream;
@@ -19,11 +20,13 @@ use crossbeam_channel::{Receiver, Sender};
 use souk_engine::{Market, SpecError};
 use souk_protocol::{RejectReason, SessionId};
 
+use crate::clock::{self, Stamp};
 use crate::handoff::{
     BATCH_COMMANDS_MAX, Batch, Item, Outcome, QueueGauge, Record, Request, Seat, SeatConfig,
-    SeatState, Submission, TakesBatches,
+    SeatState, Submission, SubmissionTimes, TakesBatches,
 };
 use crate::ids::Epoch;
+use crate::metrics::{MatcherMeter, Stage, StageMeter};
 use crate::treasury::Treasury;
 use control_stream::ControlStream;
 use lanes::Lanes;
@@ -81,6 +84,8 @@ pub struct Matcher<J> {
     epoch: Epoch,
     /// All gateways are gone: nothing can come any more.
     closed: bool,
+    /// Where it writes down what stages take; most of the time nobody measures.
+    meter: Option<Arc<StageMeter>>,
 }
 
 /// A stream and its state.
@@ -115,6 +120,7 @@ impl<J: TakesBatches> Matcher<J> {
             index_key,
             epoch: Epoch::ALONE,
             closed: false,
+            meter: None,
         };
         for seat in seats {
             matcher.open(seat)?;
@@ -154,19 +160,33 @@ impl<J: TakesBatches> Matcher<J> {
         // A clock that is set back does not turn the market's time back.
         self.time = self.time.max(now_ns);
         self.batch.transact_time = self.time;
+        let mut begun = Stamp::NONE;
         while done < BATCH_COMMANDS_MAX {
             let Some(submission) = self.lanes.pop() else {
                 break;
             };
+            if let Some(meter) = &self.meter {
+                if begun == Stamp::NONE {
+                    begun = clock::stamp();
+                }
+                arrived(meter, &submission, begun);
+            }
             let (tenant, commands) = (submission.tenant, submission.items.len());
             let work = self.apply(submission);
             self.lanes.charge(tenant, work);
             done += commands + work;
         }
         if !self.batch.submissions.is_empty() {
+            self.measure(begun);
             self.commit();
         }
         done
+    }
+
+    /// Writes down from now on what it does.
+    pub fn meter(&mut self, meter: &MatcherMeter) {
+        self.journal.meter(meter);
+        self.meter = Some(Arc::clone(&meter.stages));
     }
 
     /// Whether all senders are gone and everything they sent is applied.
@@ -357,6 +377,7 @@ impl<J: TakesBatches> Matcher<J> {
             link: Arc::clone(&submission.link),
             lane: submission.lane,
             items: unfinished,
+            times: SubmissionTimes::default(),
         });
     }
 
@@ -367,6 +388,18 @@ impl<J: TakesBatches> Matcher<J> {
             _ => None,
         };
         stream.into_iter().flatten()
+    }
+
+    /// Writes down how long it took to apply the batch.
+    fn measure(&mut self, begun: Stamp) {
+        let Some(meter) = &self.meter else {
+            return;
+        };
+        let requests = |submission: &Submission| submission.items.len() as u64;
+        self.batch.requests = self.batch.submissions.iter().map(requests).sum();
+        self.batch.applied_at = clock::stamp();
+        let applied_at = self.batch.applied_at;
+        meter.record(Stage::Match, begun, applied_at, self.batch.requests);
     }
 
     /// Hands the batch on. If it is kept, another one takes its place.
@@ -439,6 +472,15 @@ impl<J: TakesBatches> Matcher<J> {
             index_key: self.index_key,
             epoch,
             closed: self.closed,
+            meter: self.meter,
         }
     }
+}
+
+/// Writes down how long a submission has taken until its matcher took it.
+fn arrived(meter: &StageMeter, submission: &Submission, taken_at: Stamp) {
+    let times = submission.times;
+    let requests = submission.items.len() as u64;
+    meter.record(Stage::Gateway, times.read_at, times.queued_at, requests);
+    meter.record(Stage::Queue, times.queued_at, taken_at, requests);
 }

@@ -10,8 +10,8 @@ use souk_protocol::RejectReason;
 use super::{Matcher, Output, Place, Seated};
 use crate::control::Control;
 use crate::handoff::{
-    Item, Lane, Link, Outcome, Recorded, Request, Seat, Submission, TakesBatches, TenantIndex,
-    Verdict,
+    Item, Lane, Link, Outcome, Recorded, Request, Seat, Submission, SubmissionTimes, TakesBatches,
+    TenantIndex, Verdict,
 };
 use crate::ids::Epoch;
 
@@ -74,6 +74,7 @@ impl<J: TakesBatches> Matcher<J> {
             link: Arc::clone(link),
             lane: Lane::Orders,
             items,
+            times: SubmissionTimes::default(),
         });
         Ok(())
     }

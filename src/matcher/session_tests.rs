@@ -14,7 +14,7 @@ use super::{Inbox, Matcher};
 use crate::control::{AccountTerms, Custody};
 use crate::handoff::{
     Batch, CountsAs, Item, Lane, Link, MarketSeat, Numbered, Outcome, QueueGauge, Request, Seat,
-    SeatConfig, SessionTerms, Submission, TakesBatches, TenantIndex,
+    SeatConfig, SessionTerms, Submission, SubmissionTimes, TakesBatches, TenantIndex,
 };
 use crate::treasury::Treasury;
 
@@ -110,6 +110,7 @@ impl Bench {
             link: Arc::clone(link),
             lane: Lane::Orders,
             items: requests.into_iter().map(item).collect(),
+            times: SubmissionTimes::default(),
         };
         self.queue.send(submission).expect("there is room");
         while self.matcher.poll(1) > 0 {}

@@ -6,6 +6,7 @@
 //! Must never: see a batch that is not committed, or wait for a connection.
 
 mod control;
+mod counts;
 mod kept;
 mod links;
 mod market;
@@ -22,11 +23,13 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use souk_engine::Event;
 
+use crate::clock::{self, Stamp};
 use crate::directory::Directory;
 use crate::handoff::{
     Batch, MarketSeat, Outcome, Record, Request, Seat, SeatConfig, TakesBatches, Task, TenantIndex,
 };
 use crate::history::{MarketRecord, Recorder};
+use crate::metrics::{MatcherMeter, Stage};
 use crate::treasury::Treasury;
 use links::Links;
 pub use market::SessionReports;
@@ -40,6 +43,7 @@ pub struct Publisher {
     links: Links,
     desk: Desk,
     gathered: Gathered,
+    meter: Option<MatcherMeter>,
 }
 
 /// What publishers share.
@@ -71,6 +75,7 @@ impl Publisher {
             links: Links::default(),
             desk,
             gathered: Gathered::default(),
+            meter: None,
         };
         for seat in seats {
             publisher.open(seat);
@@ -155,12 +160,48 @@ impl Publisher {
 }
 
 impl TakesBatches for Publisher {
+    fn meter(&mut self, meter: &MatcherMeter) {
+        self.meter = Some(meter.clone());
+    }
+
     fn take(&mut self, batch: &mut Batch) {
+        let begun = self.note_begin(batch);
+        self.publish(batch);
+        self.note_end(batch, begun);
+    }
+}
+
+impl Publisher {
+    /// Says that money moves from now on, and writes down how long the batch has waited.
+    fn note_begin(&self, batch: &Batch) -> Stamp {
+        let Some(meter) = &self.meter else {
+            return Stamp::NONE;
+        };
+        let (begun, stages) = (clock::stamp(), &meter.stages);
+        stages.settling.begin();
+        stages.record(Stage::Journal, batch.applied_at, begun, batch.requests);
+        begun
+    }
+
+    /// Writes down what was published, and how long it took.
+    fn note_end(&self, batch: &Batch, begun: Stamp) {
+        let Some(meter) = &self.meter else {
+            return;
+        };
+        let stages = &meter.stages;
+        stages.settling.end();
+        stages.record(Stage::Publish, begun, clock::stamp(), batch.requests);
+    }
+
+    fn publish(&mut self, batch: &Batch) {
         let mut rest = &batch.events[..];
         for record in &batch.records {
             let (events, later) = rest.split_at(record.outcome.events());
             rest = later;
             self.record(batch, record, events);
+            if let Some(meter) = &self.meter {
+                counts::count(meter, batch, record, events);
+            }
         }
         assert!(rest.is_empty(), "each event belongs to a record");
         for record in &batch.records {

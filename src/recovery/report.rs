@@ -3,7 +3,7 @@
 use crate::journal::JournalEnd;
 
 /// How far a recovery has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Records done again.
     pub records: u64,

@@ -11,10 +11,12 @@ use tokio::sync::{Notify, watch};
 
 use super::ServerError;
 use crate::clock;
+use crate::config::Config;
 use crate::gateway::entrance::Entrance;
 use crate::gateway::grace::Gone;
 use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
+use crate::operations::{Board, Operations};
 use crate::partition::PartitionMatcher;
 
 /// Connections the system may hold for us before we accept them.
@@ -108,6 +110,18 @@ pub(crate) async fn run_inline(
             }
         }
     }
+}
+
+/// Begins to answer probes and metrics, if the configuration asks for it.
+pub(crate) fn operations(config: &Config) -> Result<Option<Operations>, ServerError> {
+    let Some(asked) = config.operations else {
+        return Ok(None);
+    };
+    let (listener, address) = listen(asked.listen)?;
+    let board = Arc::new(Board::new(config));
+    let operations = Operations::start(listener, board).map_err(ServerError::Thread)?;
+    tracing::info!(%address, "operations: metrics and probes");
+    Ok(Some(operations))
 }
 
 pub(crate) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {

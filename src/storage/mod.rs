@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 pub use disk::{AlignedBuffer, BLOCK, CommitStrategy, Disk, DiskFile, SystemDisk};
 pub use lock::{FolderLock, LockError};
@@ -24,6 +25,27 @@ const READ_BYTES: usize = 1 << 20;
 /// What the system says, with the path.
 pub fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path).map_err(|error| named(path, &error))
+}
+
+/// When the newest file of a folder whose name ends so was written, in nanoseconds since 1970-01-01 UTC; nothing if there
+/// is none.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn newest_of(folder: &Path, suffix: &str) -> io::Result<Option<u64>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(|error| named(folder, &error))?,
+    };
+    let mut newest = None;
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().ends_with(suffix) {
+            let modified = entry.metadata()?.modified()?.duration_since(UNIX_EPOCH);
+            newest = newest.max(modified.ok().map(|since| since.as_nanos() as u64));
+        }
+    }
+    Ok(newest)
 }
 
 /// Opens a file to read it from its beginning.

@@ -9,6 +9,7 @@ const ADDRESS: &str = "must be a host and a port, such as 127.0.0.1:3306";
 pub(super) fn resolve_cluster(
     source: &Source<'_>,
     raw: &RawConfig,
+    overrides: &Overrides,
 ) -> Result<Option<ClusterConfig>, ConfigError> {
     if raw.journal.durability.as_ref().map(Spanned::get_ref) != Some(&RawDurability::Mysql) {
         let unused = [
@@ -37,7 +38,7 @@ pub(super) fn resolve_cluster(
     let none = RawCluster::default();
     let cluster = raw.cluster.as_ref().map_or(&none, Spanned::get_ref);
     Ok(Some(ClusterConfig {
-        advertise: advertise(source, cluster)?,
+        advertise: advertise(source, cluster, overrides)?,
         weight: source.number("weight", cluster.weight.as_ref(), 1, 1..=100)? as u32,
         lease: lease(source, raw)?,
         rebalance_after: Duration::from_millis(source.number(
@@ -56,7 +57,22 @@ pub(super) fn resolve_cluster(
     }))
 }
 
-fn advertise(source: &Source<'_>, raw: &RawCluster) -> Result<Option<String>, ConfigError> {
+fn advertise(
+    source: &Source<'_>,
+    raw: &RawCluster,
+    overrides: &Overrides,
+) -> Result<Option<String>, ConfigError> {
+    let rule = format!("must be a host and a port of at most {ADVERTISE_MAX} characters");
+    if let Some(text) = &overrides.advertise {
+        return match HostPort::parse(text) {
+            Some(_) if text.len() <= ADVERTISE_MAX => Ok(Some(text.clone())),
+            _ => Err(ConfigError::Override {
+                name: "advertise",
+                value: text.clone(),
+                rule,
+            }),
+        };
+    }
     let Some(given) = &raw.advertise else {
         return Ok(None);
     };
@@ -67,7 +83,7 @@ fn advertise(source: &Source<'_>, raw: &RawCluster) -> Result<Option<String>, Co
             "advertise",
             given.span(),
             text,
-            format!("must be a host and a port of at most {ADVERTISE_MAX} characters"),
+            rule,
             "write it as host:port",
         )),
     }

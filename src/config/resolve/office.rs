@@ -1,12 +1,10 @@
 //! The tenants' back office.
 
-use std::net::SocketAddr;
-
 use souk_protocol::{Durability, KEY_ID_MAX};
 
 use super::super::raw::RawConfig;
 use super::super::{ConfigError, JournalConfig, OfficeConfig};
-use super::{Source, listen_address};
+use super::{Overrides, Source, listen};
 
 /// Key ids that the office gives itself, one a tenant, the highest there are.
 const OWN_KEYS: u64 = 4_096;
@@ -15,6 +13,7 @@ pub(super) fn resolve_office(
     source: &Source<'_>,
     raw: &RawConfig,
     journal: &JournalConfig,
+    overrides: &Overrides,
 ) -> Result<Option<OfficeConfig>, ConfigError> {
     let Some(given) = &raw.office else {
         return Ok(None);
@@ -38,9 +37,6 @@ pub(super) fn resolve_office(
             return Err(source.error("key.id", key.id.span(), id, rule, remedy));
         }
     }
-    let listen = match &office.listen {
-        None => SocketAddr::from(([127, 0, 0, 1], 7080)),
-        Some(given) => listen_address(source, "office.listen", given, office.allow_remote)?,
-    };
+    let listen = listen::resolve_office(source, office, overrides)?;
     Ok(Some(OfficeConfig { listen }))
 }
