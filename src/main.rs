@@ -157,6 +157,9 @@ struct Demo {
     /// Orders, cancels and replaces per second.
     #[arg(long, default_value_t = 2_000.0)]
     rate: f64,
+    /// Address and port of the office; port 0 takes any free one.
+    #[arg(long, default_value = "127.0.0.1:7080")]
+    office: std::net::SocketAddr,
 }
 
 #[derive(Args)]
@@ -416,6 +419,7 @@ fn run_demo(demo: &Demo) -> anyhow::Result<()> {
     let options = DemoOptions {
         duration: demo.duration,
         rate: demo.rate,
+        office: demo.office,
     };
     souk::demo::run(&options, &stop)
 }

@@ -101,7 +101,7 @@ impl Node {
         let entrance = Arc::new(Entrance::new(config));
         let shared_journal = journal.as_ref().map(|open| &open.journal);
         let tenants = config.tenants.iter().map(|tenant| tenant.id);
-        let measured = config.operations.is_some();
+        let measured = config.operations.is_some() || config.office.is_some();
         let meters = measured.then(|| Arc::new(Meters::new(matchers, tenants)));
         let partition = risen.serve(&entrance.registry, shared_journal, meters.as_deref())?;
         entrance.open(&partition.shared);

@@ -19,6 +19,7 @@ use crate::history::{self, Reach};
 use crate::ids::Epoch;
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Unsound;
+use crate::metrics::Meters;
 use crate::node::{Node, NodeError, OpenJournal};
 use crate::operations::{Operations, Parts, Phase};
 use crate::partition::{Partition, PartitionMatcher};
@@ -83,6 +84,7 @@ pub struct Server {
     follower: Option<JoinHandle<()>>,
     stop_follower: Arc<AtomicBool>,
     reach: Option<Arc<Reach>>,
+    meters: Option<Arc<Meters>>,
     recovered: Recovered,
     operations: Option<Operations>,
     /// None when it has been looked at.
@@ -156,7 +158,7 @@ impl Server {
             }) => (Some(journal), Some((writer, files)), Some(lock)),
             None => (None, None, None),
         };
-        if let (Some(board), Some(meters)) = (&board, meters) {
+        if let (Some(board), Some(meters)) = (&board, meters.clone()) {
             board.show(Parts {
                 entrance: Arc::clone(&entrance),
                 journal: journal.clone(),
@@ -187,6 +189,7 @@ impl Server {
             follower: None,
             stop_follower: Arc::default(),
             reach: None,
+            meters,
             recovered,
             operations,
             closing: Some(closing),
@@ -229,6 +232,12 @@ impl Server {
     #[must_use]
     pub const fn reach(&self) -> Option<&Arc<Reach>> {
         self.reach.as_ref()
+    }
+
+    /// What its stages write down, if somebody looks.
+    #[must_use]
+    pub const fn meters(&self) -> Option<&Arc<Meters>> {
+        self.meters.as_ref()
     }
 
     /// Where metrics and probes are answered, if they are.

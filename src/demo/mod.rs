@@ -1,5 +1,5 @@
 //! `souk demo`: two tenants with the same pair, live traffic, and the proof that their orders never
-//! meet. Everything is in this process and in memory; nothing is written anywhere.
+//! meet, with the office beside it. Everything is in this process and in a folder of its own, which goes with it.
 //!
 //! Must never: reach around the wire. What it shows, it learned as a client.
 
@@ -10,6 +10,7 @@ mod watch;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,7 +27,10 @@ use souk_protocol::{CancelOnDisconnect, Credentials, KeyId};
 use crate::clock;
 use crate::config::{Config, Overrides};
 use crate::keys;
+use crate::office::access::Role;
+use crate::office::{self, Office};
 use crate::server::Server;
+use crate::storage;
 use watch::Watch;
 
 /// The tenants of the demo; the keys of the n-th one are `10 n + 1` and so on.
@@ -45,6 +49,8 @@ pub struct DemoOptions {
     pub duration: Option<Duration>,
     /// Orders, cancels and replaces per second, of both tenants together.
     pub rate: f64,
+    /// Where the office listens.
+    pub office: SocketAddr,
 }
 
 /// A key of the demo: what it may do it may do for one tenant.
@@ -67,15 +73,28 @@ struct TenantKeys {
 /// When a part of it cannot start, or the books of the two tenants turn out to have met.
 pub fn run(options: &DemoOptions, stop: &AtomicBool) -> anyhow::Result<()> {
     let tenants = [tenant_keys(0)?, tenant_keys(1)?];
-    let config = Config::from_toml(&config_text(&tenants), &Overrides::default())
-        .context("the demo's own configuration")?;
+    let data = Data::new();
+    let text = config_text(&tenants, &data.folder, options.office);
+    let overrides = Overrides::default();
+    let mut config =
+        Config::from_toml(&text, &overrides).context("the demo's own configuration")?;
+    let own_keys = office::admit(&mut config)?;
+    let people = people(&config)?;
     let server = Server::start(&config)?;
+    let office = Office::beside(&server, &config, &own_keys)?;
     let address = server.address();
     println!(
-        "souk {} demo: data in memory only (durability class `memory`), gone at the end",
-        env!("CARGO_PKG_VERSION")
+        "souk {} demo: data in {}, gone at the end",
+        env!("CARGO_PKG_VERSION"),
+        data.folder.display()
     );
     println!("  tcp      {address}  (binary protocol: protocol/PROTOCOL.md)");
+    if let Some(office) = &office {
+        println!("  console  http://{}/", office.address());
+        for line in &people {
+            println!("           {line}");
+        }
+    }
     println!(
         "  tenants  {} and {}: both opened {SYMBOL}; their books are separate",
         TENANTS[0], TENANTS[1]
@@ -89,6 +108,9 @@ pub fn run(options: &DemoOptions, stop: &AtomicBool) -> anyhow::Result<()> {
     println!(
         "  traffic  {} messages/s from {CONNECTIONS} sessions, profile {DEFAULT_PROFILE}",
         options.rate
+    );
+    println!(
+        "  crash    every order above is on disk when it is answered: `souk serve` survives kill -9 (README.md, \"Use it\")"
     );
     println!();
     for line in probe::prove_isolation(address, &tenants[0].probe, &tenants[1].probe)? {
@@ -105,8 +127,46 @@ pub fn run(options: &DemoOptions, stop: &AtomicBool) -> anyhow::Result<()> {
     drop(watches);
     let [acme, globex] = &tenants;
     let money = money::prove_conservation(address, [&acme.treasury, &globex.treasury])?;
+    drop(office);
     server.drain()?;
     summary(&report, &money)
+}
+
+/// The demo's data directory. It goes with the demo.
+struct Data {
+    folder: PathBuf,
+}
+
+impl Data {
+    fn new() -> Self {
+        let name = format!("souk-demo-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        Self { folder }
+    }
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        if let Err(error) = storage::remove_folder(&self.folder) {
+            tracing::warn!(%error, "the demo's data is still there");
+        }
+    }
+}
+
+/// Users of the office, in words.
+fn people(config: &Config) -> anyhow::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for tenant in TENANTS {
+        let password = office::set_user(config, Some(tenant), "demo", Role::Owner)?;
+        lines.push(format!(
+            "tenant {tenant:<8} user demo   password {password}"
+        ));
+    }
+    let password = office::set_user(config, None, "demo", Role::Platform)?;
+    lines.push(format!(
+        "(no tenant)     user demo   password {password}   (the nodes)"
+    ));
+    Ok(lines)
 }
 
 /// Draws the screen every second until the time is over.
@@ -230,9 +290,9 @@ fn tenant_keys(tenant: u32) -> anyhow::Result<TenantKeys> {
     })
 }
 
-fn config_text(tenants: &[TenantKeys; 2]) -> String {
-    let mut text = String::from(
-        "[journal]\ndurability = \"memory\"\n[server]\nlisten = \"127.0.0.1:0\"\n[limits]\norder_rate = 10000000\norder_burst = 1000000\ncancel_rate = 10000000\ncancel_burst = 1000000\n",
+fn config_text(tenants: &[TenantKeys; 2], data: &Path, office: SocketAddr) -> String {
+    let mut text = format!(
+        "[journal]\ndirectory = {data:?}\nsegment_bytes = 16777216\n[office]\nlisten = \"{office}\"\n[server]\nlisten = \"127.0.0.1:0\"\n[limits]\norder_rate = 10000000\norder_burst = 1000000\ncancel_rate = 10000000\ncancel_burst = 1000000\n",
     );
     for (index, (name, keys)) in TENANTS.iter().zip(tenants).enumerate() {
         text += &format!("[[tenant]]\nid = {}\nname = \"{name}\"\n", index + 1);

@@ -286,6 +286,23 @@ impl HistoryReader {
         self.all(sql, values, |row| row.get(0).map(AccountId))
     }
 
+    /// How many open orders a market holds at most.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn orders_max(
+        &self,
+        tenant: TenantId,
+        market: MarketId,
+    ) -> Result<Option<u32>, HistoryError> {
+        let sql = "SELECT orders_max FROM markets WHERE tenant = ?1 AND id = ?2";
+        self.ask(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let values = params![tenant.0, market.0];
+            statement.query_row(values, |row| row.get(0)).optional()
+        })
+    }
+
     /// What the fee groups of a market pay, by group.
     ///
     /// # Errors

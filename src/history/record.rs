@@ -88,7 +88,17 @@ impl Recorder {
                 fee_group: *fee_group,
                 rates: *rates,
             }),
+            Effect::Limits { market, limits } => rows.push(Row::OrdersMax {
+                tenant,
+                market: *market,
+                orders_max: limits.orders_max,
+            }),
             Effect::MarketCreated(terms) => {
+                rows.push(Row::OrdersMax {
+                    tenant,
+                    market: terms.id(),
+                    orders_max: terms.spec.orders_max,
+                });
                 rows.push(Row::Fees {
                     tenant,
                     market: terms.id(),

@@ -47,6 +47,15 @@ pub enum Row {
         /// When.
         at: u64,
     },
+    /// A market holds this many open orders from now on: what no client is told.
+    OrdersMax {
+        /// Whose it is.
+        tenant: TenantIndex,
+        /// The market.
+        market: MarketId,
+        /// How many.
+        orders_max: u32,
+    },
     /// A fee group pays this from now on.
     Fees {
         /// Whose it is.

@@ -140,6 +140,13 @@ CREATE TABLE fees (
     PRIMARY KEY (tenant, market, fee_group)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE markets (
+    tenant INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    orders_max INTEGER NOT NULL,
+    PRIMARY KEY (tenant, id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE states (
     number INTEGER PRIMARY KEY,
     tenant INTEGER NOT NULL,

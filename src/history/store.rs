@@ -184,6 +184,14 @@ impl Writer<'_> {
                 terms,
                 at,
             } => self.account(id(tenant), *account, terms, at.cast_signed()),
+            Row::OrdersMax {
+                tenant,
+                market,
+                orders_max,
+            } => self.run(
+                "INSERT INTO markets VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET orders_max = excluded.orders_max",
+                params![id(tenant), market.0, orders_max],
+            ),
             Row::Fees {
                 tenant,
                 market,

@@ -112,6 +112,21 @@ impl Distribution {
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
+
+    /// The bound, in nanoseconds, that this many of a million times are not above; nothing if none was counted, or if it is
+    /// beyond the last bucket.
+    #[must_use]
+    pub fn quantile_ns(&self, per_million: u64) -> Option<u64> {
+        let wanted = (u128::from(self.count()) * u128::from(per_million)).div_ceil(1_000_000);
+        let mut seen = 0;
+        for (bucket, count) in self.counts[..BUCKETS].iter().enumerate() {
+            seen += u128::from(*count);
+            if wanted > 0 && seen >= wanted {
+                return Some(bound_ns(bucket));
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +143,28 @@ mod tests {
         for ns in times {
             let expected = (0..BUCKETS).find(|it| ns <= bound_ns(*it));
             assert_eq!(bucket_of(ns), expected.unwrap_or(BUCKETS), "{ns} ns");
+        }
+    }
+
+    #[test]
+    fn a_quantile_is_the_bound_that_so_many_are_not_above() {
+        let histogram = Histogram::default();
+        assert_eq!(histogram.read().quantile_ns(500_000), None);
+        histogram.record_many(bound_ns(3), 98);
+        histogram.record_many(bound_ns(9), 2);
+        let times = histogram.read();
+        for (per_million, bucket) in [
+            (1, 3),
+            (500_000, 3),
+            (980_000, 3),
+            (990_000, 9),
+            (1_000_000, 9),
+        ] {
+            assert_eq!(
+                times.quantile_ns(per_million),
+                Some(bound_ns(bucket)),
+                "{per_million}"
+            );
         }
     }
 

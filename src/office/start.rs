@@ -22,6 +22,7 @@ use crate::directory::Directory;
 use crate::gateway::entrance::Entrance;
 use crate::history::{self, HistoryError, HistoryReader, Reach};
 use crate::journal::Journal;
+use crate::metrics::Meters;
 use crate::server::Server;
 
 /// Threads of the office.
@@ -63,6 +64,7 @@ struct OfficeParts {
     directory: Arc<Directory>,
     journal: Journal,
     reach: Arc<Reach>,
+    meters: Arc<Meters>,
 }
 
 /// The office, open. Dropping it closes it.
@@ -84,11 +86,12 @@ impl Office {
         config: &Config,
         keys: &OwnKeys,
     ) -> Result<Option<Self>, StartError> {
-        let (Some(office), Some(directory), Some(journal), Some(reach)) = (
+        let (Some(office), Some(directory), Some(journal), Some(reach), Some(meters)) = (
             &config.office,
             server.directory(),
             server.journal(),
             server.reach(),
+            server.meters(),
         ) else {
             return Ok(None);
         };
@@ -100,6 +103,7 @@ impl Office {
             directory: Arc::clone(directory),
             journal: journal.clone(),
             reach: Arc::clone(reach),
+            meters: Arc::clone(meters),
         };
         Self::open(office, parts).map(Some)
     }
@@ -159,6 +163,7 @@ fn state(parts: OfficeParts) -> Result<OfficeState, StartError> {
         directory,
         journal,
         reach,
+        meters,
     } = parts;
     let folder = &config.journal.directory;
     let store = OfficeStore::open(&file(folder))?;
@@ -187,6 +192,7 @@ fn state(parts: OfficeParts) -> Result<OfficeState, StartError> {
         store,
         history,
         reach,
+        meters,
         journal,
         entrance,
         directory,

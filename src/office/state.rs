@@ -22,6 +22,7 @@ use crate::gateway::entrance::Entrance;
 use crate::gateway::throttle::TokenBucket;
 use crate::history::{HistoryReader, Reach};
 use crate::journal::Journal;
+use crate::metrics::Meters;
 
 /// How long an answer waits for the history to have what it tells of.
 const HISTORY_WAIT: Duration = Duration::from_secs(3);
@@ -40,6 +41,7 @@ pub struct OfficeState {
     pub store: OfficeStore,
     pub history: HistoryReader,
     pub reach: Arc<Reach>,
+    pub meters: Arc<Meters>,
     pub journal: Journal,
     pub entrance: Arc<Entrance>,
     pub directory: Arc<Directory>,
@@ -92,6 +94,7 @@ pub struct StateParts {
     pub store: OfficeStore,
     pub history: HistoryReader,
     pub reach: Arc<Reach>,
+    pub meters: Arc<Meters>,
     pub journal: Journal,
     pub entrance: Arc<Entrance>,
     pub directory: Arc<Directory>,
@@ -106,6 +109,7 @@ impl OfficeState {
             store,
             history,
             reach,
+            meters,
             journal,
             entrance,
             directory,
@@ -117,6 +121,7 @@ impl OfficeState {
             store,
             history,
             reach,
+            meters,
             journal,
             entrance,
             directory,

@@ -236,9 +236,10 @@ pub async fn set_limits(
     let id = market_named(&id)?;
     let catalogue = desk.catalogue().await?;
     let market = catalogue.market(id)?;
+    let orders_max = blocking(|| office.history.orders_max(desk.tenant, id))?;
     let limits = create::limits(
         &body,
-        create::limits_of(market.definition()),
+        create::limits_of(market.definition(), orders_max),
         market.definition(),
         catalogue.quote(market)?,
     )?;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::markets::a_day_ago;
 use crate::control::Custody;
+use crate::metrics::{Meters, STAGES, Stage};
 use crate::office::admission::Someone;
 use crate::office::answers::Items;
 use crate::office::error::ApiError;
@@ -72,12 +73,43 @@ pub struct JournalAnswer {
     history_lag_batches: u64,
 }
 
+/// The nodes, and where the time goes on this one.
+#[derive(Serialize, ToSchema)]
+pub struct Nodes {
+    items: Vec<NodeAnswer>,
+    stages: Vec<StageAnswer>,
+}
+
+/// A part of the way of an order. Times are bounds of buckets that grow by at most a quarter; null: nothing came this way yet.
+#[derive(Serialize, ToSchema)]
+pub struct StageAnswer {
+    /// `gateway`, `queue`, `match`, `journal`, `publish`.
+    stage: &'static str,
+    p50_us: Option<u64>,
+    p99_us: Option<u64>,
+    p999_us: Option<u64>,
+}
+
+fn stages(meters: &Meters) -> Vec<StageAnswer> {
+    let answer = |stage: Stage| {
+        let times = meters.stage(stage);
+        let us = |per_million| times.quantile_ns(per_million).map(|ns| ns.div_ceil(1_000));
+        StageAnswer {
+            stage: stage.name(),
+            p50_us: us(500_000),
+            p99_us: us(990_000),
+            p999_us: us(999_000),
+        }
+    };
+    STAGES.into_iter().map(answer).collect()
+}
+
 /// The nodes.
-#[utoipa::path(get, path = "/v1/nodes", responses((status = 200, body = Items<NodeAnswer>)))]
+#[utoipa::path(get, path = "/v1/nodes", responses((status = 200, body = Nodes)))]
 pub async fn nodes(
     State(office): State<Arc<OfficeState>>,
     _: Someone,
-) -> Result<Json<Items<NodeAnswer>>, ApiError> {
+) -> Result<Json<Nodes>, ApiError> {
     let counts = office.journal.counts();
     let node = NodeAnswer {
         node: office.config.journal.node.clone(),
@@ -100,5 +132,8 @@ pub async fn nodes(
                 .saturating_sub(office.reach.next_batch()),
         },
     };
-    Ok(Json(Items::all(vec![node])))
+    Ok(Json(Nodes {
+        items: vec![node],
+        stages: stages(&office.meters),
+    }))
 }

@@ -56,8 +56,8 @@ pub struct Preview {
     market: MarketAnswer,
 }
 
-/// The bounds of a market.
-pub fn limits_of(definition: &MarketDefinition) -> MarketLimits {
+/// The bounds of a market; how many orders it holds no definition tells.
+pub fn limits_of(definition: &MarketDefinition, orders_max: Option<u32>) -> MarketLimits {
     MarketLimits {
         price_min: definition.price_min,
         price_max: definition.price_max,
@@ -65,7 +65,7 @@ pub fn limits_of(definition: &MarketDefinition) -> MarketLimits {
         qty_max: definition.qty_max,
         notional_min: definition.notional_min,
         notional_max: definition.notional_max,
-        orders_max: MarketLimits::default().orders_max,
+        orders_max: orders_max.unwrap_or(MarketLimits::default().orders_max),
         account_orders_max: definition.account_orders_max,
     }
 }
