@@ -21,7 +21,7 @@ use crate::handoff::{Seat, TenantIndex};
 pub const PAGE_LEN: usize = 256;
 
 /// Everything a gateway looks up.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Directory {
     keys: RwLock<HashMap<KeyId, Arc<KeyEntry>>>,
     /// Tenants by index.

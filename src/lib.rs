@@ -7,6 +7,7 @@ pub mod audit;
 pub mod clock;
 pub mod cluster;
 pub mod config;
+pub mod conform;
 pub mod control;
 pub mod database;
 pub mod demo;

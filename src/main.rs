@@ -1,5 +1,7 @@
 //! The `souk` program.
 
+#[path = "main/conform.rs"]
+mod conform;
 #[path = "main/data.rs"]
 mod data;
 #[path = "main/operator.rs"]
@@ -41,6 +43,9 @@ struct Cli {
 enum Command {
     /// Two tenants with the same pair, live traffic, and the proof that they never meet.
     Demo(Demo),
+    /// Play the server to a client of any language, and say which rule of the protocol it breaks. Exits with 1 if it
+    /// breaks one.
+    Conform(conform::Conform),
     /// Run a node until it is asked to stop (SIGTERM or ctrl-c drains it).
     Serve(Serve),
     /// Check a configuration and print what it comes to.
@@ -199,6 +204,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match &command {
         Command::Audit { data } => return Ok(data::audit(data)),
         Command::Journal(command) => return Ok(data::journal(command)),
+        Command::Conform(asked) => return conform::run(asked),
         Command::Doctor(file) => {
             let sound = operator::doctor(&file.load()?)?;
             return Ok(ExitCode::from(u8::from(!sound)));
@@ -210,7 +216,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 fn execute(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Audit { .. } | Command::Journal(_) | Command::Doctor(_) => {
+        Command::Audit { .. } | Command::Journal(_) | Command::Doctor(_) | Command::Conform(_) => {
             unreachable!("these have exit codes of their own")
         }
         Command::Snapshot(command) => data::snapshot(&command),

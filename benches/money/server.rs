@@ -1,7 +1,6 @@
 //! A market behind its real matcher and publisher: items in, execution reports out.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -69,14 +68,10 @@ impl Server {
     /// For one run of a stream.
     pub fn new(workload: &Workload, statement_entries_max: usize) -> Self {
         let bank = Bank::new(workload, statement_entries_max);
-        let directory = Directory {
-            keys: HashMap::new(),
-            tenants: Vec::new(),
-        };
         let desk = Desk {
             recorder: None,
             treasury: Arc::clone(&bank.treasury),
-            directory: Arc::new(directory),
+            directory: Arc::new(Directory::default()),
             tasks: unbounded().0,
         };
         let seats = || vec![SeatConfig::Market(bank.seat.clone())];

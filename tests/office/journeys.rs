@@ -240,9 +240,11 @@ fn history_is_the_same_after_restarts_and_when_it_is_made_again() {
         block_on(trade(venue.gateway(), 100 + round));
         trades += 100 + round;
         venue.reopen();
+        venue.wait_for_history(&owner);
         let listed = venue.get("/v1/overview", &owner).ok();
         assert_eq!(listed["trades_24h"], trades, "round {round}");
     }
+    venue.wait_for_history(&owner);
     let before = everything(&venue, &owner);
     assert_eq!(
         before
@@ -257,8 +259,6 @@ fn history_is_the_same_after_restarts_and_when_it_is_made_again() {
         let _ = std::fs::remove_file(venue.data.join(file));
     }
     venue.reopen();
-    venue
-        .post("/v1/accounts", &owner, &json!({"external_id": "last"}))
-        .ok();
+    venue.wait_for_history(&owner);
     assert_eq!(everything(&venue, &owner), before);
 }

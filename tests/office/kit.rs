@@ -160,6 +160,15 @@ impl Venue {
         session["token"].as_str().unwrap().to_owned()
     }
 
+    /// Until the history has everything that is durable.
+    pub fn wait_for_history(&self, token: &str) {
+        let begun = Instant::now();
+        while self.get("/v1/overview", token).ok()["history"]["lag_batches"] != 0 {
+            assert!(begun.elapsed() < ANSWER_MAX, "the history does not come up");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     pub fn get(&self, path: &str, token: &str) -> Answer {
         self.ask("GET", path, token, None)
     }

@@ -284,12 +284,6 @@ fn another_tenants_ids_are_answered_like_ids_that_do_not_exist() {
             &owner,
         ),
         (
-            "GET",
-            format!("/v1/orders/1/{order}"),
-            "/v1/orders/1/987654321".to_owned(),
-            &owner,
-        ),
-        (
             "DELETE",
             format!("/v1/orders/9/{order}"),
             "/v1/orders/8/1".to_owned(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use souk_client::{Level, Market};
 use souk_protocol::{AccountId, MarketId, Side};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::hub::{Hub, MarketFeed};
 use super::message::{ChangedLine, FromConsumer, Line as LevelLine, ToConsumer};
@@ -102,7 +102,8 @@ impl Consumer {
         }
         let mut period = interval(PERIOD);
         period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut second, mut account) = (Instant::now(), Instant::now());
+        let mut account = period.tick().await;
+        let mut second = account;
         loop {
             let told = tokio::select! {
                 request = line.receive() => match request {

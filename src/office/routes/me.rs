@@ -107,8 +107,9 @@ pub struct NewOrder {
     order_type: TypeWord,
     /// Limit price; of a market order the worst it may trade at.
     price: Option<String>,
+    /// Of a market buy with a budget as much as that buys, if absent.
     qty: Option<String>,
-    /// Market buy: the most it may spend.
+    /// Market buy: the most it may spend, without fees.
     budget: Option<String>,
     time_in_force: Option<TimeInForceWord>,
     #[serde(default)]
@@ -134,10 +135,12 @@ impl NewOrder {
         let budget = given(&self.budget)
             .map(|text| quote.money(&text))
             .transpose()?;
+        // With a budget alone: as much as it buys.
+        let most = budget.map_or(Qty(0), |_| market.definition().qty_max);
         let (side, price, qty) = (
             self.side.into(),
             price.unwrap_or(Price(0)),
-            qty.unwrap_or(Qty(0)),
+            qty.unwrap_or(most),
         );
         let mut order = match self.order_type {
             TypeWord::Limit => Order::limit(account, side, price, qty),
