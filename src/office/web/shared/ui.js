@@ -157,15 +157,16 @@ let toasts = null;
 
 /** A short message that comes and goes; screen readers hear it. */
 export function toast(text, tone = "good") {
-  toasts ??= document.body.appendChild(h("div", { class: "toasts", "aria-live": "polite", role: "status" }));
+  startToasts();
   const line = h("div", { class: `toast ${tone}` }, icon(tone === "bad" ? "warn" : "check"), h("span", {}, text));
   toasts.append(line);
   setTimeout(() => line.remove(), 6000);
 }
 
-/** The place that toasts are told in has to be there before the first of them. */
+/** The place that toasts are told in has to be there before the first of them, also after the page was drawn anew. */
 export function startToasts() {
-  toasts ??= document.body.appendChild(h("div", { class: "toasts", "aria-live": "polite", role: "status" }));
+  toasts ??= h("div", { class: "toasts", "aria-live": "polite", role: "status" });
+  if (!toasts.isConnected) document.body.append(toasts);
 }
 
 export function copyButton(text) {

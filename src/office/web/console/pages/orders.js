@@ -4,7 +4,7 @@ import { path } from "../../shared/api.js";
 import { destroy } from "../../shared/dialog.js";
 import { h, fill } from "../../shared/dom.js";
 import { field } from "../../shared/form.js";
-import { num, sideOf, when } from "../../shared/format.js";
+import { amount, num, sideOf, when } from "../../shared/format.js";
 import { t, tx } from "../../shared/i18n.js";
 import { button, chip, csvButton, empty, facts, heading, pagedTable, panel, toast } from "../../shared/ui.js";
 import { asked, filterBar } from "../filters.js";
@@ -109,7 +109,7 @@ function timeline(order, of) {
 async function cancelFor(ctx, order, of, show) {
   const done = await destroy(t("orders.cancel_title", { id: order.id, symbol: order.symbol }), {
     lead: t("orders.cancel_lead", { account: order.account }),
-    effects: [t("orders.cancel_effect", { qty: `${order.leaves} ${of.base ?? ""}` }), t("orders.cancel_kept", { qty: `${order.executed} ${of.base ?? ""}` })],
+    effects: [t("orders.cancel_effect", { qty: `${amount(order.leaves)} ${of.base ?? ""}` }), t("orders.cancel_kept", { qty: `${amount(order.executed)} ${of.base ?? ""}` })],
     label: t("orders.cancel"),
     submit: ({ reason }) => ctx.api.delete(path("orders", order.market, order.id), { reason }),
   });
