@@ -50,7 +50,8 @@ fn read(number: u64, frames: &mut Vec<u8>) {
 
 #[test]
 fn an_order_on_its_way_allocates_nothing() {
-    let head = "[limits]\norder_rate = 100000000\norder_burst = 100000000\ncancel_rate = 100000000\ncancel_burst = 100000000\n";
+    let head = "[limits]\norder_rate = 100000000\norder_burst = 100000000\ncancel_rate = 100000000\ncancel_burst = 100000000\n[operations]\nlisten = \"127.0.0.1:0\"\n";
+    // Measured: to write down what stages take allocates nothing either.
     let mut node = Node::start(head, 65_536, 50, 64);
     let mut session = node.log_on(1);
     let link = session.link();

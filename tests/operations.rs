@@ -62,6 +62,9 @@ fn every_order_is_counted_once_in_every_stage_and_with_its_tenant() {
         // Orders, and a few joins.
         let count = page.value(&counted(stage));
         assert!((101.0..=110.0).contains(&count), "{stage}: {count}");
+        // What Prometheus makes quantiles of.
+        let all = format!("souk_stage_seconds_bucket{{le=\"+Inf\",stage=\"{stage}\"}}");
+        assert_eq!(page.value(&all), count);
     }
     assert_eq!(page.value("souk_orders_total{tenant=\"acme\"}"), 100.0);
     assert_eq!(page.value("souk_orders_total{tenant=\"globex\"}"), 0.0);

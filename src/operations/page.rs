@@ -430,7 +430,7 @@ impl Family {
                     if at < BUCKETS {
                         seconds_of(bound_ns(at))
                     } else {
-                        f64::MAX
+                        f64::INFINITY
                     }
                 };
                 let counts = times.counts.iter().enumerate();
