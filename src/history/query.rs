@@ -196,7 +196,7 @@ impl HistoryReader {
         self.all(&sql, values, TradeRow::read)
     }
 
-    /// What changed a balance after `after`, the oldest first.
+    /// What changed a balance: after the number `cursor`, the oldest first; or before it, the newest first.
     ///
     /// # Errors
     /// What the store says.
@@ -205,16 +205,24 @@ impl HistoryReader {
         tenant: TenantId,
         account: AccountId,
         currency: &str,
-        after: u64,
+        newest_first: bool,
+        cursor: Option<u64>,
         filter: &Filter,
     ) -> Result<Vec<StatementRow>, HistoryError> {
         let mut conditions = Conditions::of(tenant);
         conditions.add("account =", i64::from(account.0));
         conditions.add("currency =", currency.to_owned());
-        conditions.add("sequence >", after.cast_signed());
+        let (compared, order) = if newest_first {
+            ("sequence <", "sequence DESC")
+        } else {
+            ("sequence >", "sequence")
+        };
+        if let Some(cursor) = cursor {
+            conditions.add(compared, cursor.cast_signed());
+        }
         let conditions = conditions.bounded("at", filter);
         let sql = format!(
-            "SELECT {STATEMENT} FROM statements WHERE {} ORDER BY sequence LIMIT {}",
+            "SELECT {STATEMENT} FROM statements WHERE {} ORDER BY {order} LIMIT {}",
             conditions.text, filter.limit
         );
         self.all(&sql, conditions.values, StatementRow::read)

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use souk_client::{Currency, Market};
 use souk_protocol::message::BalanceEntry;
 use souk_protocol::{
-    AccountStatus, Amount, CurrencyStatus, MarketState, OrderType, Price, Qty, Side, StatementKind,
-    TimeInForce,
+    AccountStatus, Amount, CurrencyStatus, FeeGroup, MarketState, OrderType, Price, Qty, Side,
+    StatementKind, TimeInForce,
 };
 use utoipa::ToSchema;
 
 use super::desk::Catalogue;
 use super::error::ApiError;
-use crate::history::{AccountRow, Standing, StatementRow, Volume};
+use crate::history::{AccountRow, FeesRow, Standing, StatementRow, Volume};
 pub use orders::{EventAnswer, FillAnswer, OrderAnswer, OrderStory, TradeAnswer};
 
 /// A page of a list.
@@ -167,6 +167,9 @@ pub struct MarketAnswer {
     pub state: StateWord,
     /// What the smallest order costs at the last price, or at one tick.
     pub smallest_order: String,
+    /// What the caller's account pays, on the trading page; of the default group elsewhere.
+    pub maker_ppm: Option<i32>,
+    pub taker_ppm: Option<i32>,
     #[serde(flatten)]
     pub ticker: Ticker,
 }
@@ -208,8 +211,21 @@ impl MarketAnswer {
             account_orders_max: definition.account_orders_max,
             state: definition.state.into(),
             smallest_order: least,
+            maker_ppm: None,
+            taker_ppm: None,
             ticker,
         })
+    }
+}
+
+impl MarketAnswer {
+    /// With what `fees` say that a group pays; a group without rates of its own pays those of group 0.
+    pub fn with_fees(mut self, fees: &[FeesRow], group: FeeGroup) -> Self {
+        let of = |group| fees.iter().find(|row| row.fee_group == group);
+        let row = of(group).or_else(|| of(FeeGroup(0)));
+        self.maker_ppm = row.map(|row| row.rates.maker_ppm);
+        self.taker_ppm = row.map(|row| row.rates.taker_ppm);
+        self
     }
 }
 

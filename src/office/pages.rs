@@ -2,22 +2,25 @@
 //!
 //! Must never: let a page run what is not one of these files, or be shown inside another page without leave.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use include_dir::{Dir, include_dir};
 
 use super::error::ApiError;
+use super::routes::brand::embedders_of;
+use super::state::OfficeState;
 use crate::keys;
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/office/web");
 
 /// What a page may do: run, show and fetch its own files, and talk to this server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-     font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+     font-src 'self'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'";
 
 /// Changes with any of the files.
 static TAG: LazyLock<HeaderValue> = LazyLock::new(|| {
@@ -39,7 +42,12 @@ fn gather(folder: &Dir<'_>, into: &mut Vec<u8>) {
 }
 
 /// A file of a page, for what is no route.
-pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub async fn page(
+    State(office): State<Arc<OfficeState>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     if !matches!(method, Method::GET | Method::HEAD) || uri.path().starts_with("/v1/") {
         return ApiError::not_found().into_response();
     }
@@ -70,10 +78,22 @@ pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::ETAG, TAG.clone());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(POLICY),
-    );
+    let name = uri.query().and_then(|query| query.strip_prefix("page="));
+    let embedders = match (path, name) {
+        ("trade/index.html", Some(name)) => embedders_of(&office, name),
+        _ => Vec::new(),
+    };
+    let policy = match embedders.as_slice() {
+        [] => format!("{POLICY}; frame-ancestors 'none'"),
+        origins => format!("{POLICY}; frame-ancestors {}", origins.join(" ")),
+    };
+    // Origins were checked to be nothing else when they were written.
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    if embedders.is_empty() {
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    }
     response
 }
 
@@ -82,7 +102,6 @@ pub fn protect(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

@@ -149,10 +149,22 @@ pub struct Page {
     pub external_id: Option<String>,
     /// Accounts: with this status.
     pub status: Option<super::answers::AccountWord>,
+    /// Statements: `oldest` or `newest` first; `oldest` if absent.
+    pub order: Option<Order>,
     /// Audit log: of this user.
     pub user: Option<String>,
     /// Audit log: this action.
     pub action: Option<String>,
+}
+
+/// What comes first in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// The oldest.
+    Oldest,
+    /// The newest.
+    Newest,
 }
 
 /// How a list is given.

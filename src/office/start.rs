@@ -15,7 +15,7 @@ use super::desk::{Desk, DeskAccess};
 use super::keys::{OwnKeys, file};
 use super::live::Hub;
 use super::state::{OfficeState, StateParts};
-use super::store::{OfficeError, OfficeStore};
+use super::store::{Checked, OfficeError, OfficeStore};
 use super::{listener, pages, routes};
 use crate::config::{Config, OfficeConfig};
 use crate::directory::Directory;
@@ -122,6 +122,7 @@ impl Office {
         let (stop, stopped) = watch::channel(false);
         let router: Router = routes::router(&state)
             .fallback(pages::page)
+            .with_state(Arc::clone(&state))
             .layer(map_response(|response| async { pages::protect(response) }));
         let run = move || {
             runtime.block_on(listener::serve(listener, router, stopped));
@@ -171,7 +172,7 @@ fn state(parts: OfficeParts) -> Result<OfficeState, StartError> {
         .into_iter()
         .chain(config.tenants.iter().map(|it| Some(it.id)))
     {
-        store.check_audit(tenant)?;
+        store.check_audit(tenant, Checked::default())?;
     }
     let history = HistoryReader::open(&history::file(folder))?;
     let desk = |(index, tenant): (usize, &crate::config::TenantConfig)| {

@@ -14,7 +14,7 @@ use super::desk::Desk;
 use super::error::ApiError;
 use super::live::Hub;
 use super::secrets::Digest;
-use super::store::{Attempt, OfficeStore};
+use super::store::{Attempt, Checked, OfficeError, OfficeStore};
 use crate::clock;
 use crate::config::Config;
 use crate::directory::Directory;
@@ -49,6 +49,8 @@ pub struct OfficeState {
     pub hubs: HashMap<TenantId, Arc<Hub>>,
     attempts: Mutex<HashMap<String, TokenBucket>>,
     codes: Mutex<HashMap<Digest, Code>>,
+    /// How far each tenant's audit log was found to be as it was written.
+    checked: Mutex<HashMap<TenantId, Checked>>,
 }
 
 /// What a one-time code is good for.
@@ -129,6 +131,7 @@ impl OfficeState {
             hubs,
             attempts: Mutex::default(),
             codes: Mutex::default(),
+            checked: Mutex::default(),
         }
     }
 
@@ -164,6 +167,15 @@ impl OfficeState {
         };
         blocking(|| self.store.end(&attempt, clock::wall_ns(), &outcome, begun))?;
         done
+    }
+
+    /// Checks what was added to a tenant's audit log since the last time.
+    pub fn check_audit(&self, tenant: TenantId) -> Result<Checked, OfficeError> {
+        let mut known = lock(&self.checked);
+        let before = known.get(&tenant).copied().unwrap_or_default();
+        let checked = self.store.check_audit(Some(tenant), before)?;
+        known.insert(tenant, checked);
+        Ok(checked)
     }
 
     /// Waits until the history has everything that was acknowledged until now.

@@ -42,6 +42,46 @@ fn pages_are_served_with_a_strict_policy_and_known_again() {
 }
 
 #[test]
+fn only_whom_a_tenant_names_may_embed_its_trading_page() {
+    let mut venue = Venue::start("embed");
+    let owner = venue.token("acme", Role::Owner);
+    let brand =
+        json!({"name": "Acme", "embedders": ["https://app.acme.example"], "color": "#112233"});
+    let brand = venue.put("/v1/brand", &owner, &brand).ok();
+    let page = brand["page"].as_str().unwrap();
+    assert_eq!(page.len(), 32, "{brand}");
+    let embedded = venue.get(&format!("/trade/?page={page}"), "").headers;
+    assert!(
+        embedded.contains("frame-ancestors https://app.acme.example"),
+        "{embedded}"
+    );
+    assert!(!embedded.contains("x-frame-options"), "{embedded}");
+    for path in [
+        "/trade/",
+        "/trade/?page=",
+        "/trade/?page=acme",
+        "/?page={page}",
+    ] {
+        let alone = venue.get(path, "").headers;
+        assert!(alone.contains("frame-ancestors 'none'"), "{path}: {alone}");
+        assert!(alone.contains("x-frame-options: deny"), "{path}: {alone}");
+    }
+    for bad in [
+        "https://a.example; script-src *",
+        "https://a.example/x",
+        "javascript:alert(1)",
+        "*",
+    ] {
+        let refused = venue.put("/v1/brand", &owner, &json!({"embedders": [bad]}));
+        assert_eq!(refused.status, 400, "{bad}");
+    }
+    let again = venue
+        .put("/v1/brand", &owner, &json!({"name": "Acme Two"}))
+        .ok();
+    assert_eq!(again["page"], brand["page"], "the URL stays");
+}
+
+#[test]
 fn what_is_no_json_or_too_long_is_refused_with_a_code() {
     let mut venue = Venue::start("bodies");
     let owner = venue.token("acme", Role::Owner);

@@ -19,7 +19,9 @@ use crate::office::answers::{
 use crate::office::csv;
 use crate::office::desk::Desk;
 use crate::office::error::ApiError;
-use crate::office::requests::{Ask, Body, LIMIT_MAX, Page, account_named, number, reason, text};
+use crate::office::requests::{
+    Ask, Body, LIMIT_MAX, Order, Page, account_named, number, reason, text,
+};
 use crate::office::state::{Deed, OfficeState, blocking};
 
 /// The tenant's accounts, by id.
@@ -213,7 +215,7 @@ const STATEMENT_COLUMNS: &[&str] = &[
     "reference",
 ];
 
-/// What changed what an account has in a currency, oldest first.
+/// What changed what an account has in a currency, oldest first, or with `order=newest` newest first.
 #[utoipa::path(get, path = "/v1/accounts/{id}/statement", params(Page), responses((status = 200, body = Items<StatementAnswer>)))]
 pub async fn statement(
     State(office): State<Arc<OfficeState>>,
@@ -226,16 +228,15 @@ pub async fn statement(
     let currency = *desk.catalogue().await?.currency(&code)?;
     let mut filter = page.filter()?;
     filter.before = None;
+    let newest = page.order == Some(Order::Newest);
     let tenant = desk.tenant;
-    let rows = move |office: &OfficeState, after: Option<u64>, limit: usize| {
+    let rows = move |office: &OfficeState, cursor: Option<u64>, limit: usize| {
         let filter = Filter {
             limit: limit + 1,
             ..filter
         };
-        let after = after.unwrap_or(0);
-        let mut rows = office
-            .history
-            .statement(tenant, account, &code, after, &filter)?;
+        let history = &office.history;
+        let mut rows = history.statement(tenant, account, &code, newest, cursor, &filter)?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().map(|row| row.sequence).filter(|_| more);

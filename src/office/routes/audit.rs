@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::orders::items;
 use crate::keys;
 use crate::office::admission::AtDesk;
-use crate::office::answers::{Items, time};
+use crate::office::answers::time;
 use crate::office::csv;
 use crate::office::error::ApiError;
 use crate::office::requests::{Ask, LIMIT_MAX, Page};
 use crate::office::state::{OfficeState, blocking};
-use crate::office::store::{AuditEntry, AuditFilter};
+use crate::office::store::{AuditEntry, AuditFilter, ChainBroken, OfficeError};
 
 const COLUMNS: &[&str] = &[
     "number", "at", "user", "role", "address", "action", "target", "reason", "request", "outcome",
@@ -63,8 +63,25 @@ impl From<&AuditEntry> for AuditAnswer {
     }
 }
 
+/// A page of the log.
+#[derive(Serialize, ToSchema)]
+pub struct Log {
+    items: Vec<AuditAnswer>,
+    next: Option<String>,
+    chain: Chain,
+}
+
+/// Whether the whole log is as it was written.
+#[derive(Serialize, ToSchema)]
+pub struct Chain {
+    holds: bool,
+    entries: u64,
+    /// The first entry that does not follow the one before it.
+    at: Option<String>,
+}
+
 /// What was done, newest first.
-#[utoipa::path(get, path = "/v1/audit", params(Page), responses((status = 200, body = Items<AuditAnswer>)))]
+#[utoipa::path(get, path = "/v1/audit", params(Page), responses((status = 200, body = Log)))]
 pub async fn list(
     State(office): State<Arc<OfficeState>>,
     AtDesk { desk, .. }: AtDesk,
@@ -98,6 +115,27 @@ pub async fn list(
         let pages = move |before| rows(&office, before, LIMIT_MAX);
         return Ok(csv::file("audit", COLUMNS, pages));
     }
-    let page = blocking(|| rows(&office, page.after()?, page.limit()?))?;
-    Ok(items(page).into_response())
+    let (entries, next) = blocking(|| rows(&office, page.after()?, page.limit()?))?;
+    let chain = match blocking(|| office.check_audit(tenant)) {
+        Ok(checked) => Chain {
+            holds: true,
+            entries: checked.entries,
+            at: None,
+        },
+        Err(OfficeError::Chain(ChainBroken(number))) => {
+            tracing::error!(%tenant, number, "an audit log is not as it was written");
+            Chain {
+                holds: false,
+                entries: 0,
+                at: Some(number.to_string()),
+            }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let log = Log {
+        items: entries,
+        next: next.map(|next| next.to_string()),
+        chain,
+    };
+    Ok(Json(log).into_response())
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use souk_protocol::TenantId;
 use utoipa::ToSchema;
 
+use crate::keys;
 use crate::office::admission::{AtDesk, Someone};
 use crate::office::error::ApiError;
 use crate::office::requests::Body;
@@ -34,8 +35,10 @@ pub struct Brand {
     pub locale: String,
     /// Where users get help.
     pub support_url: String,
-    /// Origins whose pages may embed the trading page.
+    /// Origins whose pages may embed the trading page at `/trade/?page=PAGE`.
     pub embedders: Vec<String>,
+    /// Names the tenant in that URL without telling who it is. Given by the server when the brand is written.
+    pub page: String,
 }
 
 /// The brand of a tenant.
@@ -43,6 +46,18 @@ pub fn brand_of(office: &OfficeState, tenant: TenantId) -> Result<Brand, ApiErro
     let known = blocking(|| office.store.brand(tenant))?;
     let known = known.and_then(|text| serde_json::from_str(&text).ok());
     Ok(known.unwrap_or_default())
+}
+
+/// The origins that may embed the trading page of this name.
+pub fn embedders_of(office: &OfficeState, page: &str) -> Vec<String> {
+    let brands = office
+        .desks
+        .keys()
+        .filter_map(|tenant| brand_of(office, *tenant).ok());
+    let found = brands
+        .into_iter()
+        .find(|brand| !page.is_empty() && brand.page == page);
+    found.map_or_else(Vec::new, |brand| brand.embedders)
 }
 
 impl Brand {
@@ -136,6 +151,12 @@ pub async fn write(
     Body(brand): Body<Brand>,
 ) -> Result<Json<Brand>, ApiError> {
     brand.check()?;
+    let mut brand = brand;
+    brand.page = brand_of(&office, desk.tenant)?.page;
+    if brand.page.is_empty() {
+        let random = keys::nonce().map_err(|error| ApiError::internal(&error))?;
+        brand.page = keys::hex(&random[..16]);
+    }
     let logged = Brand {
         logo: format!("{} bytes", brand.logo.len()),
         ..brand.clone()

@@ -65,18 +65,23 @@ pub async fn market_answer(
     let catalogue = desk.catalogue().await?;
     let market = catalogue.market(id)?;
     let ticker = ticker(office, desk, &catalogue, market)?;
-    MarketAnswer::new(&catalogue, market, ticker)
+    let fees = blocking(|| office.history.fees(desk.tenant, id))?;
+    let answer = MarketAnswer::new(&catalogue, market, ticker)?;
+    Ok(answer.with_fees(&fees, FeeGroup(0)))
 }
 
-/// All markets as they are now.
+/// All markets as they are now, with what a fee group pays.
 pub async fn all_markets(
     office: &OfficeState,
     desk: &Desk,
+    group: FeeGroup,
 ) -> Result<Items<MarketAnswer>, ApiError> {
     let catalogue = desk.catalogue().await?;
     let answer = |market: &Market| {
         let ticker = ticker(office, desk, &catalogue, market)?;
-        MarketAnswer::new(&catalogue, market, ticker)
+        let fees = blocking(|| office.history.fees(desk.tenant, market.id()))?;
+        let answer = MarketAnswer::new(&catalogue, market, ticker)?;
+        Ok::<_, ApiError>(answer.with_fees(&fees, group))
     };
     let items: Result<Vec<_>, _> = catalogue.markets.values().map(answer).collect();
     Ok(Items::all(items?))
@@ -193,7 +198,7 @@ pub async fn list(
     State(office): State<Arc<OfficeState>>,
     AtDesk { desk, .. }: AtDesk,
 ) -> Result<Json<Items<MarketAnswer>>, ApiError> {
-    all_markets(&office, &desk).await.map(Json)
+    all_markets(&office, &desk, FeeGroup(0)).await.map(Json)
 }
 
 /// A market.

@@ -7,7 +7,8 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use souk_client::Order;
 use souk_protocol::{
-    AccountId, Amount, ClOrdId, MarketId, OrderType, PostOnly, Price, Qty, StpMode, StpScope,
+    AccountId, Amount, ClOrdId, FeeGroup, MarketId, OrderType, PostOnly, Price, Qty, StpMode,
+    StpScope,
 };
 use utoipa::ToSchema;
 
@@ -40,13 +41,16 @@ pub async fn balances(
     Ok(Json(Items::all(balances)))
 }
 
-/// The markets.
+/// The markets, with what the account pays in them.
 #[utoipa::path(get, path = "/v1/me/markets", responses((status = 200, body = Items<MarketAnswer>)))]
 pub async fn markets(
     State(office): State<Arc<OfficeState>>,
-    AtDesk { desk, .. }: AtDesk,
+    AtDesk { caller, desk, .. }: AtDesk,
 ) -> Result<Json<Items<MarketAnswer>>, ApiError> {
-    all_markets(&office, &desk).await.map(Json)
+    let account = account_of(&caller)?;
+    let account = blocking(|| office.history.account(desk.tenant, account))?;
+    let group = account.map_or(FeeGroup(0), |account| account.fee_group);
+    all_markets(&office, &desk, group).await.map(Json)
 }
 
 /// The currencies.

@@ -179,8 +179,8 @@ pub fn openapi() -> String {
     description.to_json().unwrap_or_default()
 }
 
-/// The API as a service.
-pub fn router(office: &Arc<OfficeState>) -> Router {
+/// The API as a service, without its state.
+pub fn router(office: &Arc<OfficeState>) -> Router<Arc<OfficeState>> {
     let (router, description) = described().split_for_parts();
     let description = description.to_json().unwrap_or_default();
     let openapi = move || {
@@ -193,5 +193,4 @@ pub fn router(office: &Arc<OfficeState>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(office), admit))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .method_not_allowed_fallback(|| std::future::ready(ApiError::not_found()))
-        .with_state(Arc::clone(office))
 }

@@ -68,6 +68,17 @@ pub struct AuditFilter {
     pub limit: usize,
 }
 
+/// How far a log was found to be as it was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// The number of the last entry.
+    pub number: u64,
+    /// Entries until there.
+    pub entries: u64,
+    /// Its hash.
+    pub hash: [u8; 32],
+}
+
 /// The log is not as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the audit log is not as it was written: entry {0} does not follow the one before it")]
@@ -147,33 +158,38 @@ impl OfficeStore {
         })
     }
 
-    /// Reads a tenant's whole log and checks that every entry follows the one before it. Gives how many there are.
+    /// Reads a tenant's log from where it was checked last, and checks that every entry follows the one before it. Gives how
+    /// far it is checked now.
     ///
     /// # Errors
     /// The first entry that does not.
-    pub fn check_audit(&self, tenant: Option<TenantId>) -> Result<u64, OfficeError> {
-        let sql = format!("SELECT {COLUMNS} FROM audit WHERE tenant = ?1 ORDER BY number");
+    pub fn check_audit(
+        &self,
+        tenant: Option<TenantId>,
+        checked: Checked,
+    ) -> Result<Checked, OfficeError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM audit WHERE tenant = ?1 AND number > ?2 ORDER BY number"
+        );
         let entries = self.ask(|connection| {
             let mut statement = connection.prepare(&sql)?;
-            let rows = statement.query_map([number_of(tenant)], |row| read(row, tenant))?;
-            let mut before = START;
-            let mut count = 0;
+            let values = params![number_of(tenant), checked.number.cast_signed()];
+            let rows = statement.query_map(values, |row| read(row, tenant))?;
+            let mut checked = checked;
             for entry in rows {
                 let entry = entry?;
-                let hash = hash(
-                    &before,
-                    &entry.attempt,
-                    entry.at,
-                    &entry.outcome,
-                    entry.begun,
-                );
+                let AuditEntry { attempt, at, .. } = &entry;
+                let hash = hash(&checked.hash, attempt, *at, &entry.outcome, entry.begun);
                 if hash != entry.hash {
                     return Ok(Err(ChainBroken(entry.number)));
                 }
-                before = hash;
-                count += 1;
+                checked = Checked {
+                    number: entry.number,
+                    entries: checked.entries + 1,
+                    hash,
+                };
             }
-            Ok(Ok(count))
+            Ok(Ok(checked))
         })?;
         entries.map_err(Into::into)
     }

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension, params};
 use souk_protocol::TenantId;
 
-pub use audit::{Attempt, AuditEntry, AuditFilter, ChainBroken};
+pub use audit::{Attempt, AuditEntry, AuditFilter, ChainBroken, Checked};
 pub use keys::StoredKey;
 use schema::{PRAGMAS, TABLES, VERSION};
 pub use users::{StoredToken, StoredUser, TokenTerms};

@@ -120,7 +120,7 @@ function statement(ctx, account, currencies, markets) {
   const choices = [...new Set([...mine, ...currencies.map((one) => one.code)])];
   const currency = ctx.query.currency ?? choices[0];
   if (!currency) return panel(t("account.statement"), {}, empty(t("account.no_statement")));
-  const query = { ...asked(ctx.query, ["from", "to"]), currency };
+  const query = { ...asked(ctx.query, ["from", "to"]), currency, order: "newest" };
   const fields = [
     field({ name: "currency", label: t("col.currency"), kind: "select", required: true, choices: choices.map((one) => [one, one]), value: currency }),
     field({ name: "from", label: t("filter.from"), kind: "datetime-local", value: ctx.query.from }),
