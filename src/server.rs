@@ -23,7 +23,7 @@ use crate::metrics::Meters;
 use crate::node::{Node, NodeError, OpenJournal};
 use crate::operations::{Operations, Parts, Phase};
 use crate::partition::{Partition, PartitionMatcher};
-use crate::recovery::{DataDirectory, Follower, Progress, Recovered, RecoveryError, Snapshotter};
+use crate::recovery::{DataDirectory, Follower, Progress, Recovered, Snapshotter};
 use crate::threads::{self, Plan, PlanError};
 use closing::{ClosedAccounts, Closing};
 use parts::{Gateway, Goodbyes, join, listen, run_inline, runtime, thread};
@@ -51,9 +51,6 @@ pub enum ServerError {
     /// Its parts cannot be made.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// The journal cannot be followed.
-    #[error(transparent)]
-    Follower(#[from] RecoveryError),
 }
 
 /// Why the end of a node is not a good one.
@@ -329,7 +326,7 @@ impl Server {
         self.follower = Some(match journal {
             Some(journal) => {
                 let file = history::file(&config.journal.directory);
-                let follower = Follower::new(config, files, file, journal, stop)?;
+                let follower = Follower::new(config, files, file, journal, stop);
                 self.reach = Some(Arc::clone(follower.reach()));
                 thread("souk-follower", move || follower.run())?
             }

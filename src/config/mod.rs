@@ -22,6 +22,9 @@ pub use cluster::{ClusterConfig, DatabaseConfig, HostPort};
 pub use error::ConfigError;
 pub use raw::Overrides;
 
+/// The highest id of a key that somebody is given where there is an office: the office has those above, one a tenant.
+pub const GIVEN_KEY_ID_MAX: KeyId = KeyId(souk_protocol::KEY_ID_MAX - 4_096);
+
 /// The whole configuration of a node, checked.
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -45,6 +45,9 @@ pub(super) const fn accepted(report_seq: u64, client_seq: u64, cl_ord_id: u64) -
     }
 }
 
+/// How often each door is looked at while nobody should come.
+const LOOKS: u32 = 16;
+
 /// One scenario's client and what is known of it.
 pub(super) struct Stage<'a> {
     doors: &'a Doors,
@@ -273,11 +276,16 @@ impl<'a> Stage<'a> {
 
     /// Nobody connects for so long.
     pub(super) fn stays_away(&mut self, span: Duration, why: &str) -> Result<(), Fault> {
-        for door in self.doors {
-            match door.accept(span / 2) {
-                Err(Fault::Nothing { .. }) => {}
-                Err(fault) => return Err(fault),
-                Ok(_) => return Err(Fault::other(format!("no connection {why}"), "a connection")),
+        // Each door in turn, for a moment, until the time is over.
+        for _ in 0..LOOKS {
+            for door in self.doors {
+                match door.accept(span / (LOOKS * self.doors.len() as u32)) {
+                    Err(Fault::Nothing { .. }) => {}
+                    Err(fault) => return Err(fault),
+                    Ok(_) => {
+                        return Err(Fault::other(format!("no connection {why}"), "a connection"));
+                    }
+                }
             }
         }
         Ok(())

@@ -24,7 +24,8 @@ const STATEMENTS_MAX: usize = 32;
 #[derive(Debug)]
 pub struct HistoryReader {
     file: PathBuf,
-    connection: Mutex<Connection>,
+    /// None until something is asked while there are tables.
+    connection: Mutex<Option<Connection>>,
 }
 
 /// Which orders or trades are wanted.
@@ -88,22 +89,13 @@ impl Conditions {
 }
 
 impl HistoryReader {
-    /// Reads the tables in `file`, which their writer has made.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
-    pub fn open(file: &Path) -> Result<Self, HistoryError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = Connection::open_with_flags(file, flags);
-        let connection = opened.map_err(|error| HistoryError::Store {
-            file: file.to_owned(),
-            error,
-        })?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        Ok(Self {
-            file: file.to_owned(),
-            connection: Mutex::new(connection),
-        })
+    /// Reads the tables in `file`, as soon as their writer has made them.
+    #[must_use]
+    pub const fn new(file: PathBuf) -> Self {
+        Self {
+            file,
+            connection: Mutex::new(None),
+        }
     }
 
     /// Orders, the newest first.
@@ -398,6 +390,20 @@ impl HistoryReader {
         Ok([accounts, open, trades.cast_unsigned()])
     }
 
+    /// How many orders an account has open.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn open_orders(&self, tenant: TenantId, account: AccountId) -> Result<u64, HistoryError> {
+        let sql = "SELECT count(*) FROM orders WHERE tenant = ?1 AND account = ?2 AND state = 1";
+        self.ask(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let values = params![tenant.0, account.0];
+            statement.query_row(values, |row| row.get::<_, i64>(0))
+        })
+        .map(i64::cast_unsigned)
+    }
+
     fn number(&self, sql: &str, tenant: TenantId) -> Result<u64, HistoryError> {
         self.ask(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
@@ -423,15 +429,27 @@ impl HistoryReader {
         &self,
         question: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
     ) -> Result<T, HistoryError> {
-        let connection = self
+        let mut connection = self
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        question(&connection).map_err(|error| HistoryError::Store {
+        let opened = match connection.take() {
+            Some(open) => Ok(open),
+            None => connect(&self.file),
+        };
+        let answer = opened.and_then(|open| question(connection.insert(open)));
+        answer.map_err(|error| HistoryError::Store {
             file: self.file.clone(),
             error,
         })
     }
+}
+
+fn connect(file: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
 }
 
 const fn state_of(standing: Standing) -> i64 {

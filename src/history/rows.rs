@@ -1,10 +1,11 @@
 //! What the publisher of a follower tells.
 
 use souk_engine::{
-    Accepted, Canceled, FeeRates, NewOrder, Replaced, SelfTradePrevented, Trade, TradeMoney,
+    Accepted, Canceled, FeeRates, NewOrder, OrderView, Replaced, SelfTradePrevented, Trade,
+    TradeMoney,
 };
 use souk_protocol::message::StatementEntry;
-use souk_protocol::{AccountId, FeeGroup, MarketId, MarketState, RejectReason};
+use souk_protocol::{AccountId, FeeGroup, MarketId, MarketState, Price, RejectReason};
 
 use crate::control::{AccountTerms, CurrencyCode};
 use crate::handoff::TenantIndex;
@@ -101,4 +102,13 @@ pub enum Happened {
     Prevented(SelfTradePrevented),
     /// The market accepts this from now on.
     State(MarketState),
+    /// Nobody knows what became of the orders that were open until now, but for those that [`Self::Rests`] tells of next.
+    Gap,
+    /// An order rests in the book, and it is not known how it came there.
+    Rests {
+        /// The order.
+        order: OrderView,
+        /// Its price.
+        price: Price,
+    },
 }

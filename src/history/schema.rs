@@ -52,7 +52,10 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_id ON orders (tenant, market, id) WHERE id != 0;
 CREATE INDEX orders_tenant ON orders (tenant, number);
 CREATE INDEX orders_account ON orders (tenant, account, number);
+CREATE INDEX orders_market ON orders (tenant, market, number);
 CREATE INDEX orders_open ON orders (tenant, account, number) WHERE state = 1;
+CREATE INDEX orders_open_tenant ON orders (tenant, number) WHERE state = 1;
+CREATE INDEX orders_open_market ON orders (tenant, market, account) WHERE state = 1;
 
 CREATE TABLE order_events (
     number INTEGER PRIMARY KEY,
@@ -104,6 +107,7 @@ CREATE TABLE minutes (
     last_price INTEGER NOT NULL,
     PRIMARY KEY (tenant, market, minute)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX minutes_tenant ON minutes (tenant, minute);
 
 CREATE TABLE statements (
     tenant INTEGER NOT NULL,

@@ -220,7 +220,7 @@ impl Writer<'_> {
     ) -> Written {
         let MarketId(market) = entry.market;
         self.run(
-            "INSERT INTO statements VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO statements VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
             params![
                 tenant,
                 account.0,

@@ -42,9 +42,9 @@ pub struct Halt {
 /// What a market accepts.
 #[derive(Clone, Copy, ValueEnum)]
 enum State {
-    /// Nothing but cancels, and no trades.
+    /// Nothing: no orders, no cancels, no trades.
     Halted,
-    /// Cancels only.
+    /// Cancels only: who has orders open may still get out.
     CancelOnly,
     /// Everything.
     Continuous,

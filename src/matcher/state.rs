@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use souk_engine::{FeeTable, FeeTier, Market};
+use souk_engine::{FeeRates, FeeTable, FeeTier, Market};
 use souk_protocol::{AccountId, FeeGroup, SessionId};
 
 use super::control_stream::ControlStream;
@@ -14,6 +14,28 @@ use crate::storage::{StateFileError, StateReader, StateWriter};
 use crate::treasury::Treasury;
 
 impl<J> Matcher<J> {
+    /// The book of a seat, if it is a market.
+    #[must_use]
+    pub fn book(&self, seat: Seat) -> Option<&Market> {
+        match self.seats.get(seat.0 as usize) {
+            Some(Seated::Market(stream)) => Some(stream.book()),
+            _ => None,
+        }
+    }
+
+    /// What groups with rates of their own pay in the market of a seat.
+    #[must_use]
+    pub fn fees(&self, seat: Seat) -> Vec<(FeeGroup, FeeRates)> {
+        let Some(Seated::Market(stream)) = self.seats.get(seat.0 as usize) else {
+            return Vec::new();
+        };
+        let fees = stream.book().fees();
+        let tiers = stream.tiers().into_iter();
+        tiers
+            .map(|(group, tier)| (group, fees.rates(tier)))
+            .collect()
+    }
+
     /// Writes the state of the stream in a seat.
     pub fn write_state(&self, seat: Seat, out: &mut StateWriter) {
         match &self.seats[seat.0 as usize] {

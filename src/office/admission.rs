@@ -58,7 +58,9 @@ pub async fn admit(
         let address = address_of(request.extensions());
         request.extensions_mut().insert(Someone { caller, address });
     }
-    let mut response = next.run(request).await;
+    // On its own: whoever hangs up does not end what was begun.
+    let done = tokio::spawn(next.run(request)).await;
+    let mut response = done.map_err(|error| ApiError::internal(&error))?;
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)

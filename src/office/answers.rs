@@ -299,7 +299,7 @@ pub struct AccountDetail {
     #[serde(flatten)]
     pub account: AccountAnswer,
     pub balances: Vec<BalanceAnswer>,
-    pub open_orders: usize,
+    pub open_orders: u64,
 }
 
 /// A balance.

@@ -154,6 +154,16 @@ impl ApiError {
         error
     }
 
+    /// It is done, and cannot be shown yet.
+    pub fn done_not_listed() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "DoneNotListed",
+            "it is done, and the history does not have it yet",
+            "do not send it again: look at the lists in a moment",
+        )
+    }
+
     /// Something that should not happen: it is in the log.
     pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "the office failed");

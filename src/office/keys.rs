@@ -6,7 +6,7 @@ use souk_protocol::{AccountId, KEY_ID_MAX, KeyId};
 
 use super::store::{OfficeError, OfficeStore, StoredKey};
 use crate::clock;
-use crate::config::{Config, KeyAccounts, KeyConfig, Permissions};
+use crate::config::{Config, GIVEN_KEY_ID_MAX, KeyAccounts, KeyConfig, Permissions};
 use crate::keys::{self, KeyError};
 
 /// What the office logs on with.
@@ -102,8 +102,6 @@ pub(super) fn config_of(key: &StoredKey) -> KeyConfig {
 /// The highest key id of a configuration, without the office's own.
 pub(super) fn highest(config: &Config) -> KeyId {
     let ids = config.tenants.iter().flat_map(|tenant| &tenant.keys);
-    let given = ids
-        .map(|key| key.id)
-        .filter(|id| id.0 <= KEY_ID_MAX - 4_096);
+    let given = ids.map(|key| key.id).filter(|id| *id <= GIVEN_KEY_ID_MAX);
     given.max().unwrap_or(KeyId(0))
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::map_response;
@@ -14,19 +15,22 @@ use tokio::sync::watch;
 use super::desk::{Desk, DeskAccess};
 use super::keys::{OwnKeys, file};
 use super::live::Hub;
-use super::state::{OfficeState, StateParts};
+use super::state::{OfficeState, StateParts, blocking};
 use super::store::{Checked, OfficeError, OfficeStore};
 use super::{listener, pages, routes};
+use crate::clock;
 use crate::config::{Config, OfficeConfig};
 use crate::directory::Directory;
 use crate::gateway::entrance::Entrance;
-use crate::history::{self, HistoryError, HistoryReader, Reach};
+use crate::history::{self, HistoryReader, Reach};
 use crate::journal::Journal;
 use crate::metrics::Meters;
 use crate::server::Server;
 
 /// Threads of the office.
 const THREADS: usize = 2;
+/// How often it looks for keys whose time is over.
+const KEYS_PERIOD: Duration = Duration::from_secs(1);
 /// Their priority: behind everything that an order waits for.
 const NICE: i32 = 5;
 
@@ -50,9 +54,6 @@ pub enum StartError {
     /// Its tables cannot be used.
     #[error(transparent)]
     Office(#[from] OfficeError),
-    /// The history cannot be read.
-    #[error(transparent)]
-    History(#[from] HistoryError),
 }
 
 /// What the office needs of a node.
@@ -124,6 +125,7 @@ impl Office {
             .fallback(pages::page)
             .with_state(Arc::clone(&state))
             .layer(map_response(|response| async { pages::protect(response) }));
+        runtime.spawn(end_keys(Arc::clone(&state)));
         let run = move || {
             runtime.block_on(listener::serve(listener, router, stopped));
             runtime.shutdown_background();
@@ -174,7 +176,7 @@ fn state(parts: OfficeParts) -> Result<OfficeState, StartError> {
     {
         store.check_audit(tenant, Checked::default())?;
     }
-    let history = HistoryReader::open(&history::file(folder))?;
+    let history = HistoryReader::new(history::file(folder));
     let desk = |(index, tenant): (usize, &crate::config::TenantConfig)| {
         let access = DeskAccess {
             address: gateway.to_string(),
@@ -200,6 +202,25 @@ fn state(parts: OfficeParts) -> Result<OfficeState, StartError> {
         desks,
         hubs,
     }))
+}
+
+/// Lets keys log on no more whose time is over, as long as the office is open.
+async fn end_keys(office: Arc<OfficeState>) {
+    let mut from = 0;
+    loop {
+        let now = clock::wall_ns();
+        match blocking(|| office.store.ended_keys(from, now)) {
+            Ok(ended) => {
+                ended
+                    .into_iter()
+                    .for_each(|key| office.entrance.revoke_key(key));
+                from = now;
+            }
+            // They are asked for again.
+            Err(error) => tracing::error!(%error, "keys whose time is over still work"),
+        }
+        tokio::time::sleep(KEYS_PERIOD).await;
+    }
 }
 
 fn runtime() -> std::io::Result<Runtime> {

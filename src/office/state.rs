@@ -178,15 +178,31 @@ impl OfficeState {
         Ok(checked)
     }
 
-    /// Waits until the history has everything that was acknowledged until now.
+    /// Waits until the history has everything that was acknowledged until now; before something is done.
     pub async fn history_is_up(&self) -> Result<(), ApiError> {
-        let until = self.journal.durable_until();
-        if self.reach.reaches(until, HISTORY_WAIT).await {
+        if self.reaches_now().await {
             return Ok(());
         }
         Err(ApiError::unavailable(
-            "the history is behind; what was asked for is done, and will be in the lists",
+            "the history is behind; nothing was done",
         ))
+    }
+
+    /// [`Self::history_is_up`], after something was done.
+    pub async fn is_listed(&self) -> Result<(), ApiError> {
+        let is_up = self.reaches_now().await;
+        is_up.then_some(()).ok_or_else(ApiError::done_not_listed)
+    }
+
+    async fn reaches_now(&self) -> bool {
+        let until = self.journal.durable_until();
+        self.reach.reaches(until, HISTORY_WAIT).await
+    }
+
+    /// Batches that are durable and not in the history yet.
+    pub fn history_lag(&self) -> u64 {
+        let durable = self.journal.durable_until();
+        durable.saturating_sub(self.reach.next_batch())
     }
 
     /// Counts an attempt to come in.

@@ -50,21 +50,18 @@ pub struct Follower {
 
 impl Follower {
     /// For a node with this configuration; the tables are in `file`. It ends when `stop` becomes true.
-    ///
-    /// # Errors
-    /// When the tables cannot be opened.
+    #[must_use]
     pub fn new(
         config: Arc<Config>,
         data: DataDirectory,
         file: PathBuf,
         journal: Journal,
         stop: Arc<AtomicBool>,
-    ) -> Result<Self, RecoveryError> {
+    ) -> Self {
         let reach = Arc::new(Reach::default());
-        reach.set(Store::open(&file, tenants(&config))?.next_batch());
         let (wake, durable) = bounded(1);
         journal.wakes(Wake::Thread(wake));
-        Ok(Self {
+        Self {
             config,
             data,
             file,
@@ -72,7 +69,7 @@ impl Follower {
             durable,
             reach,
             stop,
-        })
+        }
     }
 
     /// How far the tables reach.
@@ -99,9 +96,11 @@ impl Follower {
 
     fn follow(&self) -> Result<(), RecoveryError> {
         let store = Store::open(&self.file, tenants(&self.config))?;
+        self.reach.set(store.next_batch());
         let recorder = Arc::new(Recorder::default());
         let mut recovery = Recovery::alone(&self.config, Some(Arc::clone(&recorder)))?;
         let (segment, start) = self.begin(&mut recovery, store.next_batch())?;
+        let has_gap = start.batch > store.next_batch();
         let tail = Tail::begin(
             Arc::clone(self.data.disk()),
             &self.data.journal,
@@ -113,6 +112,9 @@ impl Follower {
         // What a snapshot brought is in the tables.
         recorder.take(&mut rows);
         rows.clear();
+        if has_gap {
+            rows = recovery.state_rows(clock::wall_ns());
+        }
         let following = Following {
             follower: self,
             recovery,

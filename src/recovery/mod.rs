@@ -7,6 +7,7 @@ mod error;
 mod follower;
 mod replay;
 mod report;
+mod seed;
 mod snapshot_file;
 mod snapshots;
 mod state;

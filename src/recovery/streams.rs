@@ -72,6 +72,19 @@ impl Streams {
         })
     }
 
+    /// All streams; market 0 is a control stream.
+    pub(super) fn all(&self) -> impl Iterator<Item = (TenantIndex, MarketId, Route)> {
+        let all = self.routes.iter();
+        all.map(|((_, market), (tenant, route))| (*tenant, *market, *route))
+    }
+
+    /// Where a tenant's market is.
+    pub(super) fn route(&self, tenant: TenantIndex, market: MarketId) -> Option<Route> {
+        let mut all = self.all();
+        all.find(|(its, known, _)| *its == tenant && *known == market)
+            .map(|(_, _, route)| route)
+    }
+
     pub(super) fn name(&self, matcher: usize, seat: Seat) -> (TenantId, MarketId) {
         self.names[matcher][seat.0 as usize]
     }

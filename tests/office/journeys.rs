@@ -219,6 +219,52 @@ fn a_market_is_halted_with_a_reason_and_its_orders_are_canceled() {
 }
 
 #[test]
+fn an_office_that_is_opened_late_has_the_state_although_the_past_is_gone() {
+    let mut venue = Venue::start("late");
+    let owner = venue.token("acme", Role::Owner);
+    let holder = venue.holder("acme", "1");
+    let order = json!({"market": "1", "side": "buy", "type": "limit", "price": "10.00", "qty": "1", "time_in_force": "gtc"});
+    let order = venue.post("/v1/me/orders", &holder, &order).ok();
+    let change = json!({"fee_group": 3, "reason": "for the test"});
+    venue.put("/v1/accounts/2", &owner, &change).ok();
+    let fees = json!({"maker_ppm": 1, "taker_ppm": 2});
+    venue.put("/v1/markets/1/fees/3", &owner, &fees).ok();
+    // Until segments are gone, because snapshots cover them.
+    let first = venue.data.join("journal/0000000001.journal");
+    for round in 0.. {
+        assert!(round < 40, "the journal is never trimmed");
+        block_on(trade(venue.gateway(), 500));
+        venue.reopen();
+        venue.wait_for_history(&owner);
+        if !first.exists() {
+            break;
+        }
+    }
+    let seen = |venue: &Venue| {
+        ["/v1/accounts", "/v1/markets/1/fees", "/v1/accounts/2"]
+            .map(|path| venue.get(path, &owner).text)
+    };
+    let before = seen(&venue);
+    venue.close();
+    for file in ["history.db", "history.db-wal", "history.db-shm"] {
+        let _ = std::fs::remove_file(venue.data.join(file));
+    }
+    venue.reopen();
+    venue.wait_for_history(&owner);
+    assert_eq!(seen(&venue), before);
+    let path = format!("/v1/orders/1/{}", order["id"].as_str().unwrap());
+    let known = venue.get(&path, &owner).ok();
+    assert_eq!(
+        (&known["state"], &known["price"], &known["leaves"]),
+        (&json!("open"), &json!("10.00"), &json!("1.0000"))
+    );
+    let canceled = venue
+        .delete(&path, &owner, &json!({"reason": "for the test"}))
+        .ok();
+    assert_eq!(canceled["state"], "canceled");
+}
+
+#[test]
 fn history_is_the_same_after_restarts_and_when_it_is_made_again() {
     let mut venue = Venue::start("history");
     let owner = venue.token("acme", Role::Owner);

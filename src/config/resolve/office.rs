@@ -3,11 +3,8 @@
 use souk_protocol::{Durability, KEY_ID_MAX};
 
 use super::super::raw::RawConfig;
-use super::super::{ConfigError, JournalConfig, OfficeConfig};
+use super::super::{ConfigError, GIVEN_KEY_ID_MAX, JournalConfig, OfficeConfig};
 use super::{Overrides, Source, listen};
-
-/// Key ids that the office gives itself, one a tenant, the highest there are.
-const OWN_KEYS: u64 = 4_096;
 
 pub(super) fn resolve_office(
     source: &Source<'_>,
@@ -28,7 +25,14 @@ pub(super) fn resolve_office(
             "set [journal] durability = \"local\", or leave [office] out",
         ));
     }
-    let highest = u64::from(KEY_ID_MAX) - OWN_KEYS;
+    let highest = u64::from(GIVEN_KEY_ID_MAX.0);
+    let tenants = raw.tenant.len() as u64;
+    let own = u64::from(KEY_ID_MAX) - highest;
+    if tenants > own {
+        let rule = format!("has a key for each of at most {own} tenants");
+        let remedy = "serve the others by another node";
+        return Err(source.error("office", given.span(), tenants, rule, remedy));
+    }
     for key in raw.tenant.iter().flat_map(|tenant| &tenant.key) {
         let id = *key.id.get_ref();
         if id > highest {

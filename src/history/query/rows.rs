@@ -251,7 +251,9 @@ impl OrderRow {
             CANCELED => Standing::Canceled,
             _ => Standing::Rejected,
         };
-        let canceled = (standing == Standing::Canceled).then(|| word(row, 17));
+        // 0: it is gone, and nobody knows why.
+        let is_told = standing == Standing::Canceled && row.get::<_, i64>(17)? != 0;
+        let canceled = is_told.then(|| word(row, 17));
         let rejected = (standing == Standing::Rejected).then(|| row.get(17).map(Code));
         let (high, low): (i64, i64) = (row.get(14)?, row.get(15)?);
         Ok(Self {

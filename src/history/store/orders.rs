@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 use souk_engine::{NewOrder, OrderView, Trade, TradeMoney};
-use souk_protocol::{CancelReason, Code, Price, Qty, Side};
+use souk_protocol::{CancelReason, Code, OrderType, Price, Qty, Side, TimeInForce};
 
 use super::{At, Writer, Written};
 use crate::history::rows::Happened;
@@ -95,11 +95,46 @@ impl Writer<'_> {
                 }
                 Ok(())
             }
+            Happened::Gap => self.run(
+                "UPDATE orders SET state = 3, leaves = 0, reason = 0, updated_at = ?3
+                 WHERE tenant = ?1 AND market = ?2 AND state = 1",
+                params![at.tenant, at.market, at.at],
+            ),
+            Happened::Rests { order, price } => self.rests(at, order, *price),
             Happened::State(state) => self.run(
                 "INSERT INTO states (tenant, market, state, at) VALUES (?1, ?2, ?3, ?4)",
                 params![at.tenant, at.market, *state as u8, at.at],
             ),
         }
+    }
+
+    /// An order that came in a gap, or was there before it: what can be told of it is what the book has.
+    fn rests(&mut self, at: At, order: &OrderView, price: Price) -> Written {
+        let total = order.cum.0 + order.leaves.0;
+        self.run(
+            "INSERT INTO orders (tenant, market, id, cl_ord_id, account, session, side, type, time_in_force, price, qty, budget,
+             executed, leaves, value_high, value_low, state, reason, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12, ?13, -1, 0, 1, 0, ?14, ?14)
+             ON CONFLICT (tenant, market, id) WHERE id != 0 DO UPDATE SET price = excluded.price, qty = excluded.qty,
+             executed = excluded.executed, leaves = excluded.leaves, value_high = -1, state = 1, reason = 0,
+             cl_ord_id = excluded.cl_ord_id, session = excluded.session, updated_at = excluded.updated_at",
+            params![
+                at.tenant,
+                at.market,
+                order.order_id.0.cast_signed(),
+                order.cl_ord_id.0.cast_signed(),
+                order.account.0,
+                order.session.0,
+                order.side as u8,
+                OrderType::Limit as u8,
+                TimeInForce::Gtc as u8,
+                price.0,
+                total.cast_signed(),
+                order.cum.0.cast_signed(),
+                order.leaves.0.cast_signed(),
+                at.at
+            ],
+        )
     }
 
     fn order(

@@ -12,15 +12,16 @@ use super::hub::{Hub, MarketFeed};
 use super::message::{ChangedLine, FromConsumer, Line as LevelLine, ToConsumer};
 use super::{Gone, Line};
 use crate::clock;
-use crate::history::Filter;
+use crate::history::{Filter, Standing};
 use crate::office::access::{Caller, Need};
-use crate::office::answers::{BalanceAnswer, OrderAnswer, Ticker, time};
-use crate::office::desk::Desk;
+use crate::office::answers::{BalanceAnswer, OrderAnswer, StandingWord, Ticker, time};
+use crate::office::desk::{Catalogue, Desk};
 use crate::office::error::ApiError;
-use crate::office::requests::market_named;
+use crate::office::requests::{market_named, order_named};
 use crate::office::routes::accounts::balances;
 use crate::office::routes::markets::ticker;
 use crate::office::routes::orders::page_of_orders;
+use crate::office::secrets::Digest;
 use crate::office::state::{OfficeState, blocking};
 
 /// How often a consumer is told of what has changed.
@@ -35,13 +36,17 @@ const MARKETS_MAX: usize = 64;
 const TICKERS_MAX: usize = 500;
 /// Most levels of a side that may be asked for; 0 is all.
 const LEVELS_MAX: usize = 1_000;
-/// The last orders of an account that are looked at.
+/// The newest orders of an account that are looked at.
 const ORDERS: usize = 50;
+/// Open orders of an account that are looked at.
+const OPEN_ORDERS_MAX: usize = 500;
 
 /// One consumer.
 pub(super) struct Consumer {
     office: Arc<OfficeState>,
     caller: Caller,
+    /// Of its token, which may end at any time.
+    token: Digest,
     desk: Arc<Desk>,
     hub: Arc<Hub>,
     markets: BTreeMap<MarketId, Subscription>,
@@ -64,19 +69,22 @@ struct Subscription {
     state: Option<(souk_protocol::MarketState, u64)>,
 }
 
+/// Market and id of an order.
+type OrderKey = (String, String);
+
 /// What it was told of its account.
 struct AccountView {
     account: AccountId,
     /// How far the history reached then.
     reach: u64,
     balances: HashMap<String, BalanceAnswer>,
-    orders: HashMap<(String, String), OrderAnswer>,
+    orders: HashMap<OrderKey, OrderAnswer>,
     told: bool,
 }
 
 impl Consumer {
     /// A consumer of a tenant's people, or a holder.
-    pub(super) fn new(office: Arc<OfficeState>, caller: Caller) -> Option<Self> {
+    pub(super) fn new(office: Arc<OfficeState>, caller: Caller, token: Digest) -> Option<Self> {
         let may = caller.role.may(Need::Read) || caller.role.may(Need::Trade);
         let tenant = caller.tenant.filter(|_| may)?;
         let desk = Arc::clone(office.desks.get(&tenant)?);
@@ -84,6 +92,7 @@ impl Consumer {
         Some(Self {
             office,
             caller,
+            token,
             desk,
             hub,
             markets: BTreeMap::new(),
@@ -217,7 +226,8 @@ impl Consumer {
 
     async fn tell_second(&mut self, line: &mut Line) -> Result<(), Gone> {
         let now = clock::wall_ns();
-        if self.caller.expires_at < now {
+        let caller = blocking(|| self.office.store.caller(&self.token, now));
+        if matches!(caller, Ok(None)) {
             line.bye("TokenExpired", "log on again").await?;
             return Err(Gone);
         }
@@ -284,38 +294,60 @@ impl AccountView {
     ) -> Result<AccountChanges, ApiError> {
         let catalogue = desk.catalogue().await?;
         let mut balances = balances(desk, self.account).await?;
-        let filter = Filter {
-            account: Some(self.account),
-            limit: ORDERS,
-            ..Filter::default()
-        };
-        let (mut orders, _) = blocking(|| page_of_orders(office, desk, &catalogue, &filter))?;
         balances.retain(|balance| self.balances.get(&balance.currency) != Some(balance));
         for balance in &balances {
             self.balances
                 .insert(balance.currency.clone(), balance.clone());
         }
-        let key = |order: &OrderAnswer| {
-            let id = order.id.clone()?;
-            Some((order.market.clone(), id))
-        };
-        let seen: Vec<_> = orders.iter().filter_map(key).collect();
-        orders.retain(|order| {
-            let known = key(order).and_then(|key| self.orders.get(&key));
-            // What has changed since, and at first what is open.
-            if self.told {
-                order.id.is_some() && known != Some(order)
-            } else {
-                order.state == crate::office::answers::StandingWord::Open
-            }
-        });
-        self.orders.retain(|key, _| seen.contains(key));
-        for order in &orders {
-            if let Some(key) = key(order) {
-                self.orders.insert(key, order.clone());
+        let now = blocking(|| self.orders_now(office, desk, &catalogue))?;
+        let is_open = |order: &OrderAnswer| order.state == StandingWord::Open;
+        let mut orders = Vec::new();
+        for (key, order) in &now {
+            let known = self.orders.get(key);
+            // At first what is open, then what has changed.
+            if known != Some(order) && (self.told || is_open(order)) {
+                orders.push(order.clone());
             }
         }
+        self.orders = now;
         Ok(AccountChanges { balances, orders })
+    }
+
+    /// The newest orders, those that are open, and those that were when they were told last.
+    fn orders_now(
+        &self,
+        office: &OfficeState,
+        desk: &Desk,
+        catalogue: &Catalogue,
+    ) -> Result<HashMap<OrderKey, OrderAnswer>, ApiError> {
+        let newest = Filter {
+            account: Some(self.account),
+            limit: ORDERS,
+            ..Filter::default()
+        };
+        let open = Filter {
+            standing: Some(Standing::Open),
+            limit: OPEN_ORDERS_MAX,
+            ..newest
+        };
+        let mut now = HashMap::new();
+        for filter in [newest, open] {
+            for order in page_of_orders(office, desk, catalogue, &filter)?.0 {
+                if let Some(id) = order.id.clone() {
+                    now.insert((order.market.clone(), id), order);
+                }
+            }
+        }
+        for (key, order) in &self.orders {
+            if order.state != StandingWord::Open || now.contains_key(key) {
+                continue;
+            }
+            let (market, id) = (market_named(&key.0)?, order_named(&key.1)?);
+            if let Some(row) = office.history.order(desk.tenant, market, id)? {
+                now.insert(key.clone(), OrderAnswer::new(catalogue, &row)?);
+            }
+        }
+        Ok(now)
     }
 }
 
@@ -324,14 +356,15 @@ impl Subscription {
         if self.version == Some(self.feed.version()) {
             return Ok(());
         }
-        let Some(view) = self.feed.view(self.levels, self.trade) else {
+        let is_first = self.version.is_none();
+        let Some(view) = self.feed.view(self.levels, self.trade, is_first) else {
             return Ok(());
         };
-        let is_first = self.version.replace(view.version).is_none();
+        self.version = Some(view.version);
         let stream_seq = view.stream_seq.to_string();
         if is_first {
             self.seq += 1;
-            let hash = view.hash.unwrap_or_else(|| self.feed.hash());
+            let hash = view.hash.unwrap_or_default();
             line.send(&ToConsumer::Snapshot {
                 market: &self.id,
                 seq: self.seq,

@@ -1,7 +1,7 @@
 //! A tenant's market data for all its consumers: one session at the gateway, one book for each market that anybody looks at.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +30,6 @@ pub struct Hub {
     wanted: mpsc::Sender<MarketId>,
     /// Until the hub is first needed.
     waiting: Mutex<Option<mpsc::Receiver<MarketId>>>,
-    began: AtomicBool,
 }
 
 /// Market data of a market.
@@ -70,7 +69,6 @@ impl Hub {
             feeds: Mutex::default(),
             wanted,
             waiting: Mutex::new(Some(waiting)),
-            began: AtomicBool::new(false),
         })
     }
 
@@ -98,9 +96,6 @@ impl Hub {
     }
 
     fn begin(self: &Arc<Self>) {
-        if self.began.swap(true, Ordering::Relaxed) {
-            return;
-        }
         if let Some(wanted) = lock(&self.waiting).take() {
             tokio::spawn(Arc::clone(self).run(wanted));
         }
@@ -200,7 +195,9 @@ impl MarketFeed {
     }
 
     /// The market as it is: the best `levels` of each side, all if 0. Nothing until it is known.
-    pub(super) fn view(&self, levels: usize, after_trade: u64) -> Option<View> {
+    ///
+    /// With the hash of all levels if the consumer has all of them, or if it `is_first`.
+    pub(super) fn view(&self, levels: usize, after_trade: u64, is_first: bool) -> Option<View> {
         let inner = lock(&self.inner);
         if !inner.book.is_complete() {
             return None;
@@ -210,7 +207,7 @@ impl MarketFeed {
         Some(View {
             version: self.version(),
             stream_seq: inner.book.stream_seq(),
-            hash: (levels == 0).then(|| inner.book.hash()),
+            hash: (levels == 0 || is_first).then(|| inner.book.hash()),
             state: inner.state,
             buys: inner.book.buys().take(count).copied().collect(),
             sells: inner.book.sells().take(count).copied().collect(),
@@ -219,11 +216,6 @@ impl MarketFeed {
                 .copied()
                 .collect(),
         })
-    }
-
-    /// The hash of all levels.
-    pub(super) fn hash(&self) -> u64 {
-        lock(&self.inner).book.hash()
     }
 }
 

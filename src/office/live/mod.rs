@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use super::access::{Caller, Role};
 use super::admission::caller_of;
+use super::secrets::Digest;
 use super::state::OfficeState;
 use consumer::Consumer;
 pub use hub::Hub;
@@ -42,17 +43,17 @@ pub async fn open(State(office): State<Arc<OfficeState>>, upgrade: WebSocketUpgr
 }
 
 async fn serve(office: Arc<OfficeState>, mut line: Line) {
-    let Some(caller) = authenticate(&office, &mut line).await else {
+    let Some((caller, token)) = authenticate(&office, &mut line).await else {
         return;
     };
-    let Some(consumer) = Consumer::new(office, caller) else {
+    let Some(consumer) = Consumer::new(office, caller, token) else {
         let _ = line.bye("Forbidden", "this role has no live data").await;
         return;
     };
     consumer.run(line).await;
 }
 
-async fn authenticate(office: &OfficeState, line: &mut Line) -> Option<Caller> {
+async fn authenticate(office: &OfficeState, line: &mut Line) -> Option<(Caller, Digest)> {
     let first = timeout(AUTH_MAX, line.receive()).await.ok()??;
     let FromConsumer::Auth { token } = first.ok()? else {
         let _ = line
@@ -62,7 +63,7 @@ async fn authenticate(office: &OfficeState, line: &mut Line) -> Option<Caller> {
     };
     let caller = caller_of(office, &token).ok();
     match caller {
-        Some(caller) if caller.role != Role::Platform => Some(caller),
+        Some(caller) if caller.role != Role::Platform => Some((caller, Digest::of(&token))),
         _ => {
             let _ = line
                 .bye("Unauthorized", "no token, or one that is not good any more")

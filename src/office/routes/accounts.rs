@@ -11,7 +11,7 @@ use souk_protocol::{AccountId, FeeGroup, StpGroup};
 use utoipa::ToSchema;
 
 use crate::control::{Custody, FEE_ACCOUNT};
-use crate::history::{AccountRow, Filter, Standing};
+use crate::history::{AccountRow, Filter};
 use crate::office::admission::AtDesk;
 use crate::office::answers::{
     AccountAnswer, AccountDetail, AccountWord, BalanceAnswer, Items, StatementAnswer,
@@ -58,17 +58,11 @@ pub async fn one(
 ) -> Result<Json<AccountDetail>, ApiError> {
     let row = known(&office, &desk, &id)?;
     let balances = balances(&desk, row.account).await?;
-    let open = Filter {
-        account: Some(row.account),
-        standing: Some(Standing::Open),
-        limit: LIMIT_MAX,
-        ..Filter::default()
-    };
-    let open = blocking(|| office.history.orders(desk.tenant, &open))?;
+    let open_orders = blocking(|| office.history.open_orders(desk.tenant, row.account))?;
     Ok(Json(AccountDetail {
         account: (&row).into(),
         balances,
-        open_orders: open.len(),
+        open_orders,
     }))
 }
 
@@ -159,7 +153,7 @@ async fn answer(
     desk: &Desk,
     account: AccountId,
 ) -> Result<Json<AccountAnswer>, ApiError> {
-    office.history_is_up().await?;
+    office.is_listed().await?;
     let row = known(office, desk, &account.0.to_string())?;
     Ok(Json((&row).into()))
 }
@@ -187,6 +181,8 @@ pub async fn update(
     Body(body): Body<AccountChange>,
 ) -> Result<Json<AccountAnswer>, ApiError> {
     let why = reason(&body.reason)?;
+    // What is absent stays as it is now, not as it was.
+    office.history_is_up().await?;
     let row = known(&office, &desk, &id)?;
     let terms = AccountTerms {
         account: row.account,

@@ -6,11 +6,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use souk_protocol::{KEY_ID_MAX, KeyId};
+use souk_protocol::KeyId;
 use utoipa::ToSchema;
 
 use crate::clock;
-use crate::config::{KeyAccounts, KeyConfig, Permissions};
+use crate::config::{GIVEN_KEY_ID_MAX, KeyAccounts, KeyConfig, Permissions};
 use crate::keys;
 use crate::office::admission::AtDesk;
 use crate::office::answers::{Items, time};
@@ -26,8 +26,6 @@ use crate::office::store::StoredKey;
 const OVERLAP_MAX_S: u64 = 7 * 24 * 3_600;
 /// Longest name.
 const NAME_MAX: usize = 64;
-/// The office has the key ids above.
-const OWN_KEYS: u32 = 4_096;
 
 /// A key.
 #[derive(Serialize, ToSchema)]
@@ -105,7 +103,7 @@ pub async fn list(
     let configured = tenants
         .filter(|tenant| tenant.id == desk.tenant)
         .flat_map(|tenant| &tenant.keys)
-        .filter(|key| key.id.0 <= KEY_ID_MAX - OWN_KEYS)
+        .filter(|key| key.id <= GIVEN_KEY_ID_MAX)
         .filter(|key| given.iter().all(|given| given.id != key.id));
     let configured = configured.map(KeyAnswer::of_config);
     let items = configured.chain(given.iter().map(KeyAnswer::of_office));
@@ -180,10 +178,7 @@ impl OfficeState {
     /// Adds a key and lets it log on.
     fn admit_key(&self, mut key: StoredKey) -> Result<KeyAnswer, ApiError> {
         let id = blocking(|| self.store.add_key(&key, highest(&self.config)))?;
-        if id.0 > KEY_ID_MAX - OWN_KEYS {
-            return Err(ApiError::exists("every key id"));
-        }
-        key.id = id;
+        key.id = id.ok_or_else(|| ApiError::exists("every key id"))?;
         let place = self
             .config
             .tenants
@@ -264,11 +259,9 @@ pub async fn rotate(
             let answer = office.admit_key(new)?;
             let ends_at = clock::wall_ns() + body.overlap_s * 1_000_000_000;
             blocking(|| office.store.revoke_key(desk.tenant, old.id, ends_at))?;
-            let (entrance, overlap) = (Arc::clone(&office.entrance), body.overlap_s);
-            tokio::spawn(async move {
-                tokio::time::sleep(std::time::Duration::from_secs(overlap)).await;
-                entrance.revoke_key(old.id);
-            });
+            if body.overlap_s == 0 {
+                office.entrance.revoke_key(old.id);
+            }
             Ok(Json(answer))
         })
         .await

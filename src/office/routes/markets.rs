@@ -177,7 +177,6 @@ pub async fn overview(
         });
     }
     let is_open = |market: &&Market| market.definition().state == MarketState::Continuous;
-    let durable = office.journal.durable_until();
     Ok(Json(Overview {
         markets: catalogue.markets.len(),
         markets_open: catalogue.markets.values().filter(is_open).count(),
@@ -187,7 +186,7 @@ pub async fn overview(
         volume_24h,
         money,
         history: HistoryStands {
-            lag_batches: durable.saturating_sub(office.reach.next_batch()),
+            lag_batches: office.history_lag(),
         },
     }))
 }
@@ -239,6 +238,9 @@ pub async fn set_limits(
     Body(body): Body<Limits>,
 ) -> Result<Json<MarketAnswer>, ApiError> {
     let id = market_named(&id)?;
+    // What is absent stays as it is now, not as it was.
+    office.history_is_up().await?;
+    desk.forget_catalogue();
     let catalogue = desk.catalogue().await?;
     let market = catalogue.market(id)?;
     let orders_max = blocking(|| office.history.orders_max(desk.tenant, id))?;
@@ -300,14 +302,14 @@ pub async fn set_state(
             if body.cancel_orders {
                 // In a halted market nothing can be canceled: first no new orders, then the cancels.
                 client.set_market_state(id, MarketState::CancelOnly).await?;
-                office.history_is_up().await?;
+                office.is_listed().await?;
                 canceled = cancel_all(&office, &desk, id).await?;
             }
             if !(body.cancel_orders && body.state == StateWord::CancelOnly) {
                 client.set_market_state(id, body.state.into()).await?;
             }
             desk.forget_catalogue();
-            office.history_is_up().await?;
+            office.is_listed().await?;
             let market = market_answer(&office, &desk, id).await?;
             Ok(Json(StateSet { market, canceled }))
         })
@@ -434,7 +436,7 @@ pub async fn set_fees(
         .audited(&caller, address, deed, async {
             let client = desk.client().await?;
             client.set_fees(id, FeeGroup(group), &terms).await?;
-            office.history_is_up().await?;
+            office.is_listed().await?;
             Ok(Json(FeesAnswer {
                 group,
                 maker_ppm: body.maker_ppm,

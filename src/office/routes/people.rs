@@ -240,7 +240,8 @@ pub async fn add_token(
             let terms = TokenTerms {
                 caller: Caller {
                     tenant: Some(desk.tenant),
-                    name: body.name.clone(),
+                    // No user's name has a space.
+                    name: format!("token {}", body.name),
                     role: body.role,
                     account: None,
                     expires_at: now + body.expires_in_days * DAY_NS,

@@ -126,10 +126,7 @@ pub async fn nodes(
             groups: counts.groups.to_string(),
             batches: counts.batches.to_string(),
             bytes: counts.bytes.to_string(),
-            history_lag_batches: office
-                .journal
-                .durable_until()
-                .saturating_sub(office.reach.next_batch()),
+            history_lag_batches: office.history_lag(),
         },
     };
     Ok(Json(Nodes {

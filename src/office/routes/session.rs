@@ -179,13 +179,15 @@ pub struct NewPassword {
 pub async fn set_password(
     State(office): State<Arc<OfficeState>>,
     Someone { caller, address }: Someone,
+    headers: HeaderMap,
     Body(body): Body<NewPassword>,
 ) -> Result<StatusCode, ApiError> {
     office.attempt(format!("address {address}"))?;
     check_password(&body.new_password)?;
     let tenant = caller.tenant;
     let user = blocking(|| office.store.user(tenant, &caller.name))?;
-    let mut user = user.ok_or_else(ApiError::not_found)?;
+    let user = user.ok_or_else(ApiError::not_found)?;
+    let login = Digest::of(bearer(&headers).ok_or_else(ApiError::unauthorized)?);
     if body.password.len() > PASSWORD_MAX
         || !blocking(|| is_password(&body.password, Some(&user.password)))
     {
@@ -194,10 +196,11 @@ pub async fn set_password(
     let deed = Deed::new("user.password", format!("user {}", user.name), "", &());
     office
         .audited(&caller, address, deed, async {
-            user.password = blocking(|| hash_password(&body.new_password))?;
-            blocking(|| office.store.put_user(tenant, &user, false))?;
-            blocking(|| office.store.end_logins(tenant, &user.name))?;
-            Ok(StatusCode::NO_CONTENT)
+            let password = blocking(|| hash_password(&body.new_password))?;
+            let store = &office.store;
+            let is_there = blocking(|| store.set_password(tenant, &user.name, &password, &login))?;
+            let done = is_there.then_some(StatusCode::NO_CONTENT);
+            done.ok_or_else(ApiError::not_found)
         })
         .await
 }

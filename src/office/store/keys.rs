@@ -5,6 +5,7 @@ use souk_protocol::{KeyId, TenantId};
 
 use super::users::unsigned;
 use super::{OfficeError, OfficeStore};
+use crate::config::GIVEN_KEY_ID_MAX;
 
 /// A key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,14 +77,14 @@ impl OfficeStore {
         })
     }
 
-    /// Adds a key. Its id is the lowest above `taken` and above all that were ever given.
+    /// Adds a key. Its id is the lowest above `taken` and above all that were ever given; nothing if there is no more.
     ///
     /// # Errors
     /// What the store says.
-    pub fn add_key(&self, key: &StoredKey, taken: KeyId) -> Result<KeyId, OfficeError> {
+    pub fn add_key(&self, key: &StoredKey, taken: KeyId) -> Result<Option<KeyId>, OfficeError> {
         self.ask(|connection| {
-            let sql = "INSERT INTO keys VALUES ((SELECT max(coalesce(max(id), 0), ?1) + 1 FROM keys), ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)
-                       RETURNING id";
+            let sql = "INSERT INTO keys SELECT next, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0
+                       FROM (SELECT max(coalesce(max(id), 0), ?1) + 1 AS next FROM keys) WHERE next <= ?9 RETURNING id";
             let values = params![
                 taken.0,
                 key.tenant.0,
@@ -92,11 +93,26 @@ impl OfficeStore {
                 key.permissions,
                 key.accounts,
                 key.created_at.cast_signed(),
-                key.created_by
+                key.created_by,
+                GIVEN_KEY_ID_MAX.0
             ];
-            connection.query_row(sql, values, |row| row.get(0))
+            let id = connection.query_row(sql, values, |row| row.get(0));
+            id.map(KeyId).optional()
         })
-        .map(KeyId)
+    }
+
+    /// The keys that have stopped working after `from`, until `to`.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn ended_keys(&self, from: u64, to: u64) -> Result<Vec<KeyId>, OfficeError> {
+        let sql = "SELECT id FROM keys WHERE revoked_at > ?1 AND revoked_at <= ?2";
+        self.ask(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let values = params![from.cast_signed(), to.cast_signed()];
+            let rows = statement.query_map(values, |row| row.get(0).map(KeyId))?;
+            rows.collect()
+        })
     }
 
     /// Says when a key stops working. Gives whether it is there.

@@ -112,6 +112,30 @@ impl OfficeStore {
         })
     }
 
+    /// Gives a user another password, and ends its other logins than the one with this digest. Gives whether it is there.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn set_password(
+        &self,
+        tenant: Option<TenantId>,
+        name: &str,
+        password: &str,
+        login: &Digest,
+    ) -> Result<bool, OfficeError> {
+        self.ask(|connection| {
+            let sql = "UPDATE users SET password = ?3 WHERE tenant = ?1 AND name = ?2";
+            let values = params![number_of(tenant), name, password];
+            if connection.execute(sql, values)? == 0 {
+                return Ok(false);
+            }
+            let sql = "DELETE FROM tokens WHERE tenant = ?1 AND user = ?2 AND digest != ?3";
+            let values = params![number_of(tenant), name, login.as_ref()];
+            connection.execute(sql, values)?;
+            Ok(true)
+        })
+    }
+
     /// Notes that a user has logged on.
     ///
     /// # Errors
@@ -184,7 +208,8 @@ impl OfficeStore {
     pub fn caller(&self, digest: &Digest, now: u64) -> Result<Option<Caller>, OfficeError> {
         let now = now.cast_signed();
         self.ask(|connection| {
-            let sql = "SELECT tenant, name, role, account, expires_at, last_used_at FROM tokens WHERE digest = ?1 AND expires_at > ?2";
+            let sql = "SELECT tenant, name, role, account, expires_at, last_used_at FROM tokens WHERE digest = ?1 AND expires_at > ?2
+                       AND (user = '' OR EXISTS (SELECT 1 FROM users WHERE users.tenant = tokens.tenant AND users.name = tokens.user))";
             let mut statement = connection.prepare_cached(sql)?;
             let found = statement
                 .query_row(params![digest.as_ref(), now], |row| {
@@ -223,7 +248,10 @@ impl OfficeStore {
             let rows = statement.query_map([tenant.0], |row| {
                 Ok(StoredToken {
                     id: unsigned(row, 0)?,
-                    name: row.get(1)?,
+                    name: row
+                        .get::<_, String>(1)?
+                        .trim_start_matches("token ")
+                        .to_owned(),
                     role: read_role(row, 2)?,
                     created_at: unsigned(row, 3)?,
                     expires_at: unsigned(row, 4)?,

@@ -263,7 +263,7 @@ pub async fn create(
         .audited(&caller, address, deed, async {
             desk.client().await?.create_market(&terms).await?;
             desk.forget_catalogue();
-            office.history_is_up().await?;
+            office.is_listed().await?;
             market_answer(&office, &desk, terms.market).await.map(Json)
         })
         .await
