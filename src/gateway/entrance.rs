@@ -149,9 +149,12 @@ impl Entrance {
         keys.insert(key, EntranceKey { public_key, tenant });
     }
 
-    /// Lets a key log on no more, and ends its sessions.
-    pub fn revoke_key(&self, key: KeyId) {
+    /// Lets a key of a tenant log on no more, and ends its sessions.
+    pub fn revoke_key(&self, tenant: TenantId, key: KeyId) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.get(&key).is_none_or(|known| known.tenant != tenant) {
+            return;
+        }
         keys.remove(&key);
         // Logons that are under way look it up once more when they are registered.
         drop(keys);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum HistoryError {
     /// The store refused something.
     #[error(
-        "history in {}: {error}\nremedy: see that the disk is not full and the file is this user's; a damaged file may be removed, it is made again from the journal", file.display()
+        "history in {}: {error}\nremedy: see that the disk is not full and the file is this user's; a damaged file may be removed, it is made again as far as the journal reaches back", file.display()
     )]
     Store {
         /// The file.
@@ -16,9 +16,29 @@ pub enum HistoryError {
         /// What it said.
         error: rusqlite::Error,
     },
+    /// The file cannot be made.
+    #[error("history in {}: {error}\nremedy: mend the data directory, or name another one", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// It reaches further than the journal: it was made from another one.
+    #[error(
+        "history in {} reaches batch {found}, the journal only batch {known}: it is another journal's\nremedy: remove the file, it is made again from the journal as far as that reaches back", file.display()
+    )]
+    Foreign {
+        /// The file.
+        file: PathBuf,
+        /// How far it reaches.
+        found: u64,
+        /// How far the journal reaches.
+        known: u64,
+    },
     /// Another version wrote the file.
     #[error(
-        "history in {} is of version {found}, this program writes version {known}\nremedy: remove the file, it is made again from the journal", file.display()
+        "history in {} is of version {found}, this program writes version {known}\nremedy: remove the file, it is made again as far as the journal reaches back", file.display()
     )]
     Version {
         /// The file.

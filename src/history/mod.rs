@@ -27,6 +27,9 @@ pub use record::{MarketRecord, Recorder};
 pub use rows::{Happened, Row};
 pub use store::{MoneyChecked, Store};
 
+/// Nanoseconds of a minute, by which trades are added up.
+pub const MINUTE_NS: u64 = 60_000_000_000;
+
 /// The file of the tables in a data directory.
 #[must_use]
 pub fn file(data: &Path) -> PathBuf {

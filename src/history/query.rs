@@ -2,6 +2,7 @@
 
 mod rows;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -339,35 +340,40 @@ impl HistoryReader {
         self.all(sql, vec![i64::from(tenant.0).into()], MoneyRow::read)
     }
 
-    /// What was traded in a market from a minute on (counted since 1970-01-01 UTC).
+    /// What was traded in each market from a minute on (counted since 1970-01-01 UTC), for markets that ever traded.
     ///
     /// # Errors
     /// What the store says.
-    pub fn volume(
+    pub fn volumes(
         &self,
         tenant: TenantId,
-        market: MarketId,
         minute: u64,
-    ) -> Result<Volume, HistoryError> {
+    ) -> Result<BTreeMap<MarketId, Volume>, HistoryError> {
         let minute = minute.cast_signed();
         self.ask(|connection| {
+            let mut volumes: BTreeMap<MarketId, Volume> = BTreeMap::new();
             let mut statement = connection.prepare_cached(
-                "SELECT trades, qty, notional, high, low, first_price, last_price FROM minutes
-                 WHERE tenant = ?1 AND market = ?2 AND minute >= ?3 ORDER BY minute",
+                "SELECT trades, qty, notional, high, low, first_price, last_price, market FROM minutes
+                 WHERE tenant = ?1 AND minute >= ?2 ORDER BY minute",
             )?;
-            let mut volume = Volume::default();
-            let mut rows = statement.query(params![tenant.0, market.0, minute])?;
+            let mut rows = statement.query(params![tenant.0, minute])?;
             while let Some(row) = rows.next()? {
+                let volume = volumes.entry(MarketId(row.get(7)?)).or_default();
                 volume.add(row)?;
             }
+            // The last price before, of each market: one step in the index.
             let mut statement = connection.prepare_cached(
-                "SELECT last_price FROM minutes WHERE tenant = ?1 AND market = ?2 AND minute < ?3
-                 ORDER BY minute DESC LIMIT 1",
+                "SELECT markets.id, (SELECT last_price FROM minutes WHERE minutes.tenant = ?1 AND minutes.market = markets.id
+                 AND minute < ?2 ORDER BY minute DESC LIMIT 1) AS price FROM markets WHERE markets.tenant = ?1",
             )?;
-            let values = params![tenant.0, market.0, minute];
-            let before: Option<i64> = statement.query_row(values, |row| row.get(0)).optional()?;
-            volume.price_before = before;
-            Ok(volume)
+            let mut rows = statement.query(params![tenant.0, minute])?;
+            while let Some(row) = rows.next()? {
+                if let Some(price) = row.get(1)? {
+                    let volume = volumes.entry(MarketId(row.get(0)?)).or_default();
+                    volume.price_before = Some(price);
+                }
+            }
+            Ok(volumes)
         })
     }
 

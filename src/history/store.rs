@@ -12,6 +12,7 @@ use super::HistoryError;
 use super::rows::Row;
 use super::schema::{PRAGMAS, TABLES, VERSION};
 use crate::control::{AccountTerms, CurrencyCode};
+use crate::storage;
 pub(in crate::history) use orders::what;
 
 /// Statements that are kept compiled.
@@ -53,6 +54,10 @@ impl Store {
     /// # Errors
     /// When that cannot be done, or another version made them.
     pub fn open(file: &Path, tenants: Vec<TenantId>) -> Result<Self, HistoryError> {
+        storage::make_secret(file).map_err(|error| HistoryError::File {
+            file: file.to_owned(),
+            error,
+        })?;
         let opened = Connection::open(file).and_then(|connection| {
             connection.execute_batch(PRAGMAS)?;
             connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);

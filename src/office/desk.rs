@@ -31,6 +31,8 @@ pub struct Desk {
     pub custody: Custody,
     access: DeskAccess,
     client: tokio::sync::Mutex<Option<Client>>,
+    /// Held by who changes a part of something and sends all of it.
+    pub changes: tokio::sync::Mutex<()>,
     catalogue: Mutex<Option<(Instant, Arc<Catalogue>)>>,
 }
 
@@ -63,6 +65,7 @@ impl Desk {
             custody,
             access,
             client: tokio::sync::Mutex::default(),
+            changes: tokio::sync::Mutex::default(),
             catalogue: Mutex::default(),
         }
     }

@@ -42,6 +42,8 @@ pub struct Refused {
     pub error: ErrorBody,
 }
 
+/// It is done, and the lists do not have it yet.
+const DONE_NOT_LISTED: &str = "DoneNotListed";
 /// When to try again if the engine does not answer.
 const RETRY_MS: u64 = 1_000;
 
@@ -158,7 +160,7 @@ impl ApiError {
     pub fn done_not_listed() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "DoneNotListed",
+            DONE_NOT_LISTED,
             "it is done, and the history does not have it yet",
             "do not send it again: look at the lists in a moment",
         )
@@ -193,6 +195,11 @@ impl ApiError {
                 retry_after_ms: None,
             },
         }
+    }
+
+    /// Whether what was asked for is done all the same.
+    pub fn is_done(&self) -> bool {
+        self.body.code == DONE_NOT_LISTED
     }
 
     /// What the caller is told.
@@ -264,6 +271,7 @@ impl From<OfficeError> for ApiError {
 
 impl From<HistoryError> for ApiError {
     fn from(error: HistoryError) -> Self {
-        Self::internal(&error)
+        tracing::warn!(%error, "the history cannot be read");
+        Self::unavailable("the history cannot be read; the node's log says why")
     }
 }

@@ -52,6 +52,14 @@ pub fn admit(config: &mut Config) -> Result<OwnKeys, AdmitError> {
     let store = OfficeStore::open(&file(&config.journal.directory))?;
     let now = clock::wall_ns();
     let given: Vec<StoredKey> = store.all_keys()?;
+    for key in &given {
+        let configured = |tenant: &crate::config::TenantConfig| {
+            tenant.keys.iter().any(|known| known.id == key.id)
+        };
+        if config.tenants.iter().any(configured) {
+            return Err(AdmitError::KeyTaken(key.id));
+        }
+    }
     for (index, tenant) in config.tenants.iter_mut().enumerate() {
         tenant.keys.push(KeyConfig {
             id: OwnKeys::id(index),
@@ -77,6 +85,11 @@ pub enum AdmitError {
     /// No tables.
     #[error(transparent)]
     Office(#[from] OfficeError),
+    /// A key of the configuration has an id that was given in the office.
+    #[error(
+        "key {}: the configuration has this id, and the office has given it to a key\nremedy: choose an id that `GET /v1/keys` does not show, in the configuration", _0.0
+    )]
+    KeyTaken(KeyId),
 }
 
 /// A key as the gateway knows it.

@@ -1,6 +1,6 @@
 //! What the office is asked: bodies, queries, and the way from their text to ids, amounts and times.
 
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use souk_client::BusinessKey;
 use souk_protocol::{AccountId, MarketId, OrderId, Text};
+use tokio::time::timeout;
 
 use super::answers::StandingWord;
 use super::error::ApiError;
@@ -19,6 +20,8 @@ use crate::history::Filter;
 const LIMIT: usize = 100;
 /// Most rows of a page.
 pub const LIMIT_MAX: usize = 500;
+/// How long a body may take to come.
+const BODY_MAX: Duration = Duration::from_secs(10);
 /// Longest reason.
 const REASON_MAX: usize = 200;
 
@@ -29,7 +32,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = Json::<T>::from_request(request, state).await;
+        let body = timeout(BODY_MAX, Json::<T>::from_request(request, state)).await;
+        let body = body.map_err(|_| ApiError::bad("body", "did not come within 10 s"))?;
         let read = |rejection: JsonRejection| ApiError::bad("body", rejection.body_text());
         body.map(|Json(body)| Self(body)).map_err(read)
     }

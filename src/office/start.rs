@@ -211,9 +211,9 @@ async fn end_keys(office: Arc<OfficeState>) {
         let now = clock::wall_ns();
         match blocking(|| office.store.ended_keys(from, now)) {
             Ok(ended) => {
-                ended
-                    .into_iter()
-                    .for_each(|key| office.entrance.revoke_key(key));
+                for (tenant, key) in ended {
+                    office.entrance.revoke_key(tenant, key);
+                }
                 from = now;
             }
             // They are asked for again.

@@ -1,17 +1,21 @@
 //! What all requests to the office share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use souk_protocol::{AccountId, TenantId};
+use souk_protocol::{AccountId, MarketId, TenantId};
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::access::Caller;
 use super::desk::Desk;
 use super::error::ApiError;
+use super::listener::network_of;
 use super::live::Hub;
 use super::secrets::Digest;
 use super::store::{Attempt, Checked, OfficeError, OfficeStore};
@@ -20,18 +24,30 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::gateway::entrance::Entrance;
 use crate::gateway::throttle::TokenBucket;
-use crate::history::{HistoryReader, Reach};
+use crate::history::{HistoryError, HistoryReader, MINUTE_NS, Reach, Volume};
 use crate::journal::Journal;
 use crate::metrics::Meters;
 
 /// How long an answer waits for the history to have what it tells of.
 const HISTORY_WAIT: Duration = Duration::from_secs(3);
-/// Addresses and names whose attempts are counted; all are forgotten when there are more.
+/// Addresses and names whose attempts are counted at one time.
 const ATTEMPTS_MAX: usize = 65_536;
 /// What attempts use up: ten at once, and then one every five seconds.
 const ATTEMPT_TOKENS: u32 = 5;
+/// Under one name, from anywhere: fifty at once, and then one a second.
+const NAMED_TOKENS: u32 = 1;
 const TOKENS_PER_SECOND: u32 = 1;
 const TOKENS_MAX: u32 = 50;
+/// Passwords that are hashed at one time.
+const HASHING_MAX: usize = 2;
+/// How long somebody waits for its turn.
+const HASHING_WAIT: Duration = Duration::from_secs(3);
+/// Connections for live data of one user or account.
+const SEATS_MAX: usize = 32;
+/// How old the volumes of markets may be.
+const VOLUMES_MAX: Duration = Duration::from_secs(1);
+/// Minutes of a day.
+const DAY: u64 = 24 * 60;
 /// One-time codes that may wait to be used.
 const CODES_MAX: usize = 100_000;
 
@@ -51,7 +67,35 @@ pub struct OfficeState {
     codes: Mutex<HashMap<Digest, Code>>,
     /// How far each tenant's audit log was found to be as it was written.
     checked: Mutex<HashMap<TenantId, Checked>>,
+    volumes: Mutex<HashMap<TenantId, (Instant, Arc<Volumes>)>>,
+    /// Connections for live data, by tenant and name.
+    seats: Mutex<HashMap<SeatKey, usize>>,
+    /// Passwords that are hashed at one time: each takes 19 MiB.
+    hashing: Semaphore,
 }
+
+type SeatKey = (Option<TenantId>, String);
+
+/// A connection for live data.
+pub struct Seat<'a> {
+    office: &'a OfficeState,
+    key: SeatKey,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let mut seats = lock(&self.office.seats);
+        if let Some(count) = seats.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                seats.remove(&self.key);
+            }
+        }
+    }
+}
+
+/// What was traded in each market of a tenant in the last 24 hours.
+pub type Volumes = BTreeMap<MarketId, Volume>;
 
 /// What a one-time code is good for.
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +176,9 @@ impl OfficeState {
             attempts: Mutex::default(),
             codes: Mutex::default(),
             checked: Mutex::default(),
+            volumes: Mutex::default(),
+            seats: Mutex::default(),
+            hashing: Semaphore::new(HASHING_MAX),
         }
     }
 
@@ -163,10 +210,47 @@ impl OfficeState {
         let done = act.await;
         let outcome = match &done {
             Ok(_) => "done".to_owned(),
+            // It is done: only the lists do not have it yet.
+            Err(error) if error.is_done() => "done".to_owned(),
             Err(error) => error.body().code.to_string(),
         };
         blocking(|| self.store.end(&attempt, clock::wall_ns(), &outcome, begun))?;
         done
+    }
+
+    /// A seat for one more connection of a caller, if it has not too many.
+    pub fn take_seat(&self, caller: &Caller) -> Option<Seat<'_>> {
+        let key = (caller.tenant, caller.name.clone());
+        let mut seats = lock(&self.seats);
+        let count = seats.entry(key.clone()).or_insert(0);
+        if *count >= SEATS_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { office: self, key })
+    }
+
+    /// Does something with a password, when it is its turn; who cannot wait its turn is refused.
+    pub async fn with_password<T>(&self, work: impl FnOnce() -> T) -> Result<T, ApiError> {
+        let turn = timeout(HASHING_WAIT, self.hashing.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            return Err(ApiError::too_many(HASHING_WAIT.as_millis() as u64));
+        };
+        Ok(blocking(work))
+    }
+
+    /// What was traded in each market of a tenant in the last 24 hours, at most a second old: however many ask.
+    pub fn volumes(&self, tenant: TenantId) -> Result<Arc<Volumes>, HistoryError> {
+        let mut known = lock(&self.volumes);
+        let now = clock::monotonic();
+        if let Some((at, volumes)) = known.get(&tenant)
+            && now - *at < VOLUMES_MAX
+        {
+            return Ok(Arc::clone(volumes));
+        }
+        let volumes = Arc::new(self.history.volumes(tenant, a_day_ago())?);
+        known.insert(tenant, (now, Arc::clone(&volumes)));
+        Ok(volumes)
     }
 
     /// Checks what was added to a tenant's audit log since the last time.
@@ -205,17 +289,31 @@ impl OfficeState {
         durable.saturating_sub(self.reach.next_batch())
     }
 
-    /// Counts an attempt to come in.
-    pub fn attempt(&self, name: String) -> Result<(), ApiError> {
+    /// Counts an attempt to come in from an address, perhaps as somebody. One address has few attempts; all together have more for
+    /// the same name, so that who knows a name cannot easily keep its owner out.
+    pub fn attempt(&self, address: IpAddr, name: Option<&str>) -> Result<(), ApiError> {
+        let network = network_of(address);
+        self.count(format!("from {network}"), ATTEMPT_TOKENS)?;
+        match name {
+            Some(name) => self.count(format!("as {name}"), NAMED_TOKENS),
+            None => Ok(()),
+        }
+    }
+
+    fn count(&self, name: String, tokens: u32) -> Result<(), ApiError> {
         let now = clock::monotonic();
         let mut attempts = lock(&self.attempts);
         if attempts.len() >= ATTEMPTS_MAX && !attempts.contains_key(&name) {
-            attempts.clear();
+            // Those that have not tried lately.
+            attempts.retain(|_, bucket| bucket.clone().take(TOKENS_MAX, now).is_err());
+        }
+        if attempts.len() >= ATTEMPTS_MAX && !attempts.contains_key(&name) {
+            return Err(ApiError::too_many(HASHING_WAIT.as_millis() as u64));
         }
         let bucket = attempts
             .entry(name)
             .or_insert_with(|| TokenBucket::new(TOKENS_PER_SECOND, TOKENS_MAX, now));
-        let taken = bucket.take(ATTEMPT_TOKENS, now);
+        let taken = bucket.take(tokens, now);
         taken.map_err(|wait_us| ApiError::too_many(u64::from(wait_us).div_ceil(1_000)))
     }
 
@@ -239,6 +337,11 @@ impl OfficeState {
         let code = lock(&self.codes).remove(digest)?;
         (code.expires > now).then_some(code)
     }
+}
+
+/// The minute from which on something counts as of the last day.
+pub fn a_day_ago() -> u64 {
+    (clock::wall_ns() / MINUTE_NS).saturating_sub(DAY)
 }
 
 /// Does something that waits for a disk, without keeping others from this thread.

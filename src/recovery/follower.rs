@@ -18,7 +18,7 @@ use super::snapshots::write_snapshot;
 use super::{DataDirectory, Recovery, RecoveryError};
 use crate::clock;
 use crate::config::Config;
-use crate::history::{MoneyChecked, Reach, Recorder, Row, Store};
+use crate::history::{HistoryError, MoneyChecked, Reach, Recorder, Row, Store};
 use crate::journal::segment::{self, Beginning};
 use crate::journal::{ChainEnd, Journal, Next, Tail, Wake};
 
@@ -96,6 +96,14 @@ impl Follower {
 
     fn follow(&self) -> Result<(), RecoveryError> {
         let store = Store::open(&self.file, tenants(&self.config))?;
+        let durable = self.journal.durable_until();
+        if store.next_batch() > durable {
+            return Err(RecoveryError::History(HistoryError::Foreign {
+                file: self.file.clone(),
+                found: store.next_batch(),
+                known: durable,
+            }));
+        }
         self.reach.set(store.next_batch());
         let recorder = Arc::new(Recorder::default());
         let mut recovery = Recovery::alone(&self.config, Some(Arc::clone(&recorder)))?;

@@ -5,11 +5,9 @@ use souk_engine::{NewOrder, OrderView, Trade, TradeMoney};
 use souk_protocol::{CancelReason, Code, OrderType, Price, Qty, Side, TimeInForce};
 
 use super::{At, Writer, Written};
+use crate::history::MINUTE_NS;
 use crate::history::rows::Happened;
 use crate::history::schema::{CANCELED, FILLED, OPEN, REJECTED};
-
-/// Nanoseconds of a minute.
-const MINUTE_NS: u64 = 60_000_000_000;
 
 /// A line of an order's story.
 struct Line {

@@ -13,6 +13,7 @@ mod message;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 
 use super::access::{Caller, Role};
 use super::admission::caller_of;
+use super::listener::Place;
 use super::secrets::Digest;
 use super::state::OfficeState;
 use consumer::Consumer;
@@ -34,19 +36,32 @@ const MESSAGE_MAX: usize = 4_096;
 const READ_MAX: Duration = Duration::from_secs(5);
 
 /// Opens a connection for live data.
-pub async fn open(State(office): State<Arc<OfficeState>>, upgrade: WebSocketUpgrade) -> Response {
+pub async fn open(
+    State(office): State<Arc<OfficeState>>,
+    place: Option<Extension<Arc<Place>>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     upgrade
         .protocols(["souk.v1"])
         .max_message_size(MESSAGE_MAX)
         .max_frame_size(MESSAGE_MAX)
-        .on_upgrade(move |socket| serve(office, Line { socket }))
+        .on_upgrade(move |socket| async move {
+            serve(office, Line { socket }).await;
+            // The place of the connection is free from now on.
+            drop(place);
+        })
 }
 
 async fn serve(office: Arc<OfficeState>, mut line: Line) {
     let Some((caller, token)) = authenticate(&office, &mut line).await else {
         return;
     };
-    let Some(consumer) = Consumer::new(office, caller, token) else {
+    let Some(_seat) = office.take_seat(&caller) else {
+        let text = "too many connections of this user or account";
+        let _ = line.bye("TooManyConnections", text).await;
+        return;
+    };
+    let Some(consumer) = Consumer::new(Arc::clone(&office), caller, token) else {
         let _ = line.bye("Forbidden", "this role has no live data").await;
         return;
     };

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::control::{Custody, FEE_ACCOUNT};
 use crate::history::{AccountRow, Filter};
+use crate::office::access::{Caller, Need};
 use crate::office::admission::AtDesk;
 use crate::office::answers::{
     AccountAnswer, AccountDetail, AccountWord, BalanceAnswer, Items, StatementAnswer,
@@ -32,7 +33,8 @@ pub async fn list(
     Ask(page): Ask<Page>,
 ) -> Result<Json<Items<AccountAnswer>>, ApiError> {
     let limit = page.limit()?;
-    let after = AccountId(page.after()?.unwrap_or(0) as u32);
+    let after = page.after()?.unwrap_or(0);
+    let after = AccountId(u32::try_from(after).unwrap_or(u32::MAX));
     let external_id = page.external_id.as_deref();
     let status = page.status.map(Into::into);
     let mut rows = blocking(|| {
@@ -122,11 +124,13 @@ pub async fn create(
         None | Some("") => {
             office.history_is_up().await?;
             let last = blocking(|| office.history.last_account(desk.tenant))?;
-            AccountId(last.0 + 1)
+            let next = last.0.checked_add(1).filter(|next| *next != FEE_ACCOUNT.0);
+            AccountId(next.ok_or_else(|| ApiError::bad("id", "give one: the next one is taken"))?)
         }
         Some(id) => AccountId(number("id", id)?),
     };
     let external_id = text("external_id", body.external_id.as_deref().unwrap_or(""))?;
+    may_set_groups(&caller, body.fee_group.or(body.stp_group))?;
     let terms = AccountTerms {
         account,
         status: body.status.unwrap_or(AccountWord::Active).into(),
@@ -158,6 +162,14 @@ async fn answer(
     Ok(Json((&row).into()))
 }
 
+/// Groups say what an account pays and whom it trades with: that is not for everybody who sees to accounts.
+fn may_set_groups(caller: &Caller, group: Option<u16>) -> Result<(), ApiError> {
+    if group.is_none_or(|group| group == 0) || caller.role.may(Need::Operate) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden())
+}
+
 /// What may be changed of an account.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -181,7 +193,9 @@ pub async fn update(
     Body(body): Body<AccountChange>,
 ) -> Result<Json<AccountAnswer>, ApiError> {
     let why = reason(&body.reason)?;
+    may_set_groups(&caller, body.fee_group.or(body.stp_group))?;
     // What is absent stays as it is now, not as it was.
+    let _alone = desk.changes.lock().await;
     office.history_is_up().await?;
     let row = known(&office, &desk, &id)?;
     let terms = AccountTerms {

@@ -113,12 +113,16 @@ pub async fn update(
     Path(code): Path<String>,
     Body(body): Body<Terms>,
 ) -> Result<Json<CurrencyAnswer>, ApiError> {
+    let _alone = desk.changes.lock().await;
+    desk.forget_catalogue();
     let known = *desk.catalogue().await?.currency(&code)?;
     let definition = known.definition();
+    let stays = |bound: Amount| (bound != Amount(0)).then(|| known.text(bound));
     let given = Terms {
         display_scale: body.display_scale.or(Some(definition.display_scale)),
         status: body.status.or(Some(definition.status.into())),
-        ..body
+        amount_min: body.amount_min.or_else(|| stays(definition.amount_min)),
+        amount_max: body.amount_max.or_else(|| stays(definition.amount_max)),
     };
     let terms = given.of(&code, definition.scale)?;
     let deed = Deed::new("currency.update", format!("currency {code}"), "", &given);

@@ -256,11 +256,13 @@ pub async fn rotate(
     let deed = Deed::new("key.rotate", format!("key {}", old.id.0), "", &body);
     office
         .audited(&caller, address, deed, async {
-            let answer = office.admit_key(new)?;
             let ends_at = clock::wall_ns() + body.overlap_s * 1_000_000_000;
-            blocking(|| office.store.revoke_key(desk.tenant, old.id, ends_at))?;
+            let works = blocking(|| office.store.revoke_key(desk.tenant, old.id, ends_at))?;
+            // Somebody has revoked it meanwhile, or rotated it to an earlier end.
+            works.then_some(()).ok_or_else(ApiError::not_found)?;
+            let answer = office.admit_key(new)?;
             if body.overlap_s == 0 {
-                office.entrance.revoke_key(old.id);
+                office.entrance.revoke_key(desk.tenant, old.id);
             }
             Ok(Json(answer))
         })
@@ -286,7 +288,7 @@ pub async fn revoke(
         .audited(&caller, address, deed, async {
             let now = clock::wall_ns();
             blocking(|| office.store.revoke_key(desk.tenant, key.id, now))?;
-            office.entrance.revoke_key(key.id);
+            office.entrance.revoke_key(desk.tenant, key.id);
             Ok(StatusCode::NO_CONTENT)
         })
         .await

@@ -16,15 +16,11 @@ use crate::office::answers::{Items, MarketAnswer, StateWord, Ticker, time};
 use crate::office::desk::{Catalogue, Desk, answer};
 use crate::office::error::ApiError;
 use crate::office::requests::{Ask, Body, market_named, named, reason};
-use crate::office::state::{Deed, OfficeState, blocking};
+use crate::office::state::{Deed, OfficeState, a_day_ago, blocking};
 use crate::office::store::AuditFilter;
 
 pub mod create;
 
-/// Minutes of a day.
-const DAY: u64 = 24 * 60;
-/// Nanoseconds of a minute.
-const MINUTE_NS: u64 = 60_000_000_000;
 /// Levels of a side, if nothing is said.
 const LEVELS: usize = 50;
 /// Most levels of a side.
@@ -34,11 +30,6 @@ const STATES_MAX: usize = 500;
 /// How long an account's orders may take to be canceled.
 const CANCEL_MAX: Duration = Duration::from_secs(30);
 
-/// The minute from which on something counts as of the last day.
-pub fn a_day_ago() -> u64 {
-    (clock::wall_ns() / MINUTE_NS).saturating_sub(DAY)
-}
-
 /// What a market did lately, with the best prices if somebody looks at it.
 pub fn ticker(
     office: &OfficeState,
@@ -47,7 +38,8 @@ pub fn ticker(
     market: &Market,
 ) -> Result<Ticker, ApiError> {
     let quote = catalogue.quote(market)?;
-    let volume = blocking(|| office.history.volume(desk.tenant, market.id(), a_day_ago()))?;
+    let volumes = blocking(|| office.volumes(desk.tenant))?;
+    let volume = volumes.get(&market.id()).copied().unwrap_or_default();
     let mut ticker = Ticker::of(market, quote, &volume);
     if let Some((bid, ask)) = office.hubs[&desk.tenant].best(market.id()) {
         ticker.best_bid = bid.map(|price| market.price_text(price));
@@ -143,9 +135,12 @@ pub async fn overview(
     let since = a_day_ago();
     let counts = blocking(|| office.history.counts(desk.tenant, since))?;
     let [accounts, open_orders, trades_24h] = counts;
+    let day = blocking(|| office.volumes(desk.tenant))?;
     let mut volumes: std::collections::BTreeMap<&str, i128> = Default::default();
     for market in catalogue.markets.values() {
-        let volume = blocking(|| office.history.volume(desk.tenant, market.id(), since))?;
+        let Some(volume) = day.get(&market.id()) else {
+            continue;
+        };
         let quote = market.definition().quote.as_str();
         let code = catalogue.currency(quote)?.code();
         *volumes.entry(code).or_default() += volume.notional;
@@ -239,6 +234,7 @@ pub async fn set_limits(
 ) -> Result<Json<MarketAnswer>, ApiError> {
     let id = market_named(&id)?;
     // What is absent stays as it is now, not as it was.
+    let _alone = desk.changes.lock().await;
     office.history_is_up().await?;
     desk.forget_catalogue();
     let catalogue = desk.catalogue().await?;
@@ -298,16 +294,17 @@ pub async fn set_state(
     office
         .audited(&caller, address, deed, async {
             let client = desk.client().await?;
-            let mut canceled = 0;
+            let mut canceled = Ok(0);
             if body.cancel_orders {
                 // In a halted market nothing can be canceled: first no new orders, then the cancels.
                 client.set_market_state(id, MarketState::CancelOnly).await?;
-                office.is_listed().await?;
-                canceled = cancel_all(&office, &desk, id).await?;
+                canceled = cancel_all(&office, &desk, id).await;
             }
+            // Whatever became of the cancels, the market is what was asked for.
             if !(body.cancel_orders && body.state == StateWord::CancelOnly) {
                 client.set_market_state(id, body.state.into()).await?;
             }
+            let canceled = canceled?;
             desk.forget_catalogue();
             office.is_listed().await?;
             let market = market_answer(&office, &desk, id).await?;
@@ -318,6 +315,11 @@ pub async fn set_state(
 
 /// Cancels all open orders of a market, account by account.
 async fn cancel_all(office: &OfficeState, desk: &Desk, market: MarketId) -> Result<u64, ApiError> {
+    if office.history_is_up().await.is_err() {
+        let text =
+            "the history is behind: the market has its new state, but no orders were canceled";
+        return Err(ApiError::unavailable(text));
+    }
     let accounts = blocking(|| office.history.accounts_with_orders(desk.tenant, market))?;
     let client = desk.client().await?;
     let mut canceled = 0;

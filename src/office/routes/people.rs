@@ -118,7 +118,9 @@ pub async fn add_user(
             let user = StoredUser {
                 name: body.user.clone(),
                 role: body.role,
-                password: blocking(|| hash_password(&body.password))?,
+                password: office
+                    .with_password(|| hash_password(&body.password))
+                    .await??,
                 created_at: clock::wall_ns(),
                 last_login_at: 0,
             };
@@ -154,7 +156,10 @@ pub async fn remove_user(
     let deed = Deed::new("user.remove", format!("user {user}"), why, &body);
     office
         .audited(&caller, address, deed, async {
-            blocking(|| office.store.remove_user(Some(desk.tenant), &user))?;
+            let is_gone = blocking(|| office.store.remove_user(Some(desk.tenant), &user))?;
+            let last = || ApiError::bad("user", "is the last owner: make another one first");
+            is_gone.then_some(()).ok_or_else(last)?;
+            blocking(|| office.store.end_logins(Some(desk.tenant), &user))?;
             Ok(StatusCode::NO_CONTENT)
         })
         .await
@@ -246,10 +251,11 @@ pub async fn add_token(
                     account: None,
                     expires_at: now + body.expires_in_days * DAY_NS,
                 },
-                user: None,
+                login: None,
                 created_at: now,
             };
             let id = blocking(|| office.store.add_token(&token.digest, &terms))?;
+            let id = id.ok_or_else(ApiError::not_found)?;
             Ok(Json(TokenAnswer {
                 id: id.to_string(),
                 name: body.name.clone(),

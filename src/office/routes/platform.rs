@@ -7,13 +7,12 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::markets::a_day_ago;
 use crate::control::Custody;
 use crate::metrics::{Meters, STAGES, Stage};
 use crate::office::admission::Someone;
 use crate::office::answers::Items;
 use crate::office::error::ApiError;
-use crate::office::state::{OfficeState, blocking};
+use crate::office::state::{OfficeState, a_day_ago, blocking};
 
 /// A tenant.
 #[derive(Serialize, ToSchema)]

@@ -90,17 +90,19 @@ fn who_is(office: &OfficeState, caller: &Caller) -> Result<Who, ApiError> {
 fn log_on(
     office: &OfficeState,
     caller: Caller,
-    user: Option<String>,
+    login: Option<(String, String)>,
 ) -> Result<Json<LoggedOn>, ApiError> {
     let token = NewToken::make()?;
     let who = who_is(office, &caller)?;
     let expires_at = time(caller.expires_at);
     let terms = TokenTerms {
         caller,
-        user,
+        login,
         created_at: clock::wall_ns(),
     };
-    blocking(|| office.store.add_token(&token.digest, &terms))?;
+    let added = blocking(|| office.store.add_token(&token.digest, &terms))?;
+    // The user was removed, or has another password now.
+    added.ok_or_else(ApiError::wrong_password)?;
     Ok(Json(LoggedOn {
         token: token.text,
         expires_at,
@@ -119,8 +121,8 @@ pub async fn login(
     From(address): From,
     Body(login): Body<Login>,
 ) -> Result<Json<LoggedOn>, ApiError> {
-    office.attempt(format!("address {address}"))?;
-    office.attempt(format!("user {} {}", login.tenant, login.user))?;
+    let name = format!("{} {}", login.tenant, login.user);
+    office.attempt(address, Some(&name))?;
     if login.password.len() > PASSWORD_MAX {
         return Err(ApiError::wrong_password());
     }
@@ -130,7 +132,8 @@ pub async fn login(
     let user = blocking(|| office.store.user(tenant, &login.user))?.filter(|_| is_known);
     let hash = user.as_ref().map(|user| user.password.as_str());
     // As much work for a name that does not exist.
-    if !blocking(|| is_password(&login.password, hash)) {
+    let check = || is_password(&login.password, hash);
+    if !office.with_password(check).await? {
         return Err(ApiError::wrong_password());
     }
     let user = user.ok_or_else(ApiError::wrong_password)?;
@@ -142,7 +145,7 @@ pub async fn login(
         account: None,
         expires_at: in_time(LOGIN),
     };
-    log_on(&office, caller, Some(user.name))
+    log_on(&office, caller, Some((user.name, user.password)))
 }
 
 /// End this token.
@@ -182,21 +185,21 @@ pub async fn set_password(
     headers: HeaderMap,
     Body(body): Body<NewPassword>,
 ) -> Result<StatusCode, ApiError> {
-    office.attempt(format!("address {address}"))?;
+    office.attempt(address, None)?;
     check_password(&body.new_password)?;
     let tenant = caller.tenant;
     let user = blocking(|| office.store.user(tenant, &caller.name))?;
     let user = user.ok_or_else(ApiError::not_found)?;
     let login = Digest::of(bearer(&headers).ok_or_else(ApiError::unauthorized)?);
-    if body.password.len() > PASSWORD_MAX
-        || !blocking(|| is_password(&body.password, Some(&user.password)))
-    {
+    let check = || is_password(&body.password, Some(&user.password));
+    if body.password.len() > PASSWORD_MAX || !office.with_password(check).await? {
         return Err(ApiError::wrong_password());
     }
     let deed = Deed::new("user.password", format!("user {}", user.name), "", &());
     office
         .audited(&caller, address, deed, async {
-            let password = blocking(|| hash_password(&body.new_password))?;
+            let hash = || hash_password(&body.new_password);
+            let password = office.with_password(hash).await??;
             let store = &office.store;
             let is_there = blocking(|| store.set_password(tenant, &user.name, &password, &login))?;
             let done = is_there.then_some(StatusCode::NO_CONTENT);
@@ -279,7 +282,7 @@ pub async fn exchange_code(
 ) -> Result<Json<LoggedOn>, ApiError> {
     // Codes are 256 random bits: this is only against floods.
     let Some(code) = office.use_code(&Digest::of(&body.code)) else {
-        office.attempt(format!("address {address}"))?;
+        office.attempt(address, None)?;
         return Err(ApiError::unauthorized());
     };
     let caller = Caller {

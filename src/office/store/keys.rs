@@ -105,22 +105,24 @@ impl OfficeStore {
     ///
     /// # Errors
     /// What the store says.
-    pub fn ended_keys(&self, from: u64, to: u64) -> Result<Vec<KeyId>, OfficeError> {
-        let sql = "SELECT id FROM keys WHERE revoked_at > ?1 AND revoked_at <= ?2";
+    pub fn ended_keys(&self, from: u64, to: u64) -> Result<Vec<(TenantId, KeyId)>, OfficeError> {
+        let sql = "SELECT tenant, id FROM keys WHERE revoked_at > ?1 AND revoked_at <= ?2";
         self.ask(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let values = params![from.cast_signed(), to.cast_signed()];
-            let rows = statement.query_map(values, |row| row.get(0).map(KeyId))?;
+            let rows = statement.query_map(values, |row| {
+                Ok((TenantId(row.get(0)?), KeyId(row.get(1)?)))
+            })?;
             rows.collect()
         })
     }
 
-    /// Says when a key stops working. Gives whether it is there.
+    /// Says when a key stops working: never later than was said before. Gives whether it is there and works until then.
     ///
     /// # Errors
     /// What the store says.
     pub fn revoke_key(&self, tenant: TenantId, id: KeyId, at: u64) -> Result<bool, OfficeError> {
-        let sql = "UPDATE keys SET revoked_at = ?3 WHERE tenant = ?1 AND id = ?2";
+        let sql = "UPDATE keys SET revoked_at = ?3 WHERE tenant = ?1 AND id = ?2 AND (revoked_at = 0 OR revoked_at > ?3)";
         self.ask(|connection| {
             let values = params![tenant.0, id.0, at.cast_signed()];
             Ok(connection.execute(sql, values)? == 1)

@@ -47,8 +47,8 @@ pub struct StoredToken {
 pub struct TokenTerms {
     /// Who has it.
     pub caller: Caller,
-    /// The user that logged on; none: it is for a program.
-    pub user: Option<String>,
+    /// The user that logged on, and the hash of the password it had then; none: it is for a program.
+    pub login: Option<(String, String)>,
     /// When it is made.
     pub created_at: u64,
 }
@@ -153,13 +153,13 @@ impl OfficeStore {
         })
     }
 
-    /// Removes a user and ends its tokens. Gives whether it was there.
+    /// Removes a user and ends its logins. Gives whether it was there, and not the last owner.
     ///
     /// # Errors
     /// What the store says.
     pub fn remove_user(&self, tenant: Option<TenantId>, name: &str) -> Result<bool, OfficeError> {
-        self.end_logins(tenant, name)?;
-        let sql = "DELETE FROM users WHERE tenant = ?1 AND name = ?2";
+        let sql = "DELETE FROM users WHERE tenant = ?1 AND name = ?2 AND (role != 'owner' OR
+                   EXISTS (SELECT 1 FROM users WHERE tenant = ?1 AND name != ?2 AND role = 'owner'))";
         self.ask(|connection| Ok(connection.execute(sql, params![number_of(tenant), name])? == 1))
     }
 
@@ -175,30 +175,41 @@ impl OfficeStore {
         })
     }
 
-    /// Keeps the digest of a new token, and forgets those that have ended. Gives its number.
+    /// Keeps the digest of a new token, and forgets those that have ended. Gives its number; nothing if the user that logs on is
+    /// gone, or has another password by now.
     ///
     /// # Errors
     /// What the store says.
-    pub fn add_token(&self, digest: &Digest, terms: &TokenTerms) -> Result<u64, OfficeError> {
+    pub fn add_token(
+        &self,
+        digest: &Digest,
+        terms: &TokenTerms,
+    ) -> Result<Option<u64>, OfficeError> {
         let caller = &terms.caller;
         self.ask(|connection| {
             let now = terms.created_at.cast_signed();
             connection.execute("DELETE FROM tokens WHERE expires_at < ?1", [now])?;
-            let sql = "INSERT INTO tokens VALUES (?1, (SELECT coalesce(max(id), 0) + 1 FROM tokens), ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)
+            let sql = "INSERT INTO tokens SELECT ?1, (SELECT coalesce(max(id), 0) + 1 FROM tokens), ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0
+                       WHERE ?6 = '' OR EXISTS (SELECT 1 FROM users WHERE tenant = ?2 AND name = ?6 AND password = ?9)
                        RETURNING id";
+            let (user, password) = match &terms.login {
+                Some((user, password)) => (user.as_str(), password.as_str()),
+                None => ("", ""),
+            };
             let values = params![
                 digest.as_ref(),
                 number_of(caller.tenant),
                 caller.name,
                 caller.role.name(),
                 caller.account.map_or(0, |account| account.0),
-                terms.user.as_deref().unwrap_or(""),
+                user,
                 now,
-                caller.expires_at.cast_signed()
+                caller.expires_at.cast_signed(),
+                password
             ];
-            connection.query_row(sql, values, |row| row.get::<_, i64>(0))
+            let id = connection.query_row(sql, values, |row| row.get::<_, i64>(0));
+            id.map(i64::cast_unsigned).optional()
         })
-        .map(i64::cast_unsigned)
     }
 
     /// Who has the token with this digest, if it is good at `now`.

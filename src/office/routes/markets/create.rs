@@ -23,6 +23,7 @@ use crate::office::state::{Deed, OfficeState};
 
 /// A new market.
 #[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewMarket {
     /// The next free one if absent.
     id: Option<String>,
@@ -131,9 +132,12 @@ impl NewMarket {
     }
 
     fn draft(&self, catalogue: &Catalogue) -> Result<Draft, ApiError> {
-        let next = catalogue.markets.keys().last().map_or(1, |last| last.0 + 1);
         let id = match self.id.as_deref() {
-            None | Some("") => next,
+            None | Some("") => {
+                let last = catalogue.markets.keys().last().map_or(0, |last| last.0);
+                let next = last.checked_add(1);
+                next.ok_or_else(|| ApiError::bad("id", "give one: the next one is taken"))?
+            }
             Some(id) => number("id", id)?,
         };
         let (base, quote) = (
