@@ -2,6 +2,8 @@
 //! the audit log, and that what people see is what the engine did.
 #![allow(clippy::unwrap_used)]
 
+#[path = "office/attacks.rs"]
+mod attacks;
 #[path = "office/audit.rs"]
 mod audit;
 #[path = "office/journeys.rs"]

@@ -246,6 +246,19 @@ fn a_holder_sees_its_own_account_and_no_other() {
 }
 
 #[test]
+fn who_is_logged_out_is_told_nothing_more() {
+    let mut venue = Venue::start("live-ended");
+    let token = venue.token("acme", Role::Support);
+    let mut consumer = Consumer::logged_on(&venue, &token);
+    consumer.say(&json!({"op": "subscribe", "market": "1", "levels": 5}));
+    consumer.next_of("snapshot");
+    assert_eq!(venue.post("/v1/logout", &token, &json!({})).status, 204);
+    let bye = consumer.next_of("bye");
+    assert_eq!(bye["code"], "TokenExpired");
+    assert!(consumer.next().is_none());
+}
+
+#[test]
 fn who_does_not_say_who_it_is_sees_nothing() {
     let mut venue = Venue::start("live-auth");
     let platform = venue.token("", Role::Platform);
