@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::desk::{Desk, DeskAccess};
 use super::keys::{OwnKeys, file};
 use super::live::Hub;
-use super::state::{OfficeState, StateParts, blocking};
+use super::state::{Memory, OfficeState, blocking};
 use super::store::{Checked, OfficeError, OfficeStore};
 use super::{listener, pages, routes};
 use crate::clock;
@@ -190,7 +190,7 @@ fn state(parts: OfficeParts) -> Result<OfficeState, StartError> {
     let desks: HashMap<_, _> = config.tenants.iter().enumerate().map(desk).collect();
     let hub = |desk: &Arc<Desk>| (desk.tenant, Hub::new(Arc::clone(desk)));
     let hubs = desks.values().map(hub).collect();
-    Ok(OfficeState::new(StateParts {
+    Ok(OfficeState {
         config,
         store,
         history,
@@ -201,7 +201,8 @@ fn state(parts: OfficeParts) -> Result<OfficeState, StartError> {
         directory,
         desks,
         hubs,
-    }))
+        memory: Memory::default(),
+    })
 }
 
 /// Lets keys log on no more whose time is over, as long as the office is open.

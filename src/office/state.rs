@@ -63,6 +63,11 @@ pub struct OfficeState {
     pub directory: Arc<Directory>,
     pub desks: HashMap<TenantId, Arc<Desk>>,
     pub hubs: HashMap<TenantId, Arc<Hub>>,
+    pub memory: Memory,
+}
+
+/// What the office remembers as long as it is open, and nobody needs after that.
+pub struct Memory {
     attempts: Mutex<HashMap<String, TokenBucket>>,
     codes: Mutex<HashMap<Digest, Code>>,
     /// How far each tenant's audit log was found to be as it was written.
@@ -72,6 +77,19 @@ pub struct OfficeState {
     seats: Mutex<HashMap<SeatKey, usize>>,
     /// Passwords that are hashed at one time: each takes 19 MiB.
     hashing: Semaphore,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            attempts: Mutex::default(),
+            codes: Mutex::default(),
+            checked: Mutex::default(),
+            volumes: Mutex::default(),
+            seats: Mutex::default(),
+            hashing: Semaphore::new(HASHING_MAX),
+        }
+    }
 }
 
 type SeatKey = (Option<TenantId>, String);
@@ -84,7 +102,7 @@ pub struct Seat<'a> {
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        let mut seats = lock(&self.office.seats);
+        let mut seats = lock(&self.office.memory.seats);
         if let Some(count) = seats.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {
@@ -134,54 +152,7 @@ impl<'a> Deed<'a> {
     }
 }
 
-/// What the state is made of.
-pub struct StateParts {
-    pub config: Arc<Config>,
-    pub store: OfficeStore,
-    pub history: HistoryReader,
-    pub reach: Arc<Reach>,
-    pub meters: Arc<Meters>,
-    pub journal: Journal,
-    pub entrance: Arc<Entrance>,
-    pub directory: Arc<Directory>,
-    pub desks: HashMap<TenantId, Arc<Desk>>,
-    pub hubs: HashMap<TenantId, Arc<Hub>>,
-}
-
 impl OfficeState {
-    pub fn new(parts: StateParts) -> Self {
-        let StateParts {
-            config,
-            store,
-            history,
-            reach,
-            meters,
-            journal,
-            entrance,
-            directory,
-            desks,
-            hubs,
-        } = parts;
-        Self {
-            config,
-            store,
-            history,
-            reach,
-            meters,
-            journal,
-            entrance,
-            directory,
-            desks,
-            hubs,
-            attempts: Mutex::default(),
-            codes: Mutex::default(),
-            checked: Mutex::default(),
-            volumes: Mutex::default(),
-            seats: Mutex::default(),
-            hashing: Semaphore::new(HASHING_MAX),
-        }
-    }
-
     /// The desk of a caller's tenant.
     pub fn desk(&self, caller: &Caller) -> Result<&Arc<Desk>, ApiError> {
         let desk = caller.tenant.and_then(|tenant| self.desks.get(&tenant));
@@ -221,7 +192,7 @@ impl OfficeState {
     /// A seat for one more connection of a caller, if it has not too many.
     pub fn take_seat(&self, caller: &Caller) -> Option<Seat<'_>> {
         let key = (caller.tenant, caller.name.clone());
-        let mut seats = lock(&self.seats);
+        let mut seats = lock(&self.memory.seats);
         let count = seats.entry(key.clone()).or_insert(0);
         if *count >= SEATS_MAX {
             return None;
@@ -232,7 +203,7 @@ impl OfficeState {
 
     /// Does something with a password, when it is its turn; who cannot wait its turn is refused.
     pub async fn with_password<T>(&self, work: impl FnOnce() -> T) -> Result<T, ApiError> {
-        let turn = timeout(HASHING_WAIT, self.hashing.acquire()).await;
+        let turn = timeout(HASHING_WAIT, self.memory.hashing.acquire()).await;
         let Ok(Ok(_turn)) = turn else {
             return Err(ApiError::too_many(HASHING_WAIT.as_millis() as u64));
         };
@@ -241,7 +212,7 @@ impl OfficeState {
 
     /// What was traded in each market of a tenant in the last 24 hours, at most a second old: however many ask.
     pub fn volumes(&self, tenant: TenantId) -> Result<Arc<Volumes>, HistoryError> {
-        let mut known = lock(&self.volumes);
+        let mut known = lock(&self.memory.volumes);
         let now = clock::monotonic();
         if let Some((at, volumes)) = known.get(&tenant)
             && now - *at < VOLUMES_MAX
@@ -255,7 +226,7 @@ impl OfficeState {
 
     /// Checks what was added to a tenant's audit log since the last time.
     pub fn check_audit(&self, tenant: TenantId) -> Result<Checked, OfficeError> {
-        let mut known = lock(&self.checked);
+        let mut known = lock(&self.memory.checked);
         let before = known.get(&tenant).copied().unwrap_or_default();
         let checked = self.store.check_audit(Some(tenant), before)?;
         known.insert(tenant, checked);
@@ -302,7 +273,7 @@ impl OfficeState {
 
     fn count(&self, name: String, tokens: u32) -> Result<(), ApiError> {
         let now = clock::monotonic();
-        let mut attempts = lock(&self.attempts);
+        let mut attempts = lock(&self.memory.attempts);
         if attempts.len() >= ATTEMPTS_MAX && !attempts.contains_key(&name) {
             // Those that have not tried lately.
             attempts.retain(|_, bucket| bucket.clone().take(TOKENS_MAX, now).is_err());
@@ -320,7 +291,7 @@ impl OfficeState {
     /// Keeps a one-time code.
     pub fn keep_code(&self, digest: Digest, code: Code) -> Result<(), ApiError> {
         let now = clock::monotonic();
-        let mut codes = lock(&self.codes);
+        let mut codes = lock(&self.memory.codes);
         if codes.len() >= CODES_MAX {
             codes.retain(|_, code| code.expires > now);
         }
@@ -334,7 +305,7 @@ impl OfficeState {
     /// Uses a code up.
     pub fn use_code(&self, digest: &Digest) -> Option<Code> {
         let now = clock::monotonic();
-        let code = lock(&self.codes).remove(digest)?;
+        let code = lock(&self.memory.codes).remove(digest)?;
         (code.expires > now).then_some(code)
     }
 }

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use souk_client::{Book, FeeTerms, Level, Market};
-use souk_protocol::{Amount, FeeGroup, MarketId, MarketState, Ppm, Price, Qty};
+use souk_protocol::{FeeGroup, MarketId, MarketState, Ppm, Price, Qty};
 use utoipa::ToSchema;
 
 use crate::clock;
@@ -16,7 +16,7 @@ use crate::office::answers::{Items, MarketAnswer, StateWord, Ticker, time};
 use crate::office::desk::{Catalogue, Desk, answer};
 use crate::office::error::ApiError;
 use crate::office::requests::{Ask, Body, market_named, named, reason};
-use crate::office::state::{Deed, OfficeState, a_day_ago, blocking};
+use crate::office::state::{Deed, OfficeState, blocking};
 use crate::office::store::AuditFilter;
 
 pub mod create;
@@ -77,113 +77,6 @@ pub async fn all_markets(
     };
     let items: Result<Vec<_>, _> = catalogue.markets.values().map(answer).collect();
     Ok(Items::all(items?))
-}
-
-/// What the first page shows.
-#[derive(Serialize, ToSchema)]
-pub struct Overview {
-    markets: usize,
-    markets_open: usize,
-    accounts: u64,
-    open_orders: u64,
-    trades_24h: u64,
-    /// By quote currency.
-    volume_24h: Vec<Sum>,
-    /// The last check of each currency's money.
-    money: Vec<MoneyCheck>,
-    history: HistoryStands,
-}
-
-/// An amount.
-#[derive(Serialize, ToSchema)]
-pub struct Sum {
-    currency: String,
-    amount: String,
-}
-
-/// A check of a currency's money.
-#[derive(Serialize, ToSchema)]
-pub struct MoneyCheck {
-    currency: String,
-    /// Credits less debits.
-    credits_less_debits: String,
-    /// Sum of all balances, the fee account's among them.
-    balances: String,
-    /// What open orders hold.
-    held: String,
-    /// What the fee account has.
-    fees: String,
-    /// Whether the first two are the same.
-    sound: bool,
-    at: String,
-}
-
-/// How far the history reaches.
-#[derive(Serialize, ToSchema)]
-pub struct HistoryStands {
-    /// Batches that are durable and not in the history yet.
-    lag_batches: u64,
-}
-
-/// What the first page shows.
-#[utoipa::path(get, path = "/v1/overview", responses((status = 200, body = Overview)))]
-pub async fn overview(
-    State(office): State<Arc<OfficeState>>,
-    AtDesk { desk, .. }: AtDesk,
-) -> Result<Json<Overview>, ApiError> {
-    let catalogue = desk.catalogue().await?;
-    let since = a_day_ago();
-    let counts = blocking(|| office.history.counts(desk.tenant, since))?;
-    let [accounts, open_orders, trades_24h] = counts;
-    let day = blocking(|| office.volumes(desk.tenant))?;
-    let mut volumes: std::collections::BTreeMap<&str, i128> = Default::default();
-    for market in catalogue.markets.values() {
-        let Some(volume) = day.get(&market.id()) else {
-            continue;
-        };
-        let quote = market.definition().quote.as_str();
-        let code = catalogue.currency(quote)?.code();
-        *volumes.entry(code).or_default() += volume.notional;
-    }
-    let text = |code: &str, units: i128| -> Result<String, ApiError> {
-        let sign = if units < 0 { "-" } else { "" };
-        let units = u64::try_from(units.unsigned_abs()).unwrap_or(u64::MAX);
-        let text = catalogue.currency(code)?.text(Amount(units));
-        Ok(format!("{sign}{text}"))
-    };
-    let mut volume_24h = Vec::new();
-    for (code, units) in volumes {
-        volume_24h.push(Sum {
-            currency: code.to_owned(),
-            amount: text(code, units)?,
-        });
-    }
-    let mut money = Vec::new();
-    for row in blocking(|| office.history.money(desk.tenant))? {
-        let code = row.currency.as_str();
-        money.push(MoneyCheck {
-            credits_less_debits: text(code, row.supply)?,
-            balances: text(code, row.balances)?,
-            held: text(code, row.held)?,
-            fees: text(code, row.fees)?,
-            sound: row.supply == row.balances,
-            at: time(row.at),
-            currency: row.currency,
-        });
-    }
-    let is_open = |market: &&Market| market.definition().state == MarketState::Continuous;
-    Ok(Json(Overview {
-        markets: catalogue.markets.len(),
-        markets_open: catalogue.markets.values().filter(is_open).count(),
-        accounts,
-        open_orders,
-        trades_24h,
-        volume_24h,
-        money,
-        history: HistoryStands {
-            lag_batches: office.history_lag(),
-        },
-    }))
 }
 
 /// The tenant's markets.

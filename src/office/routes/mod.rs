@@ -9,6 +9,7 @@ pub mod keys;
 pub mod markets;
 pub mod me;
 pub mod orders;
+pub mod overview;
 pub mod people;
 pub mod platform;
 pub mod session;
@@ -132,7 +133,7 @@ fn described() -> OpenApiRouter<Arc<OfficeState>> {
         .routes(routes!(session::set_password))
         .routes(routes!(session::make_code))
         .routes(routes!(session::exchange_code))
-        .routes(routes!(markets::overview))
+        .routes(routes!(overview::overview))
         .routes(routes!(currencies::list, currencies::create))
         .routes(routes!(currencies::update))
         .routes(routes!(markets::list, markets::create::create))
