@@ -1,7 +1,7 @@
 //! The office: what people see and do. An HTTP API for each tenant's back office and for the trading page, the pages themselves,
 //! and live data over WebSockets, on threads of its own at a low priority.
 //!
-//! What changes something goes to the engine through the gateway, as from any client ([`desk`]), after an entry in the audit log is
+//! What changes something goes to the engine through the gateway, as from any client (`desk`), after an entry in the audit log is
 //! on disk; what is asked for comes from the history and from the market data of committed events.
 //!
 //! Must never: answer for one tenant with what belongs to another, or for a role with what it may not; do what is not in
