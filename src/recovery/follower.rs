@@ -26,6 +26,8 @@ use crate::journal::{ChainEnd, Journal, Next, Tail, Wake};
 const ROWS_MAX: usize = 8_192;
 /// Batches of one transaction.
 const BATCHES_MAX: u64 = 4_096;
+/// How long it lets batches gather, so that a busy node does not make it write a transaction for each group.
+const PACE: Duration = Duration::from_millis(5);
 /// How often it looks for a reason to end.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How long it waits after a failure before it begins anew.
@@ -222,7 +224,10 @@ impl Following<'_> {
                 Next::Segment => self.snapshot()?,
                 Next::Nothing => {
                     self.commit()?;
-                    let _ = self.follower.durable.recv_timeout(LOOK_AGAIN);
+                    if self.follower.durable.recv_timeout(LOOK_AGAIN).is_ok() {
+                        // What comes meanwhile is one transaction with it.
+                        std::thread::sleep(PACE);
+                    }
                 }
             }
         }
