@@ -23,6 +23,7 @@ use crate::office::error::ApiError;
 use crate::office::requests::{
     Ask, Body, LIMIT_MAX, Order, Page, account_named, number, reason, text,
 };
+use crate::office::routes::orders::{cut, items};
 use crate::office::state::{Deed, OfficeState, blocking};
 
 /// The tenant's accounts, by id.
@@ -37,18 +38,13 @@ pub async fn list(
     let after = AccountId(u32::try_from(after).unwrap_or(u32::MAX));
     let external_id = page.external_id.as_deref();
     let status = page.status.map(Into::into);
-    let mut rows = blocking(|| {
+    let rows = blocking(|| {
         office
             .history
             .accounts(desk.tenant, after, external_id, status, limit + 1)
     })?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let last = rows.last().map(|row| row.account.0.to_string());
-    Ok(Json(Items {
-        items: rows.iter().map(Into::into).collect(),
-        next: last.filter(|_| more),
-    }))
+    let (rows, next) = cut(rows, limit, |row| row.account.0.into());
+    Ok(items((rows.iter().map(Into::into).collect(), next)))
 }
 
 /// An account.
@@ -246,10 +242,8 @@ pub async fn statement(
             ..filter
         };
         let history = &office.history;
-        let mut rows = history.statement(tenant, account, &code, newest, cursor, &filter)?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let last = rows.last().map(|row| row.sequence).filter(|_| more);
+        let rows = history.statement(tenant, account, &code, newest, cursor, &filter)?;
+        let (rows, last) = cut(rows, limit, |row| row.sequence);
         let answers = rows.iter().map(|row| StatementAnswer::new(&currency, row));
         Ok((answers.collect::<Vec<_>>(), last))
     };
@@ -258,7 +252,6 @@ pub async fn statement(
         let pages = move |after| rows(&office, after, LIMIT_MAX);
         return Ok(csv::file(&name, STATEMENT_COLUMNS, pages));
     }
-    let (items, next) = blocking(|| rows(&office, page.after()?, page.limit()?))?;
-    let next = next.map(|next| next.to_string());
-    Ok(Json(Items { items, next }).into_response())
+    let page = blocking(|| rows(&office, page.after()?, page.limit()?))?;
+    Ok(items(page).into_response())
 }

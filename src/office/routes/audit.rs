@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::orders::cut;
 use crate::keys;
 use crate::office::admission::AtDesk;
 use crate::office::answers::time;
@@ -104,10 +105,8 @@ pub async fn list(
             limit: limit + 1,
             ..filter.clone()
         };
-        let mut rows = office.store.audit(Some(tenant), &filter)?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next = rows.last().map(|row| row.number).filter(|_| more);
+        let rows = office.store.audit(Some(tenant), &filter)?;
+        let (rows, next) = cut(rows, limit, |row| row.number);
         let answers: Vec<AuditAnswer> = rows.iter().map(Into::into).collect();
         Ok::<_, ApiError>((answers, next))
     };

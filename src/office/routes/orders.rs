@@ -60,7 +60,7 @@ const TRADE_COLUMNS: &[&str] = &[
 ];
 
 /// Rows with the number of the last one if there are more.
-fn cut<T>(mut rows: Vec<T>, limit: usize, number: impl Fn(&T) -> u64) -> (Vec<T>, Option<u64>) {
+pub fn cut<T>(mut rows: Vec<T>, limit: usize, number: impl Fn(&T) -> u64) -> (Vec<T>, Option<u64>) {
     let more = rows.len() > limit;
     rows.truncate(limit);
     let last = rows.last().map(number).filter(|_| more);
