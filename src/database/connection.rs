@@ -15,6 +15,10 @@ use crate::storage;
 
 /// Of the heartbeat's connections, whose statements have little time.
 const LOCK_WAIT_SECONDS: u32 = 1;
+/// People wait longer than leases do.
+const TABLES_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements that a connection keeps prepared.
+const STATEMENTS_MAX: usize = 128;
 /// The largest row that is sent or read, and what the server is asked to allow.
 pub(super) const PACKET_MAX: usize = 64 << 20;
 /// Probes of a silent connection.
@@ -31,6 +35,8 @@ pub enum Class {
     Steward,
     /// An operator's command.
     Operator,
+    /// Reads and writes what people see: the history, and the office's tables.
+    Tables,
 }
 
 /// A connection to the database.
@@ -59,6 +65,7 @@ impl Connection {
             Class::Journal => (&config.journal_address, config.journal_timeout),
             Class::Steward => (&config.address, config.journal_timeout.max(terms.timeout())),
             Class::Operator => (&config.address, Duration::from_secs(10)),
+            Class::Tables => (&config.address, TABLES_TIMEOUT),
         };
         let password = config.password_file.as_ref().map(|file| {
             let text = storage::read_text(file).map_err(|error| DatabaseError::Password {
@@ -79,6 +86,7 @@ impl Connection {
             .tcp_keepalive(Some(KEEPALIVE))
             .client_found_rows(true)
             .max_allowed_packet(Some(PACKET_MAX))
+            .stmt_cache_size(STATEMENTS_MAX)
             .setup(session(timeout, class));
         Ok(Self {
             address: address.clone(),
@@ -209,12 +217,17 @@ async fn within<T>(
 fn session(timeout: Duration, class: Class) -> Vec<String> {
     let (seconds, millis) = (timeout.as_secs(), timeout.subsec_millis());
     // What was committed through another server of the database is seen by who takes over.
-    let sync_wait = if class == Class::Steward { 15 } else { 0 };
+    let sync_wait = match class {
+        Class::Steward | Class::Tables => 15,
+        Class::Lease(_) | Class::Journal | Class::Operator => 0,
+    };
+    // What writes for people has the lowest priority, and may be kept waiting for longer.
+    let idle = if class == Class::Tables { 5 } else { 1 };
     // A statement that nobody waits for any more ends by itself, and so does a transaction.
     let set = format!(
         "SET SESSION autocommit=1, innodb_lock_wait_timeout={LOCK_WAIT_SECONDS}, lock_wait_timeout={LOCK_WAIT_SECONDS} \
          /*M!100103 , max_statement_time={seconds}.{millis:03}, wsrep_sync_wait={sync_wait} */ \
-         /*M!100300 , idle_write_transaction_timeout=1, idle_transaction_timeout=1 */"
+         /*M!100300 , idle_write_transaction_timeout={idle}, idle_transaction_timeout={idle} */"
     );
     let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
     vec![isolation.to_owned(), set]

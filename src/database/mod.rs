@@ -14,6 +14,7 @@ mod log;
 mod schema;
 mod snapshots;
 mod status;
+mod tables;
 
 pub use connection::{Class, Connection, runtime};
 pub use doctor::{Finding, Gravity, examine};
@@ -23,3 +24,4 @@ pub use log::{LogId, LogRow, LogStore, RowKind, Tenure};
 pub use schema::{SCHEMA_VERSION, check_schema, migrate};
 pub use snapshots::{Position, SNAPSHOTS_KEPT, TenantSnapshot};
 pub use status::{ClusterStatus, NodeStatus};
+pub use tables::DatabaseTables;

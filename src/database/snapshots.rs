@@ -8,28 +8,14 @@ use super::connection::Connection;
 use super::error::DatabaseError;
 use super::log::{LogId, Tenure};
 use crate::ids::Epoch;
+pub use crate::ids::Position;
 
 /// Snapshots of a tenant that are kept: if one cannot be read, there is another, and the log from there on.
 pub const SNAPSHOTS_KEPT: usize = 2;
 /// Rows that one statement removes.
 const TRIM_ROWS: u32 = 256;
 
-/// How far a tenant's past is done again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Ownerships before this epoch are done to their end.
-    pub epoch: Epoch,
-    /// The row that comes next in the log of this epoch's ownership; 0: its first.
-    pub next_row: u64,
-}
-
 impl Position {
-    /// Nothing is done.
-    pub const START: Self = Self {
-        epoch: Epoch(0),
-        next_row: 0,
-    };
-
     /// The first row of an ownership that is not done; nothing if all of it is.
     #[must_use]
     pub fn first_row(&self, tenure: &Tenure) -> Option<u64> {

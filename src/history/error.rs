@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::tables::{Session, TablesError};
+
 /// The tables cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
-    /// The store refused something.
+    /// The file refused something.
     #[error(
         "history in {}: {error}\nremedy: see that the disk is not full and the file is this user's; a damaged file may be removed, it is made again as far as the journal reaches back", file.display()
     )]
@@ -14,8 +16,11 @@ pub enum HistoryError {
         /// The file.
         file: PathBuf,
         /// What it said.
-        error: rusqlite::Error,
+        error: TablesError,
     },
+    /// The cluster's database refused something, or did not answer.
+    #[error("history in the database: {0}\nremedy: see that the database runs; `souk doctor` looks at it")]
+    Database(TablesError),
     /// The file cannot be made.
     #[error("history in {}: {error}\nremedy: mend the data directory, or name another one", file.display())]
     File {
@@ -48,4 +53,17 @@ pub enum HistoryError {
         /// What this program writes.
         known: i64,
     },
+}
+
+impl HistoryError {
+    /// What tables said, with where they are.
+    pub(super) fn of(session: &dyn Session, error: TablesError) -> Self {
+        match session.file() {
+            Some(file) => Self::Store {
+                file: file.to_owned(),
+                error,
+            },
+            None => Self::Database(error),
+        }
+    }
 }

@@ -3,7 +3,8 @@
 //!
 //! The follower does every durable batch again ([`crate::recovery`]); its publisher tells a [`Recorder`], and a [`Store`] writes the
 //! rows and the number of the next batch in one transaction. So a row is there exactly once, whatever was interrupted, and the
-//! tables can be thrown away and made again as long as the journal reaches back.
+//! tables can be thrown away and made again as long as the journal reaches back. In a cluster the node that serves a tenant does
+//! the same with the tenant's rows of the logs and a [`SharedStore`].
 //!
 //! Must never: tell of what is not durable, be written by anybody but the follower, or answer for one tenant with rows of another.
 
@@ -13,7 +14,9 @@ mod reach;
 mod record;
 mod rows;
 mod schema;
+mod shared;
 mod store;
+mod write;
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +28,9 @@ pub use query::{
 pub use reach::Reach;
 pub use record::{MarketRecord, Recorder};
 pub use rows::{Happened, Row};
-pub use store::{MoneyChecked, Store};
+pub use shared::{Committed, Quiet, SharedStore, position};
+pub use store::Store;
+pub use write::MoneyChecked;
 
 /// Nanoseconds of a minute, by which trades are added up.
 pub const MINUTE_NS: u64 = 60_000_000_000;

@@ -3,30 +3,24 @@
 mod rows;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params, params_from_iter};
 use souk_protocol::{AccountId, AccountStatus, MarketId, OrderId, TenantId};
 
 use super::HistoryError;
 use super::schema::{CANCELED, FILLED, OPEN, REJECTED};
+use crate::tables::{Row, Session, Sqlite, TablesError, Value, row, values};
 use rows::{ACCOUNT, ORDER, STATEMENT, TRADE};
 pub use rows::{
     AccountRow, EventRow, FeesRow, Happening, MoneyRow, OrderRow, Standing, StateRow, StatementRow,
     TradeRow, Volume,
 };
 
-/// Statements that are kept compiled.
-const STATEMENTS_MAX: usize = 32;
-
 /// Reads the tables, while they are written.
 #[derive(Debug)]
 pub struct HistoryReader {
-    file: PathBuf,
-    /// None until something is asked while there are tables.
-    connection: Mutex<Option<Connection>>,
+    session: Mutex<Box<dyn Session>>,
 }
 
 /// Which orders or trades are wanted.
@@ -92,10 +86,15 @@ impl Conditions {
 impl HistoryReader {
     /// Reads the tables in `file`, as soon as their writer has made them.
     #[must_use]
-    pub const fn new(file: PathBuf) -> Self {
+    pub fn new(file: PathBuf) -> Self {
+        Self::over(Box::new(Sqlite::reading(file)))
+    }
+
+    /// Reads the tables that `session` speaks to.
+    #[must_use]
+    pub const fn over(session: Box<dyn Session>) -> Self {
         Self {
-            file,
-            connection: Mutex::new(None),
+            session: Mutex::new(session),
         }
     }
 
@@ -117,7 +116,7 @@ impl HistoryReader {
             "SELECT {ORDER} FROM orders WHERE {} ORDER BY number DESC LIMIT {}",
             conditions.text, filter.limit
         );
-        self.all(&sql, conditions.values, OrderRow::read)
+        self.all(&sql, &conditions.values, OrderRow::read)
     }
 
     /// One order.
@@ -133,11 +132,11 @@ impl HistoryReader {
         let sql = format!(
             "SELECT {ORDER} FROM orders WHERE tenant = ?1 AND market = ?2 AND id = ?3 AND id != 0"
         );
-        self.ask(|connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let values = params![tenant.0, market.0, id.0.cast_signed()];
-            statement.query_row(values, OrderRow::read).optional()
-        })
+        self.one(
+            &sql,
+            values![tenant.0, market.0, id.0.cast_signed()],
+            OrderRow::read,
+        )
     }
 
     /// What happened to an order, the oldest first.
@@ -158,7 +157,7 @@ impl HistoryReader {
             "SELECT stream_seq, at, what, price, qty, leaves, reason FROM order_events WHERE {} ORDER BY number LIMIT {limit}",
             conditions.text
         );
-        self.all(&sql, conditions.values, EventRow::read)
+        self.all(&sql, &conditions.values, EventRow::read)
     }
 
     /// Trades, the newest first.
@@ -175,18 +174,18 @@ impl HistoryReader {
             )
         };
         let Some(account) = filter.account else {
-            return self.all(&page(""), conditions.values, TradeRow::read);
+            return self.all(&page(""), &conditions.values, TradeRow::read);
         };
         // Each side has an index of its own.
         let (place, account) = (conditions.values.len() + 1, i64::from(account.0));
         let bought = page(&format!(" AND buyer = ?{place}"));
         let sold = page(&format!(" AND seller = ?{place}"));
         let sql = format!(
-            "SELECT * FROM (SELECT * FROM ({bought}) UNION SELECT * FROM ({sold})) ORDER BY number DESC LIMIT {limit}"
+            "SELECT * FROM (SELECT * FROM ({bought}) AS bought UNION SELECT * FROM ({sold}) AS sold) AS both_sides ORDER BY number DESC LIMIT {limit}"
         );
         let mut values = conditions.values;
         values.push(account.into());
-        self.all(&sql, values, TradeRow::read)
+        self.all(&sql, &values, TradeRow::read)
     }
 
     /// What changed a balance: after the number `cursor`, the oldest first; or before it, the newest first.
@@ -218,7 +217,7 @@ impl HistoryReader {
             "SELECT {STATEMENT} FROM statements WHERE {} ORDER BY {order} LIMIT {}",
             conditions.text, filter.limit
         );
-        self.all(&sql, conditions.values, StatementRow::read)
+        self.all(&sql, &conditions.values, StatementRow::read)
     }
 
     /// Accounts with an id above `after`, by id.
@@ -246,7 +245,7 @@ impl HistoryReader {
             "SELECT {ACCOUNT} FROM accounts WHERE {} ORDER BY id LIMIT {limit}",
             conditions.text
         );
-        self.all(&sql, conditions.values, AccountRow::read)
+        self.all(&sql, &conditions.values, AccountRow::read)
     }
 
     /// One account.
@@ -268,7 +267,8 @@ impl HistoryReader {
     /// # Errors
     /// What the store says.
     pub fn last_account(&self, tenant: TenantId) -> Result<AccountId, HistoryError> {
-        let last = self.number("SELECT max(id) FROM accounts WHERE tenant = ?1", tenant)?;
+        let sql = "SELECT max(id) FROM accounts WHERE tenant = ?1";
+        let last = self.number(sql, values![tenant.0])?;
         Ok(AccountId(last as u32))
     }
 
@@ -283,8 +283,9 @@ impl HistoryReader {
     ) -> Result<Vec<AccountId>, HistoryError> {
         let sql =
             "SELECT DISTINCT account FROM orders WHERE tenant = ?1 AND state = 1 AND market = ?2";
-        let values = vec![i64::from(tenant.0).into(), i64::from(market.0).into()];
-        self.all(sql, values, |row| row.get(0).map(AccountId))
+        self.all(sql, values![tenant.0, market.0], |row| {
+            row.small(0).map(AccountId)
+        })
     }
 
     /// How many open orders a market holds at most.
@@ -297,11 +298,7 @@ impl HistoryReader {
         market: MarketId,
     ) -> Result<Option<u32>, HistoryError> {
         let sql = "SELECT orders_max FROM markets WHERE tenant = ?1 AND id = ?2";
-        self.ask(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let values = params![tenant.0, market.0];
-            statement.query_row(values, |row| row.get(0)).optional()
-        })
+        self.one(sql, values![tenant.0, market.0], |row| row.small(0))
     }
 
     /// What the fee groups of a market pay, by group.
@@ -310,8 +307,7 @@ impl HistoryReader {
     /// What the store says.
     pub fn fees(&self, tenant: TenantId, market: MarketId) -> Result<Vec<FeesRow>, HistoryError> {
         let sql = "SELECT fee_group, maker_ppm, taker_ppm FROM fees WHERE tenant = ?1 AND market = ?2 ORDER BY fee_group";
-        let values = vec![i64::from(tenant.0).into(), i64::from(market.0).into()];
-        self.all(sql, values, FeesRow::read)
+        self.all(sql, values![tenant.0, market.0], FeesRow::read)
     }
 
     /// What a market accepted when, the newest first.
@@ -327,8 +323,7 @@ impl HistoryReader {
         let sql = format!(
             "SELECT state, at FROM states WHERE tenant = ?1 AND market = ?2 ORDER BY number DESC LIMIT {limit}"
         );
-        let values = vec![i64::from(tenant.0).into(), i64::from(market.0).into()];
-        self.all(&sql, values, StateRow::read)
+        self.all(&sql, values![tenant.0, market.0], StateRow::read)
     }
 
     /// The last check of each currency's money.
@@ -337,7 +332,7 @@ impl HistoryReader {
     /// What the store says.
     pub fn money(&self, tenant: TenantId) -> Result<Vec<MoneyRow>, HistoryError> {
         let sql = "SELECT currency, supply, balances, held, fees, at FROM money WHERE tenant = ?1 ORDER BY currency";
-        self.all(sql, vec![i64::from(tenant.0).into()], MoneyRow::read)
+        self.all(sql, values![tenant.0], MoneyRow::read)
     }
 
     /// What was traded in each market from a minute on (counted since 1970-01-01 UTC), for markets that ever traded.
@@ -350,26 +345,26 @@ impl HistoryReader {
         minute: u64,
     ) -> Result<BTreeMap<MarketId, Volume>, HistoryError> {
         let minute = minute.cast_signed();
-        self.ask(|connection| {
+        self.ask(|session| {
             let mut volumes: BTreeMap<MarketId, Volume> = BTreeMap::new();
-            let mut statement = connection.prepare_cached(
+            let rows = session.rows(
                 "SELECT trades, qty, notional, high, low, first_price, last_price, market FROM minutes
                  WHERE tenant = ?1 AND minute >= ?2 ORDER BY minute",
+                values![tenant.0, minute],
             )?;
-            let mut rows = statement.query(params![tenant.0, minute])?;
-            while let Some(row) = rows.next()? {
-                let volume = volumes.entry(MarketId(row.get(7)?)).or_default();
-                volume.add(row)?;
+            for row in rows {
+                let volume = volumes.entry(MarketId(row.small(7)?)).or_default();
+                volume.add(&row)?;
             }
             // The last price before, of each market: one step in the index.
-            let mut statement = connection.prepare_cached(
+            let rows = session.rows(
                 "SELECT markets.id, (SELECT last_price FROM minutes WHERE minutes.tenant = ?1 AND minutes.market = markets.id
                  AND minute < ?2 ORDER BY minute DESC LIMIT 1) AS price FROM markets WHERE markets.tenant = ?1",
+                values![tenant.0, minute],
             )?;
-            let mut rows = statement.query(params![tenant.0, minute])?;
-            while let Some(row) = rows.next()? {
-                if let Some(price) = row.get(1)? {
-                    let volume = volumes.entry(MarketId(row.get(0)?)).or_default();
+            for row in rows {
+                if let Some(price) = row.optional(1)? {
+                    let volume = volumes.entry(MarketId(row.small(0)?)).or_default();
                     volume.price_before = Some(price);
                 }
             }
@@ -382,18 +377,26 @@ impl HistoryReader {
     /// # Errors
     /// What the store says.
     pub fn counts(&self, tenant: TenantId, minute: u64) -> Result<[u64; 3], HistoryError> {
-        let accounts = self.number("SELECT count(*) FROM accounts WHERE tenant = ?1", tenant)?;
+        let accounts = self.number(
+            "SELECT count(*) FROM accounts WHERE tenant = ?1",
+            values![tenant.0],
+        )?;
         let open = "SELECT count(*) FROM orders WHERE tenant = ?1 AND state = 1";
-        let open = self.number(open, tenant)?;
-        let trades = self.ask(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT coalesce(sum(trades), 0) FROM minutes WHERE tenant = ?1 AND minute >= ?2",
-            )?;
-            statement.query_row(params![tenant.0, minute.cast_signed()], |row| {
-                row.get::<_, i64>(0)
-            })
-        })?;
-        Ok([accounts, open, trades.cast_unsigned()])
+        let open = self.number(open, values![tenant.0])?;
+        let trades = self.number(
+            "SELECT coalesce(sum(trades), 0) FROM minutes WHERE tenant = ?1 AND minute >= ?2",
+            values![tenant.0, minute.cast_signed()],
+        )?;
+        Ok([accounts, open, trades])
+    }
+
+    /// How many markets there are.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn markets(&self, tenant: TenantId) -> Result<u64, HistoryError> {
+        let sql = "SELECT count(*) FROM markets WHERE tenant = ?1";
+        self.number(sql, values![tenant.0])
     }
 
     /// How many orders an account has open.
@@ -402,60 +405,41 @@ impl HistoryReader {
     /// What the store says.
     pub fn open_orders(&self, tenant: TenantId, account: AccountId) -> Result<u64, HistoryError> {
         let sql = "SELECT count(*) FROM orders WHERE tenant = ?1 AND account = ?2 AND state = 1";
-        self.ask(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let values = params![tenant.0, account.0];
-            statement.query_row(values, |row| row.get::<_, i64>(0))
-        })
-        .map(i64::cast_unsigned)
+        self.number(sql, values![tenant.0, account.0])
     }
 
-    fn number(&self, sql: &str, tenant: TenantId) -> Result<u64, HistoryError> {
-        self.ask(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let number: Option<i64> = statement.query_row([tenant.0], |row| row.get(0))?;
-            Ok(number.unwrap_or(0).cast_unsigned())
-        })
+    /// A number; nothing counts as 0.
+    fn number(&self, sql: &str, values: &[Value]) -> Result<u64, HistoryError> {
+        let number = self.one(sql, values, |row| row.optional(0))?;
+        Ok(number.flatten().unwrap_or(0).cast_unsigned())
+    }
+
+    fn one<T>(
+        &self,
+        sql: &str,
+        values: &[Value],
+        read: impl Fn(&Row) -> Result<T, TablesError>,
+    ) -> Result<Option<T>, HistoryError> {
+        self.ask(|session| row(session, sql, values)?.as_ref().map(read).transpose())
     }
 
     fn all<T>(
         &self,
         sql: &str,
-        values: Vec<Value>,
-        read: impl Fn(&Row<'_>) -> Result<T, rusqlite::Error>,
+        values: &[Value],
+        read: impl Fn(&Row) -> Result<T, TablesError>,
     ) -> Result<Vec<T>, HistoryError> {
-        self.ask(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map(params_from_iter(values), read)?;
-            rows.collect()
-        })
+        self.ask(|session| session.rows(sql, values)?.iter().map(read).collect())
     }
 
     fn ask<T>(
         &self,
-        question: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+        question: impl FnOnce(&mut dyn Session) -> Result<T, TablesError>,
     ) -> Result<T, HistoryError> {
-        let mut connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let opened = match connection.take() {
-            Some(open) => Ok(open),
-            None => connect(&self.file),
-        };
-        let answer = opened.and_then(|open| question(connection.insert(open)));
-        answer.map_err(|error| HistoryError::Store {
-            file: self.file.clone(),
-            error,
-        })
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = question(&mut **session);
+        answer.map_err(|error| HistoryError::of(&**session, error))
     }
-}
-
-fn connect(file: &Path) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    Ok(connection)
 }
 
 const fn state_of(standing: Standing) -> i64 {

@@ -1,11 +1,17 @@
 //! The tables. Numbers of 64 bits without a sign are kept as the same 64 bits with one; amounts are whole units.
 
-/// The version of the tables.
-pub(super) const VERSION: i64 = 1;
+use crate::tables::Layout;
+
+/// The tables of a file. Those of a cluster's database have the same columns ([`crate::database`]).
+pub(super) const LAYOUT: Layout = Layout {
+    pragmas: PRAGMAS,
+    tables: TABLES,
+    version: 1,
+};
 
 /// How the file is opened: readers do not wait for the writer, and a crash loses whole transactions only, which the follower
 /// does again.
-pub(super) const PRAGMAS: &str = "
+const PRAGMAS: &str = "
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA foreign_keys = OFF;
@@ -20,7 +26,7 @@ pub(super) const CANCELED: i64 = 3;
 pub(super) const REJECTED: i64 = 4;
 
 /// Makes the tables. A `number` is given in the order of the journal, which is the order people read in.
-pub(super) const TABLES: &str = "
+const TABLES: &str = "
 CREATE TABLE meta (
     name TEXT PRIMARY KEY,
     value INTEGER NOT NULL

@@ -1,7 +1,5 @@
 //! Answers, as the tables give them: ids, ticks, lots and whole units.
 
-use rusqlite::types::{FromSqlError, Type};
-use rusqlite::{Error, Row};
 use souk_engine::FeeRates;
 use souk_protocol::{
     AccountId, AccountStatus, Amount, CancelReason, ClOrdId, Code, FeeGroup, MarketId, MarketState,
@@ -9,7 +7,8 @@ use souk_protocol::{
 };
 
 use super::super::schema::{CANCELED, FILLED, OPEN};
-use super::super::store::what;
+use super::super::write::what;
+use crate::tables::{Row, TablesError};
 
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,22 +228,9 @@ pub(super) const TRADE: &str = "number, market, id, at, price, qty, notional, ta
 pub(super) const STATEMENT: &str = "sequence, at, kind, change, total, market, reference";
 pub(super) const ACCOUNT: &str = "id, external_id, status, fee_group, stp_group";
 
-/// A word of the protocol, of which the tables keep the number.
-fn word<T: TryFrom<u8>>(row: &Row<'_>, column: usize) -> Result<T, Error> {
-    let number: u8 = row.get(column)?;
-    T::try_from(number).map_err(|_| {
-        let unknown = FromSqlError::OutOfRange(number.into());
-        Error::FromSqlConversionFailure(column, Type::Integer, Box::new(unknown))
-    })
-}
-
-fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, Error> {
-    row.get::<_, i64>(column).map(i64::cast_unsigned)
-}
-
 impl OrderRow {
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, Error> {
-        let state: i64 = row.get(16)?;
+    pub(super) fn read(row: &Row) -> Result<Self, TablesError> {
+        let state = row.int(16)?;
         let standing = match state {
             OPEN => Standing::Open,
             FILLED => Standing::Filled,
@@ -252,157 +238,148 @@ impl OrderRow {
             _ => Standing::Rejected,
         };
         // 0: it is gone, and nobody knows why.
-        let is_told = standing == Standing::Canceled && row.get::<_, i64>(17)? != 0;
-        let canceled = is_told.then(|| word(row, 17));
-        let rejected = (standing == Standing::Rejected).then(|| row.get(17).map(Code));
-        let (high, low): (i64, i64) = (row.get(14)?, row.get(15)?);
+        let is_told = standing == Standing::Canceled && row.int(17)? != 0;
+        let canceled = is_told.then(|| row.word(17));
+        let rejected = (standing == Standing::Rejected).then(|| row.small(17).map(Code));
+        let (high, low) = (row.int(14)?, row.int(15)?);
         Ok(Self {
-            number: unsigned(row, 0)?,
-            market: MarketId(row.get(1)?),
-            id: OrderId(unsigned(row, 2)?),
-            cl_ord_id: ClOrdId(unsigned(row, 3)?),
-            account: AccountId(row.get(4)?),
-            session: SessionId(row.get(5)?),
-            side: word(row, 6)?,
-            order_type: word(row, 7)?,
-            time_in_force: word(row, 8)?,
-            price: Price(row.get(9)?),
-            qty: Qty(unsigned(row, 10)?),
-            budget: Amount(unsigned(row, 11)?),
-            executed: Qty(unsigned(row, 12)?),
-            leaves: Qty(unsigned(row, 13)?),
+            number: row.unsigned(0)?,
+            market: MarketId(row.small(1)?),
+            id: OrderId(row.unsigned(2)?),
+            cl_ord_id: ClOrdId(row.unsigned(3)?),
+            account: AccountId(row.small(4)?),
+            session: SessionId(row.small(5)?),
+            side: row.word(6)?,
+            order_type: row.word(7)?,
+            time_in_force: row.word(8)?,
+            price: Price(row.int(9)?),
+            qty: Qty(row.unsigned(10)?),
+            budget: Amount(row.unsigned(11)?),
+            executed: Qty(row.unsigned(12)?),
+            leaves: Qty(row.unsigned(13)?),
             value: (high >= 0).then(|| (i128::from(high) << 32) + i128::from(low)),
             standing,
             canceled: canceled.transpose()?,
             rejected: rejected.transpose()?,
-            created_at: unsigned(row, 18)?,
-            updated_at: unsigned(row, 19)?,
+            created_at: row.unsigned(18)?,
+            updated_at: row.unsigned(19)?,
         })
     }
 }
 
 impl EventRow {
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, Error> {
-        let happening = match row.get::<_, i64>(2)? {
+    pub(super) fn read(row: &Row) -> Result<Self, TablesError> {
+        let happening = match row.int(2)? {
             what::TRADED => Happening::Traded,
-            what::CANCELED => Happening::Canceled(word(row, 6)?),
+            what::CANCELED => Happening::Canceled(row.word(6)?),
             what::REPLACED => Happening::Replaced,
             what::PREVENTED => Happening::SelfTradePrevented,
             _ => Happening::Entered,
         };
         Ok(Self {
-            stream_seq: unsigned(row, 0)?,
-            at: unsigned(row, 1)?,
+            stream_seq: row.unsigned(0)?,
+            at: row.unsigned(1)?,
             happening,
-            price: Price(row.get(3)?),
-            qty: Qty(unsigned(row, 4)?),
-            leaves: Qty(unsigned(row, 5)?),
+            price: Price(row.int(3)?),
+            qty: Qty(row.unsigned(4)?),
+            leaves: Qty(row.unsigned(5)?),
         })
     }
 }
 
 impl TradeRow {
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, Error> {
+    pub(super) fn read(row: &Row) -> Result<Self, TablesError> {
         Ok(Self {
-            number: unsigned(row, 0)?,
-            market: MarketId(row.get(1)?),
-            id: unsigned(row, 2)?,
-            at: unsigned(row, 3)?,
-            price: Price(row.get(4)?),
-            qty: Qty(unsigned(row, 5)?),
-            notional: Amount(unsigned(row, 6)?),
-            taker_side: word(row, 7)?,
-            buyer: AccountId(row.get(8)?),
-            seller: AccountId(row.get(9)?),
-            buyer_order: OrderId(unsigned(row, 10)?),
-            seller_order: OrderId(unsigned(row, 11)?),
-            buyer_fee: row.get(12)?,
-            seller_fee: row.get(13)?,
+            number: row.unsigned(0)?,
+            market: MarketId(row.small(1)?),
+            id: row.unsigned(2)?,
+            at: row.unsigned(3)?,
+            price: Price(row.int(4)?),
+            qty: Qty(row.unsigned(5)?),
+            notional: Amount(row.unsigned(6)?),
+            taker_side: row.word(7)?,
+            buyer: AccountId(row.small(8)?),
+            seller: AccountId(row.small(9)?),
+            buyer_order: OrderId(row.unsigned(10)?),
+            seller_order: OrderId(row.unsigned(11)?),
+            buyer_fee: row.int(12)?,
+            seller_fee: row.int(13)?,
         })
     }
 }
 
 impl StatementRow {
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, Error> {
+    pub(super) fn read(row: &Row) -> Result<Self, TablesError> {
         Ok(Self {
-            sequence: unsigned(row, 0)?,
-            at: unsigned(row, 1)?,
-            kind: word(row, 2)?,
-            change: row.get(3)?,
-            total: Amount(unsigned(row, 4)?),
-            market: MarketId(row.get(5)?),
-            reference: unsigned(row, 6)?,
+            sequence: row.unsigned(0)?,
+            at: row.unsigned(1)?,
+            kind: row.word(2)?,
+            change: row.int(3)?,
+            total: Amount(row.unsigned(4)?),
+            market: MarketId(row.small(5)?),
+            reference: row.unsigned(6)?,
         })
     }
 }
 
 impl AccountRow {
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, Error> {
+    pub(super) fn read(row: &Row) -> Result<Self, TablesError> {
         Ok(Self {
-            account: AccountId(row.get(0)?),
-            external_id: row.get(1)?,
-            status: word(row, 2)?,
-            fee_group: FeeGroup(row.get(3)?),
-            stp_group: StpGroup(row.get(4)?),
+            account: AccountId(row.small(0)?),
+            external_id: row.text(1)?,
+            status: row.word(2)?,
+            fee_group: FeeGroup(row.small(3)?),
+            stp_group: StpGroup(row.small(4)?),
         })
     }
 }
 
 impl FeesRow {
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, Error> {
+    pub(super) fn read(row: &Row) -> Result<Self, TablesError> {
         Ok(Self {
-            fee_group: FeeGroup(row.get(0)?),
+            fee_group: FeeGroup(row.small(0)?),
             rates: FeeRates {
-                maker_ppm: row.get(1)?,
-                taker_ppm: row.get(2)?,
+                maker_ppm: row.small(1)?,
+                taker_ppm: row.small(2)?,
             },
         })
     }
 }
 
 impl StateRow {
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, Error> {
+    pub(super) fn read(row: &Row) -> Result<Self, TablesError> {
         Ok(Self {
-            state: word(row, 0)?,
-            at: unsigned(row, 1)?,
+            state: row.word(0)?,
+            at: row.unsigned(1)?,
         })
     }
 }
 
 impl MoneyRow {
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, Error> {
-        let sum = |column| {
-            let text: String = row.get(column)?;
-            text.parse().map_err(|error| {
-                Error::FromSqlConversionFailure(
-                    column,
-                    Type::Text,
-                    Box::<std::num::ParseIntError>::new(error),
-                )
-            })
-        };
+    pub(super) fn read(row: &Row) -> Result<Self, TablesError> {
+        let sum = |column| row.parsed(column, |text| text.parse().ok());
         Ok(Self {
-            currency: row.get(0)?,
+            currency: row.text(0)?,
             supply: sum(1)?,
             balances: sum(2)?,
             held: sum(3)?,
             fees: sum(4)?,
-            at: unsigned(row, 5)?,
+            at: row.unsigned(5)?,
         })
     }
 }
 
 impl Volume {
-    pub(super) fn add(&mut self, row: &Row<'_>) -> Result<(), Error> {
-        self.trades += unsigned(row, 0)?;
-        self.qty += i128::from(row.get::<_, i64>(1)?);
-        self.notional += i128::from(row.get::<_, i64>(2)?);
-        let (high, low): (i64, i64) = (row.get(3)?, row.get(4)?);
+    pub(super) fn add(&mut self, row: &Row) -> Result<(), TablesError> {
+        self.trades += row.unsigned(0)?;
+        self.qty += i128::from(row.int(1)?);
+        self.notional += i128::from(row.int(2)?);
+        let (high, low) = (row.int(3)?, row.int(4)?);
         self.high = self.high.max(Some(high));
         self.low = Some(self.low.map_or(low, |known| known.min(low)));
-        let first: i64 = row.get(5)?;
+        let first = row.int(5)?;
         self.first_price.get_or_insert(first);
-        self.last_price = Some(row.get(6)?);
+        self.last_price = Some(row.int(6)?);
         Ok(())
     }
 }

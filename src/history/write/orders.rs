@@ -1,6 +1,5 @@
 //! Rows of orders and trades.
 
-use rusqlite::params;
 use souk_engine::{NewOrder, OrderView, Trade, TradeMoney};
 use souk_protocol::{CancelReason, Code, OrderType, Price, Qty, Side, TimeInForce};
 
@@ -8,6 +7,7 @@ use super::{At, Writer, Written};
 use crate::history::MINUTE_NS;
 use crate::history::rows::Happened;
 use crate::history::schema::{CANCELED, FILLED, OPEN, REJECTED};
+use crate::tables::values;
 
 /// A line of an order's story.
 struct Line {
@@ -18,6 +18,10 @@ struct Line {
     leaves: Qty,
     reason: i64,
 }
+
+const INSERT_ORDER: &str = "INSERT INTO orders (number, tenant, market, id, cl_ord_id, account, session, side, type, \
+     time_in_force, price, qty, budget, executed, leaves, value_high, value_low, state, reason, created_at, updated_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?20)";
 
 /// What a line of an order's story tells.
 pub(in crate::history) mod what {
@@ -58,7 +62,7 @@ impl Writer<'_> {
                 self.run(
                     "UPDATE orders SET price = ?4, leaves = ?5, qty = executed + ?5, cl_ord_id = ?6, session = ?7,
                      updated_at = ?8 WHERE tenant = ?1 AND market = ?2 AND id = ?3 AND id != 0",
-                    params![
+                    values![
                         at.tenant,
                         at.market,
                         id,
@@ -96,27 +100,46 @@ impl Writer<'_> {
             Happened::Gap => self.run(
                 "UPDATE orders SET state = 3, leaves = 0, reason = 0, updated_at = ?3
                  WHERE tenant = ?1 AND market = ?2 AND state = 1",
-                params![at.tenant, at.market, at.at],
+                values![at.tenant, at.market, at.at],
             ),
             Happened::Rests { order, price } => self.rests(at, order, *price),
-            Happened::State(state) => self.run(
-                "INSERT INTO states (tenant, market, state, at) VALUES (?1, ?2, ?3, ?4)",
-                params![at.tenant, at.market, *state as u8, at.at],
-            ),
+            Happened::State(state) => {
+                let number = self.number();
+                self.run(
+                    "INSERT INTO states (number, tenant, market, state, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    values![number, at.tenant, at.market, *state as u8, at.at],
+                )
+            }
         }
     }
 
     /// An order that came in a gap, or was there before it: what can be told of it is what the book has.
     fn rests(&mut self, at: At, order: &OrderView, price: Price) -> Written {
         let total = order.cum.0 + order.leaves.0;
+        let changed = self.session.execute(
+            "UPDATE orders SET price = ?4, qty = ?5, executed = ?6, leaves = ?7, value_high = -1, state = 1, reason = 0,
+             cl_ord_id = ?8, session = ?9, updated_at = ?10 WHERE tenant = ?1 AND market = ?2 AND id = ?3 AND id != 0",
+            values![
+                at.tenant,
+                at.market,
+                order.order_id.0.cast_signed(),
+                price.0,
+                total.cast_signed(),
+                order.cum.0.cast_signed(),
+                order.leaves.0.cast_signed(),
+                order.cl_ord_id.0.cast_signed(),
+                order.session.0,
+                at.at
+            ],
+        )?;
+        if changed > 0 {
+            return Ok(());
+        }
+        let number = self.number();
         self.run(
-            "INSERT INTO orders (tenant, market, id, cl_ord_id, account, session, side, type, time_in_force, price, qty, budget,
-             executed, leaves, value_high, value_low, state, reason, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12, ?13, -1, 0, 1, 0, ?14, ?14)
-             ON CONFLICT (tenant, market, id) WHERE id != 0 DO UPDATE SET price = excluded.price, qty = excluded.qty,
-             executed = excluded.executed, leaves = excluded.leaves, value_high = -1, state = 1, reason = 0,
-             cl_ord_id = excluded.cl_ord_id, session = excluded.session, updated_at = excluded.updated_at",
-            params![
+            INSERT_ORDER,
+            values![
+                number,
                 at.tenant,
                 at.market,
                 order.order_id.0.cast_signed(),
@@ -128,8 +151,13 @@ impl Writer<'_> {
                 TimeInForce::Gtc as u8,
                 price.0,
                 total.cast_signed(),
+                0,
                 order.cum.0.cast_signed(),
                 order.leaves.0.cast_signed(),
+                -1,
+                0,
+                OPEN,
+                0,
                 at.at
             ],
         )
@@ -146,11 +174,11 @@ impl Writer<'_> {
     ) -> Written {
         let qty = order.qty.0.cast_signed();
         let leaves = if state == OPEN { qty } else { 0 };
+        let number = self.number();
         self.run(
-            "INSERT INTO orders (tenant, market, id, cl_ord_id, account, session, side, type, time_in_force, price, qty, budget,
-             executed, leaves, value_high, value_low, state, reason, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, 0, 0, ?14, ?15, ?16, ?16)",
-            params![
+            INSERT_ORDER,
+            values![
+                number,
                 at.tenant,
                 at.market,
                 id,
@@ -163,7 +191,10 @@ impl Writer<'_> {
                 price.0,
                 qty,
                 order.budget.0.cast_signed(),
+                0,
                 leaves,
+                0,
+                0,
                 state,
                 reason,
                 at.at
@@ -174,9 +205,9 @@ impl Writer<'_> {
     /// An order has this many lots left, for another reason than a trade.
     fn left(&mut self, at: At, order: &OrderView, leaves: Qty, state: i64, reason: i64) -> Written {
         self.run(
-            "UPDATE orders SET leaves = ?4, state = ?5, reason = iif(?5 = 3, ?6, reason), updated_at = ?7
+            "UPDATE orders SET leaves = ?4, state = ?5, reason = CASE WHEN ?5 = 3 THEN ?6 ELSE reason END, updated_at = ?7
              WHERE tenant = ?1 AND market = ?2 AND id = ?3 AND id != 0",
-            params![
+            values![
                 at.tenant,
                 at.market,
                 order.order_id.0.cast_signed(),
@@ -201,34 +232,38 @@ impl Writer<'_> {
             Side::Sell => (maker, taker),
         };
         let (qty, notional) = (saturated(trade.qty.0), saturated(money.notional.0));
-        self.run(
-            "INSERT INTO trades (tenant, market, id, at, price, qty, notional, taker_side, buyer, seller, buyer_order,
-             seller_order, buyer_fee, seller_fee) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-            params![
-                at.tenant,
-                at.market,
-                trade.match_id.0.cast_signed(),
-                at.at,
-                trade.price.0,
-                qty,
-                notional,
-                trade.taker.side as u8,
-                buyer.0.account.0,
-                seller.0.account.0,
-                buyer.0.order_id.0.cast_signed(),
-                seller.0.order_id.0.cast_signed(),
-                buyer.1,
-                seller.1
-            ],
-        )?;
+        let number = self.number();
+        self.trades.add(values![
+            number,
+            at.tenant,
+            at.market,
+            trade.match_id.0.cast_signed(),
+            at.at,
+            trade.price.0,
+            qty,
+            notional,
+            trade.taker.side as u8,
+            buyer.0.account.0,
+            seller.0.account.0,
+            buyer.0.order_id.0.cast_signed(),
+            seller.0.order_id.0.cast_signed(),
+            buyer.1,
+            seller.1
+        ]);
         // A sum that does not fit stays at the highest value, and never becomes a float.
+        let sql = format!(
+            "INSERT INTO minutes (tenant, market, minute, trades, qty, notional, first_price, high, low, last_price)
+             VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?6, ?6, ?6) {}
+             trades = minutes.trades + 1,
+             qty = CASE WHEN minutes.qty > 9223372036854775807 - ?4 THEN 9223372036854775807 ELSE minutes.qty + ?4 END,
+             notional = CASE WHEN minutes.notional > 9223372036854775807 - ?5 THEN 9223372036854775807 ELSE minutes.notional + ?5 END,
+             high = CASE WHEN minutes.high > ?6 THEN minutes.high ELSE ?6 END,
+             low = CASE WHEN minutes.low < ?6 THEN minutes.low ELSE ?6 END, last_price = ?6",
+            self.dialect.on_conflict("tenant, market, minute")
+        );
         self.run(
-            "INSERT INTO minutes VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?6, ?6, ?6) ON CONFLICT DO UPDATE SET
-             trades = trades + 1,
-             qty = iif(qty > 9223372036854775807 - ?4, 9223372036854775807, qty + ?4),
-             notional = iif(notional > 9223372036854775807 - ?5, 9223372036854775807, notional + ?5),
-             high = max(high, ?6), low = min(low, ?6), last_price = ?6",
-            params![
+            &sql,
+            values![
                 at.tenant,
                 at.market,
                 (at.at.cast_unsigned() / MINUTE_NS).cast_signed(),
@@ -246,11 +281,12 @@ impl Writer<'_> {
         // -1 from the first trade on that is too large to be added up.
         let high = i64::try_from(high).ok().filter(|high| *high < 1 << 58);
         self.run(
-            "UPDATE orders SET executed = ?4, leaves = ?5, state = iif(?5 = 0, ?6, state),
-             value_high = iif(value_high < 0 OR ?7 < 0 OR value_high >= 1 << 61, -1, value_high + ?7 + ((value_low + ?8) >> 32)),
+            "UPDATE orders SET executed = ?4, leaves = ?5, state = CASE WHEN ?5 = 0 THEN ?6 ELSE state END,
+             value_high = CASE WHEN value_high < 0 OR ?7 < 0 OR value_high >= 2305843009213693952 THEN -1
+             ELSE value_high + ?7 + ((value_low + ?8) >> 32) END,
              value_low = (value_low + ?8) & 4294967295, updated_at = ?9
              WHERE tenant = ?1 AND market = ?2 AND id = ?3 AND id != 0",
-            params![
+            values![
                 at.tenant,
                 at.market,
                 id,
@@ -269,22 +305,21 @@ impl Writer<'_> {
     }
 
     fn line(&mut self, at: At, line: &Line) -> Written {
-        self.run(
-            "INSERT INTO order_events (tenant, market, id, stream_seq, at, what, price, qty, leaves, reason)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            params![
-                at.tenant,
-                at.market,
-                line.id,
-                at.seq,
-                at.at,
-                line.what,
-                line.price.0,
-                line.qty.0.cast_signed(),
-                line.leaves.0.cast_signed(),
-                line.reason
-            ],
-        )
+        let number = self.number();
+        self.events.add(values![
+            number,
+            at.tenant,
+            at.market,
+            line.id,
+            at.seq,
+            at.at,
+            line.what,
+            line.price.0,
+            line.qty.0.cast_signed(),
+            line.leaves.0.cast_signed(),
+            line.reason
+        ]);
+        Ok(())
     }
 }
 
