@@ -86,7 +86,7 @@ impl Node {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, NodeError> {
         let wakes = (0..matchers).map(|_| inline_wake.map(Arc::clone));
-        let mut rising = Rising::new(Arc::new(config.clone()), wakes)?;
+        let mut rising = Rising::new(Arc::new(config.clone()), wakes, None)?;
         let mut data = None;
         if config.journal.durability != Durability::Memory {
             let data = data.insert(Data::open(&config.journal)?);
@@ -101,7 +101,7 @@ impl Node {
         let entrance = Arc::new(Entrance::new(config));
         let shared_journal = journal.as_ref().map(|open| &open.journal);
         let tenants = config.tenants.iter().map(|tenant| tenant.id);
-        let measured = config.operations.is_some() || config.office.is_some();
+        let measured = config.is_measured();
         let meters = measured.then(|| Arc::new(Meters::new(matchers, tenants)));
         let partition = risen.serve(&entrance.registry, shared_journal, meters.as_deref())?;
         entrance.open(&partition.shared);

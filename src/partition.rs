@@ -21,6 +21,7 @@ use crate::handoff::{
     Item, Lane, Link, MatcherDoor, QueueGauge, Request, SPARE_ITEMS_MAX, Seat, SessionTerms,
     Submission, SubmissionTimes,
 };
+use crate::history::Recorder;
 use crate::ids::Epoch;
 use crate::journal::{Journal, JournalError, LocalJournal, MemoryJournal, NodeJournal, Wake};
 use crate::keys;
@@ -86,13 +87,14 @@ struct Ends {
 
 impl Rising {
     /// A partition of a configuration's tenants with a matcher for each of `wakes`: what is told of every submission to
-    /// it, or nothing if it waits on a thread of its own.
+    /// it, or nothing if it waits on a thread of its own. `recorder` takes down what people may ask for later.
     ///
     /// # Errors
     /// What cannot be had.
     pub(crate) fn new(
         config: Arc<Config>,
         wakes: impl IntoIterator<Item = Option<Arc<Notify>>>,
+        recorder: Option<Arc<Recorder>>,
     ) -> Result<Self, PartitionError> {
         let (mut ends, mut inboxes) = (Vec::new(), Vec::new());
         for wake in wakes {
@@ -103,7 +105,7 @@ impl Rising {
         let random = keys::nonce()?;
         let index_key = u64::from_le_bytes(std::array::from_fn(|i| random[i]));
         let (recovery, _desk) =
-            Recovery::new(Arc::clone(&config), inboxes, unbounded(), None, || {
+            Recovery::new(Arc::clone(&config), inboxes, unbounded(), recorder, || {
                 index_key
             })?;
         Ok(Self {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use souk_protocol::TenantId;
 
+use super::keyring::Keyring;
 use super::past::Past;
 use super::served::{Floor, Served};
 use super::warm::{Warm, WarmError};
 use crate::config::{Config, TenantConfig};
 use crate::database::{DatabaseError, LogId, LogRow, Tenure};
 use crate::gateway::entrance::{Entrance, Place};
+use crate::history::HistoryError;
 use crate::ids::Epoch;
 use crate::journal::Journal;
 use crate::server::{ServerError, StopError};
@@ -22,6 +24,9 @@ pub enum KeeperError {
     /// The database does not answer.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// Its history cannot be written.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// Its past cannot be done again.
     #[error(transparent)]
     Warm(Box<WarmError>),
@@ -53,7 +58,11 @@ pub enum KeeperError {
 impl KeeperError {
     /// Whether to try again is of use.
     pub(crate) const fn is_passing(&self) -> bool {
-        matches!(self, Self::Database(error) if error.is_passing())
+        match self {
+            Self::Database(error) => error.is_passing(),
+            Self::History(error) => error.is_passing(),
+            _ => false,
+        }
     }
 }
 
@@ -81,6 +90,7 @@ pub(crate) struct Keeper {
     /// By tenant, each alone.
     configs: BTreeMap<TenantId, Arc<Config>>,
     entrance: Arc<Entrance>,
+    keyring: Arc<Keyring>,
     floor: Floor,
     journal: Journal,
     /// The log of this process.
@@ -101,6 +111,7 @@ impl Keeper {
         past: Past,
         configs: BTreeMap<TenantId, Arc<Config>>,
         entrance: Arc<Entrance>,
+        keyring: Arc<Keyring>,
         floor: Floor,
         journal: Journal,
         log: LogId,
@@ -109,6 +120,7 @@ impl Keeper {
             past,
             configs,
             entrance,
+            keyring,
             floor,
             journal,
             log,
@@ -193,16 +205,19 @@ impl Keeper {
             first_row: self.journal.counts().groups + 1,
         };
         self.past.begin(tenant, tenure)?;
-        let Some(Warmth { warm, .. }) = self.warm.remove(&tenant) else {
+        let Some(Warmth { mut warm, .. }) = self.warm.remove(&tenant) else {
             return Ok(());
         };
+        self.keyring.fill(tenant, &warm.recovery().directory);
         let registry = &self.entrance.registry;
         let (partition, wakes) =
             warm.serve(epoch, registry, &self.journal, self.floor.meters.as_deref())?;
         let shared = Arc::clone(&partition.shared);
         let served = Served::begin(tenant, epoch, partition, wakes, &self.journal, &self.floor)?;
         self.served.insert(tenant, served);
-        self.entrance.set(tenant, Place::Here(shared));
+        self.entrance.set(tenant, Place::Here(Arc::clone(&shared)));
+        // What was given in between.
+        self.keyring.fill(tenant, &shared.directory);
         Ok(())
     }
 

@@ -5,9 +5,12 @@
 //! is durable.
 
 mod heart;
+mod historian;
 mod keeper;
+mod keyring;
 mod lease;
 mod past;
+mod people;
 mod pulse;
 mod registration;
 mod seen;
@@ -20,7 +23,9 @@ mod view;
 mod warm;
 
 pub use keeper::KeeperError;
+pub use keyring::Keyring;
 pub use lease::Loss;
+pub use people::OfficeAccess;
 pub use registration::RegistrationError;
 pub use server::{ClusterError, ClusterServer};
 pub use warm::WarmError;

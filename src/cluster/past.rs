@@ -9,7 +9,10 @@ use tokio::runtime::Runtime;
 use super::keeper::KeeperError;
 use super::warm::Warm;
 use crate::config::Config;
-use crate::database::{Connection, DatabaseError, LogId, LogRow, TenantSnapshot, Tenure, runtime};
+use crate::database::{
+    Connection, DatabaseError, LogId, LogRow, Position, TenantSnapshot, Tenure, runtime,
+};
+use crate::history::Recorder;
 
 /// Reads and adds to what the database keeps of tenants' pasts.
 #[derive(Debug)]
@@ -95,12 +98,31 @@ impl Past {
         self.ask(async |it| it.trim(log, row).await)
     }
 
+    /// How far a tenant's history goes, and when it was written last, in nanoseconds since 1970-01-01 UTC.
+    pub(crate) fn history(
+        &mut self,
+        tenant: TenantId,
+    ) -> Result<Option<(Position, u64)>, DatabaseError> {
+        self.ask(async |it| it.history_position(tenant).await)
+    }
+
     /// A tenant as a snapshot has it, or as one of which nothing was read.
     pub(crate) fn warm(
         &mut self,
         config: &Arc<Config>,
         matchers: usize,
         snapshot: Option<&TenantSnapshot>,
+    ) -> Result<Warm, KeeperError> {
+        self.recording(config, matchers, snapshot, None)
+    }
+
+    /// [`Self::warm`], with who takes down what people may ask for later.
+    pub(crate) fn recording(
+        &mut self,
+        config: &Arc<Config>,
+        matchers: usize,
+        snapshot: Option<&TenantSnapshot>,
+        recorder: Option<Arc<Recorder>>,
     ) -> Result<Warm, KeeperError> {
         let tenant = config.tenants[0].id;
         let snapshot = match snapshot {
@@ -110,7 +132,12 @@ impl Past {
             }
             None => None,
         };
-        Ok(Warm::new(Arc::clone(config), matchers, snapshot)?)
+        Ok(Warm::new(
+            Arc::clone(config),
+            matchers,
+            snapshot,
+            recorder,
+        )?)
     }
 
     /// A tenant as its newest snapshot that can be read has it.

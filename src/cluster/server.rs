@@ -8,13 +8,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, unbounded};
+use souk_protocol::{KeyId, TenantId};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::heart::Heart;
 use super::keeper::{Keeper, each_alone};
 use super::lease::{Lease, Loss};
+use super::keyring::Keyring;
 use super::past::Past;
+use super::people::{self, OfficeAccess, first_keys, register_office};
 use super::pulse::Pulse;
 use super::registration::{RegistrationError, register};
 use super::served::Floor;
@@ -76,6 +79,16 @@ pub enum ClusterError {
     /// Its end was not a good one.
     #[error(transparent)]
     Stop(#[from] StopError),
+    /// A key of the configuration has an id that was given in the office.
+    #[error(
+        "key {}: the configuration has this id, and the office has given it to a key\nremedy: choose an id that `GET /v1/keys` does not show, in the configuration", _0.0
+    )]
+    KeyTaken(KeyId),
+    /// All ids are taken that offices log on with.
+    #[error(
+        "tenant {}: no key id is left for this node's office\nremedy: remove rows of nodes that are no more from the table office_key", _0.0
+    )]
+    OfficeKeys(TenantId),
 }
 
 /// A running node of a cluster. Dropping it stops it without handing anything over; see [`ClusterServer::drain`].
@@ -97,6 +110,11 @@ pub struct ClusterServer {
     matchers: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
     snapshots: Option<JoinHandle<()>>,
+    /// For people: keys, history.
+    people: Vec<JoinHandle<()>>,
+    keyring: Arc<Keyring>,
+    office: Option<OfficeAccess>,
+    meters: Arc<Meters>,
     operations: Option<Operations>,
     _lock: FolderLock,
 }
@@ -159,7 +177,8 @@ impl ClusterServer {
             });
             board.show_lease(Arc::clone(&lease) as _);
         }
-        let meters = operations.is_some().then_some(meters);
+        let office = waiting.block_on(register_office(&mut steward, &own, config))?;
+        let keyring = waiting.block_on(first_keys(&mut steward, config, &entrance))?;
         let (drain, drained) = watch::channel(false);
         let (rest, rests) = watch::channel(false);
         let gateway = Gateway {
@@ -186,6 +205,10 @@ impl ClusterServer {
             gateway: None,
             matchers: Vec::new(),
             snapshots: None,
+            people: Vec::new(),
+            keyring: Arc::clone(&keyring),
+            office,
+            meters: Arc::clone(&meters),
             writer: Some(thread("souk-journal", move || writer.run())?),
             operations,
             _lock: lock,
@@ -200,7 +223,7 @@ impl ClusterServer {
             matchers,
             gateway,
             drained,
-            meters,
+            meters: config.is_measured().then_some(meters),
             drain_timeout: config.server.drain_timeout,
         };
         let past = Past::new(connection(Class::Steward)?)?;
@@ -215,7 +238,9 @@ impl ClusterServer {
             taken_ns: BTreeMap::new(),
         };
         server.snapshots = Some(thread("souk-snapshots", move || snapshots.run())?);
-        let keeper = Keeper::new(past, configs, Arc::clone(&entrance), floor, journal, log);
+        server.people = people::threads(config, cluster, &keyring, &entrance, &lease)?;
+        let places = Arc::clone(&entrance);
+        let keeper = Keeper::new(past, configs, places, keyring, floor, journal, log);
         let (tasks, asked) = unbounded::<Task>();
         let (tell, done): (Sender<Done>, _) = unbounded();
         server.keeper = Some(thread("souk-keeper", move || keep(keeper, &asked, &tell))?);
@@ -320,6 +345,30 @@ impl ClusterServer {
         &self.entrance
     }
 
+    /// What its office logs on with, if it has one.
+    #[must_use]
+    pub const fn office(&self) -> Option<&OfficeAccess> {
+        self.office.as_ref()
+    }
+
+    /// The keys that were given.
+    #[must_use]
+    pub const fn keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
+    }
+
+    /// Its journal.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.lease.journal
+    }
+
+    /// What its stages write down.
+    #[must_use]
+    pub const fn meters(&self) -> &Arc<Meters> {
+        &self.meters
+    }
+
     /// Why the node cannot go on, if it cannot: nothing is answered any more.
     ///
     /// # Errors
@@ -375,6 +424,7 @@ impl ClusterServer {
         ]
         .into_iter()
         .flatten()
+        .chain(self.people.drain(..))
         {
             join(thread);
         }

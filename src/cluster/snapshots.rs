@@ -28,6 +28,9 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// How long it waits after one that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
+/// A history that was not written for so long is waited for no more.
+const HISTORY_REST: Duration = Duration::from_secs(3_600);
+
 /// The tenants whose snapshots this node takes.
 pub(crate) type Responsible = Arc<Mutex<BTreeSet<TenantId>>>;
 
@@ -99,6 +102,9 @@ impl Snapshots {
             self.taken_ns.insert(tenant, newest.id);
         }
         let from = newest.map_or(Position::START, |newest| newest.position);
+        if self.history_is_behind(tenant, from)? {
+            return Ok(false);
+        }
         let ends = self.past.log_ends()?;
         let rows = |log: LogId, first: u64| {
             let last = ends.get(&log).map_or(0, |(last, _)| *last);
@@ -114,6 +120,18 @@ impl Snapshots {
         }
         self.take(tenant, newest.as_ref())?;
         Ok(true)
+    }
+
+    /// Whether a history that is being written has not come to the newest snapshot: the rows between the kept ones are its
+    /// way there, and another snapshot would let them go.
+    fn history_is_behind(
+        &mut self,
+        tenant: TenantId,
+        newest: Position,
+    ) -> Result<bool, KeeperError> {
+        let history = self.past.history(tenant)?;
+        let oldest = clock::wall_ns().saturating_sub(HISTORY_REST.as_nanos() as u64);
+        Ok(history.is_some_and(|(reached, written_at)| reached < newest && written_at > oldest))
     }
 
     fn take(

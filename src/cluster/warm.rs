@@ -12,11 +12,12 @@ use tokio::sync::Notify;
 use crate::config::Config;
 use crate::database::{LogId, LogRow, Position, RowKind, TenantSnapshot, Tenure};
 use crate::gateway::registry::Registry;
+use crate::history::Recorder;
 use crate::ids::Epoch;
 use crate::journal::{Body, Damage, Journal, RawBatch, RowError, Rows, StreamRecord, read_batch};
 use crate::metrics::Meters;
 use crate::partition::{Partition, PartitionError, Rising};
-use crate::recovery::RecoveryError;
+use crate::recovery::{Recovery, RecoveryError};
 use crate::storage::{MemoryFile, StateReader, StateWriter};
 
 /// Why a tenant's past cannot be done again.
@@ -88,7 +89,8 @@ pub(crate) struct Warm {
 }
 
 impl Warm {
-    /// A tenant of which nothing has been read but a snapshot, if there is one. `config` has it alone.
+    /// A tenant of which nothing has been read but a snapshot, if there is one. `config` has it alone. `recorder` takes down
+    /// what people may ask for later.
     ///
     /// # Errors
     /// What cannot be had, or what is wrong with the snapshot.
@@ -96,10 +98,11 @@ impl Warm {
         config: Arc<Config>,
         matchers: usize,
         snapshot: Option<(&TenantSnapshot, Vec<u8>)>,
+        recorder: Option<Arc<Recorder>>,
     ) -> Result<Self, WarmError> {
         let tenant = config.tenants[0].id;
         let wakes: Vec<_> = (0..matchers).map(|_| Arc::new(Notify::new())).collect();
-        let rising = Rising::new(config, wakes.iter().cloned().map(Some))?;
+        let rising = Rising::new(config, wakes.iter().cloned().map(Some), recorder)?;
         let mut warm = Self {
             tenant,
             rising,
@@ -155,6 +158,11 @@ impl Warm {
             epoch: self.from,
             next_row: self.rows.map_or(0, |rows| rows.next()),
         }
+    }
+
+    /// What does the tenant's past again.
+    pub(crate) const fn recovery(&mut self) -> &mut Recovery {
+        self.rising.recovery()
     }
 
     /// The first tenure that is not read to its end.

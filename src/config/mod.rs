@@ -5,6 +5,7 @@
 
 mod cluster;
 mod error;
+mod keys;
 mod raw;
 mod resolve;
 
@@ -189,7 +190,7 @@ pub struct TenantConfig {
 }
 
 /// A public key that may log on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyConfig {
     /// Its id, cluster-wide.
     pub id: KeyId,
@@ -290,6 +291,12 @@ impl Permissions {
 }
 
 impl Config {
+    /// Whether somebody looks at what its stages take.
+    #[must_use]
+    pub const fn is_measured(&self) -> bool {
+        self.operations.is_some() || self.office.is_some()
+    }
+
     /// Reads a configuration from TOML text; `overrides` win over it.
     ///
     /// # Errors

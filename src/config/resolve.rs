@@ -315,13 +315,13 @@ fn resolve_history(
         reports_bytes_max: number("reports_bytes_max", &raw.reports_bytes_max, 262_144)?,
         tables: match &raw.tables {
             None => wanted,
-            Some(given) if *given.get_ref() && durability != Durability::Local => {
+            Some(given) if *given.get_ref() && durability == Durability::Memory => {
                 return Err(source.error(
                     "history.tables",
                     given.span(),
                     true,
-                    "needs a journal on this machine to be filled from",
-                    "set [journal] durability = \"local\", or leave it out",
+                    "needs a journal to be filled from",
+                    "set [journal] durability = \"local\" or \"mysql\", or leave it out",
                 ));
             }
             Some(given) => *given.get_ref(),

@@ -1,5 +1,7 @@
 //! The tables, and how they come to be: numbered migrations, each done once.
 
+mod people;
+
 use super::connection::Connection;
 use super::error::DatabaseError;
 
@@ -7,7 +9,10 @@ use super::error::DatabaseError;
 pub const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
 
 /// What makes each version out of the one before. Never changed once released.
-const MIGRATIONS: &[&[&str]] = &[&[
+const MIGRATIONS: &[&[&str]] = &[CLUSTER, people::TABLES];
+
+/// Version 1: nodes, tenants, logs, snapshots.
+const CLUSTER: &[&str] = &[
     "CREATE TABLE engine_node(
         node_id      INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
         node_name    VARBINARY(64) NOT NULL UNIQUE,
@@ -62,7 +67,7 @@ const MIGRATIONS: &[&[&str]] = &[&[
         chunk        INT UNSIGNED NOT NULL,
         payload      MEDIUMBLOB NOT NULL,
         PRIMARY KEY(tenant_id, snapshot_id, chunk)) ENGINE=InnoDB",
-]];
+];
 
 const MIGRATE: &str = "run `souk db migrate` with this version";
 const UPDATE: &str = "run a newer version of souk: a newer one has changed the tables";
@@ -133,4 +138,40 @@ pub async fn migrate(connection: &mut Connection) -> Result<(u32, u32), Database
         connection.execute(done, (number as u32,)).await?;
     }
     Ok((found, SCHEMA_VERSION))
+}
+
+/// The triggers that are missing of those that keep the audit log as it was written.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn missing_triggers(
+    connection: &mut Connection,
+) -> Result<Vec<&'static str>, DatabaseError> {
+    let there: Vec<Vec<u8>> = connection
+        .rows(
+            "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
+            (),
+        )
+        .await?;
+    let is_missing = |name: &&str| !there.iter().any(|known| known == name.as_bytes());
+    let names = people::TRIGGERS.iter().map(|(name, _)| *name);
+    Ok(names.filter(is_missing).collect())
+}
+
+/// Makes the triggers that keep the audit log as it was written. Gives how many it made.
+///
+/// # Errors
+/// When the server does not let this user: the log is chained all the same, and a change is found, not prevented.
+pub async fn protect_audit(connection: &mut Connection) -> Result<usize, DatabaseError> {
+    let missing = missing_triggers(connection).await?;
+    for (name, change) in people::TRIGGERS {
+        if missing.contains(&name) {
+            let trigger = format!(
+                "CREATE TRIGGER {name} BEFORE {change} ON audit FOR EACH ROW \
+                 SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the audit log is append-only'"
+            );
+            connection.command(&trigger).await?;
+        }
+    }
+    Ok(missing.len())
 }

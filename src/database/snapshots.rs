@@ -150,6 +150,24 @@ impl Connection {
         Ok(())
     }
 
+    /// How far a tenant's history goes, and when it was written last, in nanoseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn history_position(
+        &mut self,
+        tenant: TenantId,
+    ) -> Result<Option<(Position, u64)>, DatabaseError> {
+        let statement =
+            "SELECT epoch, next_row, written_at FROM history_position WHERE tenant = ?";
+        let rows: Vec<(u64, u64, u64)> = self.rows(statement, (tenant.0,)).await?;
+        let row = |&(epoch, next_row, written_at): &(u64, u64, u64)| {
+            let epoch = Epoch(epoch);
+            (Position { epoch, next_row }, written_at)
+        };
+        Ok(rows.first().map(row))
+    }
+
     /// The last row of each log, and whether the log is sealed.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use mysql_async::{Params, Row as Answer, Value as Sent};
+use souk_protocol::TenantId;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::block_in_place;
 
@@ -12,7 +13,8 @@ use super::connection::{Class, Connection, runtime};
 use super::error::DatabaseError;
 use super::schema::check_schema;
 use crate::config::ClusterConfig;
-use crate::tables::{Dialect, Fault, Row, Session, TablesError, Value};
+use crate::ids::{Epoch, Position};
+use crate::tables::{Dialect, Fault, Row, Session, TablesError, Value, values};
 
 /// Tables in the cluster's database.
 #[derive(Debug)]
@@ -22,6 +24,35 @@ pub struct DatabaseTables {
     connection: Connection,
     transaction: Transaction,
 }
+
+/// Where a tenant's newest log ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogEnd {
+    /// Behind its last row.
+    pub position: Position,
+    /// The first row of the ownership.
+    pub first_row: u64,
+}
+
+impl LogEnd {
+    /// How many rows somebody is behind who has come to `reached`: those of the newest ownership at most, and one for those
+    /// before.
+    #[must_use]
+    pub fn behind(&self, reached: Position) -> u64 {
+        if reached >= self.position {
+            return 0;
+        }
+        let end = self.position.next_row;
+        if reached.epoch == self.position.epoch {
+            end.saturating_sub(reached.next_row.max(self.first_row))
+        } else {
+            end.saturating_sub(self.first_row) + 1
+        }
+    }
+}
+
+const LOG_END: &str = "SELECT t.epoch, (SELECT COALESCE(MAX(r.seq), 0) FROM log_row r WHERE r.log_id = t.log_id), t.first_row \
+     FROM tenure t WHERE t.tenant_id = ?1 ORDER BY t.epoch DESC LIMIT 2";
 
 /// Where a transaction stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +102,36 @@ impl DatabaseTables {
             return runtime.block_on(ask(connection));
         }
         block_in_place(|| runtime.block_on(ask(connection)))
+    }
+
+    /// Where a tenant's newest log ends; nothing before its first owner.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn log_end(&mut self, tenant: TenantId) -> Result<Option<LogEnd>, TablesError> {
+        let ends = self.rows(LOG_END, values![tenant.0])?;
+        let Some(newest) = ends.first() else {
+            return Ok(None);
+        };
+        let (epoch, last, first_row) = (
+            newest.unsigned(0)?,
+            newest.unsigned(1)?,
+            newest.unsigned(2)?,
+        );
+        let position = |epoch, next_row| Position {
+            epoch: Epoch(epoch),
+            next_row,
+        };
+        let position = match ends.get(1) {
+            _ if last >= first_row => position(epoch, last + 1),
+            // Nothing of the newest ownership is there yet: behind the one before.
+            Some(before) => position(before.unsigned(0)? + 1, 0),
+            None => Position::START,
+        };
+        Ok(Some(LogEnd {
+            position,
+            first_row,
+        }))
     }
 
     fn command(&mut self, text: &str) -> Result<(), DatabaseError> {

@@ -120,6 +120,15 @@ impl Entrance {
         places.iter().filter_map(here).collect()
     }
 
+    /// The tenants that are matched here.
+    #[must_use]
+    pub fn tenants_here(&self) -> Vec<TenantId> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let is_here = |place: &&Place| matches!(place, Place::Here(_));
+        let here = places.iter().filter(|(_, place)| is_here(place));
+        here.map(|(tenant, _)| *tenant).collect()
+    }
+
     /// Takes nobody in for a while, or does again: this node cannot tell whether the tenants that are here are still its own.
     /// Who is connected is told to look elsewhere.
     pub fn suspend(&self, suspended: bool) {

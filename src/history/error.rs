@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::tables::{Session, TablesError};
+use crate::tables::{Fault, Session, TablesError};
 
 /// The tables cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,15 @@ pub enum HistoryError {
 }
 
 impl HistoryError {
+    /// Whether to try again is of use.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        let (Self::Store { error, .. } | Self::Database(error)) = self else {
+            return false;
+        };
+        matches!(error.fault(), Fault::Busy | Fault::Lost)
+    }
+
     /// What tables said, with where they are.
     pub(super) fn of(session: &dyn Session, error: TablesError) -> Self {
         match session.file() {

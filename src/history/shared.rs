@@ -60,7 +60,7 @@ impl SharedStore {
             .map_err(|error| HistoryError::of(&*self.session, error))
     }
 
-    /// Writes `rows` and `money` of a tenant, which go from `from` to `to`, or nothing of them.
+    /// Writes `rows` and `money` of a tenant, which go from one position to another, or nothing of them. It is `at` now.
     ///
     /// # Errors
     /// What the database says. If its answer was lost, the same may be asked again.
@@ -69,13 +69,17 @@ impl SharedStore {
         tenant: TenantId,
         rows: &[Row],
         money: &[MoneyChecked],
-        from: Position,
-        to: Position,
+        (from, to): (Position, Position),
+        at: u64,
     ) -> Result<Committed, HistoryError> {
         let committed = transaction(&mut *self.session, |session| {
-            begin(session, tenant)?;
             let sql = format!("{POSITION}{}", session.dialect().for_update());
-            let Some(known) = row(session, &sql, values![tenant.0])? else {
+            let mut known = row(session, &sql, values![tenant.0])?;
+            if known.is_none() {
+                begin(session, tenant)?;
+                known = row(session, &sql, values![tenant.0])?;
+            }
+            let Some(known) = known else {
                 return Ok(Committed::Elsewhere);
             };
             let found = Position {
@@ -92,12 +96,13 @@ impl SharedStore {
             writer.all(&[tenant], rows, money)?;
             let next = writer.finish()?.unwrap_or(1);
             session.execute(
-                "UPDATE history_position SET epoch = ?2, next_row = ?3, next_number = ?4 WHERE tenant = ?1",
+                "UPDATE history_position SET epoch = ?2, next_row = ?3, next_number = ?4, written_at = ?5 WHERE tenant = ?1",
                 values![
                     tenant.0,
                     to.epoch.0.cast_signed(),
                     to.next_row.cast_signed(),
-                    next.cast_signed()
+                    next.cast_signed(),
+                    at.cast_signed()
                 ],
             )?;
             Ok(Committed::Done)
@@ -110,7 +115,7 @@ impl SharedStore {
     ///
     /// # Errors
     /// What the database says.
-    pub fn pass_over(&mut self, quiet: &[Quiet]) -> Result<bool, HistoryError> {
+    pub fn pass_over(&mut self, quiet: &[Quiet], at: u64) -> Result<bool, HistoryError> {
         let mut all = true;
         for quiet in quiet.chunks(QUIET_MAX) {
             let Some(first) = quiet.first() else {
@@ -118,10 +123,11 @@ impl SharedStore {
             };
             let pairs = vec!["(?, ?)"; quiet.len()].join(", ");
             let sql = format!(
-                "UPDATE history_position SET next_row = ? WHERE next_row = ? AND (tenant, epoch) IN ({pairs})"
+                "UPDATE history_position SET next_row = ?, written_at = ? WHERE next_row = ? AND (tenant, epoch) IN ({pairs})"
             );
             let mut values = values![
                 first.to.next_row.cast_signed(),
+                at.cast_signed(),
                 first.from.next_row.cast_signed()
             ]
             .to_vec();
@@ -150,9 +156,9 @@ pub fn position(session: &mut dyn Session, tenant: TenantId) -> Result<Position,
     }
 }
 
-/// Makes a tenant's row of positions, if there is none.
+/// Makes a tenant's row of positions, unless somebody has meanwhile.
 fn begin(session: &mut dyn Session, tenant: TenantId) -> Result<(), TablesError> {
     let ignore = session.dialect().insert_ignore();
-    let sql = format!("{ignore} history_position (tenant, epoch, next_row, next_number) VALUES (?1, 0, 0, 1)");
+    let sql = format!("{ignore} history_position (tenant, epoch, next_row, next_number, written_at) VALUES (?1, 0, 0, 1, 0)");
     session.execute(&sql, values![tenant.0]).map(|_| ())
 }

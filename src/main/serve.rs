@@ -22,8 +22,8 @@ const EX_CONFIG: u8 = 78;
 pub enum Running {
     /// With tenants of its own, and perhaps their back office.
     Alone(Box<Server>, Option<Office>),
-    /// That shares its tenants with others.
-    Cluster(Box<ClusterServer>),
+    /// That shares its tenants with others, and perhaps the back office of all.
+    Cluster(Box<ClusterServer>, Option<Office>),
 }
 
 impl Running {
@@ -31,7 +31,9 @@ impl Running {
     pub fn start(mut config: Config) -> anyhow::Result<Self> {
         if let Some(cluster) = &config.cluster {
             let server = ClusterServer::start(&config, cluster)?;
-            return Ok(Self::Cluster(Box::new(server)));
+            let office = Office::in_cluster(&server, &config)?;
+            tell(office.as_ref());
+            return Ok(Self::Cluster(Box::new(server), office));
         }
         let own_keys = config.office.is_some().then(|| office::admit(&mut config));
         let own_keys = own_keys.transpose()?;
@@ -55,9 +57,7 @@ impl Running {
             Some(keys) => Office::beside(&server, &config, &keys)?,
             None => None,
         };
-        if let Some(office) = &office {
-            tracing::info!(url = %format_args!("http://{}/", office.address()), "office");
-        }
+        tell(office.as_ref());
         Ok(Self::Alone(Box::new(server), office))
     }
 
@@ -65,7 +65,7 @@ impl Running {
     pub const fn address(&self) -> SocketAddr {
         match self {
             Self::Alone(server, _) => server.address(),
-            Self::Cluster(server) => server.address(),
+            Self::Cluster(server, _) => server.address(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Running {
     pub const fn plan(&self) -> &Plan {
         match self {
             Self::Alone(server, _) => server.plan(),
-            Self::Cluster(server) => server.plan(),
+            Self::Cluster(server, _) => server.plan(),
         }
     }
 
@@ -81,7 +81,7 @@ impl Running {
     pub fn has_failed(&self) -> bool {
         match self {
             Self::Alone(server, _) => server.failure().is_err(),
-            Self::Cluster(server) => server.failure().is_err(),
+            Self::Cluster(server, _) => server.failure().is_err(),
         }
     }
 
@@ -93,9 +93,18 @@ impl Running {
                 drop(office);
                 server.drain()?;
             }
-            Self::Cluster(server) => server.drain()?,
+            Self::Cluster(server, office) => {
+                drop(office);
+                server.drain()?;
+            }
         }
         Ok(())
+    }
+}
+
+fn tell(office: Option<&Office>) {
+    if let Some(office) = office {
+        tracing::info!(url = %format_args!("http://{}/", office.address()), "office");
     }
 }
 

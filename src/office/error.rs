@@ -11,6 +11,7 @@ use souk_protocol::message::Rejected;
 use souk_protocol::{Code, RejectReason};
 use utoipa::ToSchema;
 
+use super::node::NodeError;
 use super::store::OfficeError;
 use crate::history::HistoryError;
 
@@ -273,5 +274,12 @@ impl From<HistoryError> for ApiError {
     fn from(error: HistoryError) -> Self {
         tracing::warn!(%error, "the history cannot be read");
         Self::unavailable("the history cannot be read; the node's log says why")
+    }
+}
+
+impl From<NodeError> for ApiError {
+    fn from(error: NodeError) -> Self {
+        tracing::warn!(%error, "the cluster cannot be looked at");
+        Self::unavailable("the database does not answer; the node's log says why")
     }
 }

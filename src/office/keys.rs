@@ -1,45 +1,36 @@
 //! Keys: the office's own, one for each tenant and this process only, and those that owners gave while a node ran.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 
-use souk_protocol::{AccountId, KEY_ID_MAX, KeyId};
+use souk_protocol::{KEY_ID_MAX, KeyId, TenantId};
 
 use super::store::{OfficeError, OfficeStore, StoredKey};
 use crate::clock;
-use crate::config::{Config, GIVEN_KEY_ID_MAX, KeyAccounts, KeyConfig, Permissions};
+use crate::cluster::OfficeAccess;
+use crate::config::{Config, GIVEN_KEY_ID_MAX, KeyConfig, TenantConfig};
 use crate::keys::{self, KeyError};
 
 /// What the office logs on with.
 #[derive(Clone, Debug)]
 pub struct OwnKeys {
-    seed: [u8; 32],
+    access: OfficeAccess,
 }
 
 impl OwnKeys {
-    /// The office's key at a tenant, by the tenant's place in the configuration.
-    pub(super) const fn id(index: usize) -> KeyId {
-        KeyId(KEY_ID_MAX - index as u32)
+    /// Those of a process that is one of a cluster: the other nodes know them from the database.
+    #[must_use]
+    pub(super) const fn of_cluster(access: OfficeAccess) -> Self {
+        Self { access }
+    }
+
+    /// The office's key at a tenant.
+    pub(super) fn id(&self, tenant: TenantId) -> Option<KeyId> {
+        self.access.keys.get(&tenant).copied()
     }
 
     pub(super) const fn seed(&self) -> [u8; 32] {
-        self.seed
+        self.access.seed
     }
-}
-
-/// What the office may do: everything that a tenant may.
-const EVERYTHING: Permissions = Permissions {
-    trade: true,
-    cancel: true,
-    market_data: true,
-    control: true,
-    funding: true,
-    drop_copy: true,
-};
-
-/// The file of the office's tables in a data directory.
-#[must_use]
-pub(super) fn file(data: &Path) -> PathBuf {
-    data.join("office.db")
 }
 
 /// Adds the office's own keys to a configuration, and those that owners gave earlier. To be called before the node starts.
@@ -49,30 +40,26 @@ pub(super) fn file(data: &Path) -> PathBuf {
 pub fn admit(config: &mut Config) -> Result<OwnKeys, AdmitError> {
     let seed = keys::nonce()?;
     let public_key = keys::public_of(&seed)?;
-    let store = OfficeStore::open(&file(&config.journal.directory))?;
+    let store = OfficeStore::of(config)?;
     let now = clock::wall_ns();
     let given: Vec<StoredKey> = store.all_keys()?;
     for key in &given {
-        let configured = |tenant: &crate::config::TenantConfig| {
-            tenant.keys.iter().any(|known| known.id == key.id)
-        };
+        let configured = |tenant: &TenantConfig| tenant.keys.iter().any(|known| known.id == key.id);
         if config.tenants.iter().any(configured) {
             return Err(AdmitError::KeyTaken(key.id));
         }
     }
+    let mut own = BTreeMap::new();
     for (index, tenant) in config.tenants.iter_mut().enumerate() {
-        tenant.keys.push(KeyConfig {
-            id: OwnKeys::id(index),
-            public_key,
-            accounts: KeyAccounts::All,
-            permissions: EVERYTHING,
-        });
-        let own = given.iter().filter(|key| key.tenant == tenant.id);
-        tenant
-            .keys
-            .extend(own.filter(|key| key.works(now)).map(config_of));
+        let id = KeyId(KEY_ID_MAX - index as u32);
+        own.insert(tenant.id, id);
+        tenant.keys.push(KeyConfig::of_office(id, public_key));
+        let given = given.iter().filter(|key| key.tenant == tenant.id);
+        let working = given.filter(|key| key.works(now));
+        tenant.keys.extend(working.map(StoredKey::config));
     }
-    Ok(OwnKeys { seed })
+    let access = OfficeAccess { seed, keys: own };
+    Ok(OwnKeys { access })
 }
 
 /// Why the office's keys cannot be had.
@@ -90,26 +77,6 @@ pub enum AdmitError {
         "key {}: the configuration has this id, and the office has given it to a key\nremedy: choose an id that `GET /v1/keys` does not show, in the configuration", _0.0
     )]
     KeyTaken(KeyId),
-}
-
-/// A key as the gateway knows it.
-pub(super) fn config_of(key: &StoredKey) -> KeyConfig {
-    let accounts = if key.accounts == "all" {
-        KeyAccounts::All
-    } else {
-        let ids = key.accounts.split(',').filter_map(|id| id.parse().ok());
-        KeyAccounts::Some(ids.map(AccountId).collect())
-    };
-    let mut permissions = Permissions::NONE;
-    for word in key.permissions.split(',') {
-        permissions.allow(word);
-    }
-    KeyConfig {
-        id: key.id,
-        public_key: key.public_key,
-        accounts,
-        permissions,
-    }
 }
 
 /// The highest key id of a configuration, without the office's own.

@@ -16,6 +16,7 @@ mod error;
 mod keys;
 mod listener;
 mod live;
+mod node;
 mod pages;
 pub mod people;
 mod requests;

@@ -3,7 +3,6 @@
 use souk_protocol::TenantId;
 
 use super::access::Role;
-use super::keys::file;
 use super::routes::people::is_user_name;
 use super::secrets::{hash_password, new_password};
 use super::store::{Attempt, OfficeError, OfficeStore, StoredUser};
@@ -60,7 +59,7 @@ pub fn set_user(
     if !fits {
         return Err(PeopleError::Role { role: role.name() });
     }
-    let store = OfficeStore::open(&file(&config.journal.directory))?;
+    let store = OfficeStore::of(config)?;
     let password = new_password()?;
     let user = StoredUser {
         name: name.to_owned(),

@@ -13,17 +13,17 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::desk::{Desk, DeskAccess};
-use super::keys::{OwnKeys, file};
+use super::keys::OwnKeys;
 use super::live::Hub;
+use super::node::{Alone, Clustered, Node};
 use super::state::{Memory, OfficeState, blocking};
 use super::store::{Checked, OfficeError, OfficeStore};
 use super::{listener, pages, routes};
 use crate::clock;
-use crate::config::{Config, OfficeConfig};
-use crate::directory::Directory;
-use crate::gateway::entrance::Entrance;
-use crate::history::{self, HistoryReader, Reach};
-use crate::journal::Journal;
+use crate::cluster::ClusterServer;
+use crate::config::{Config, OfficeConfig, TenantConfig};
+use crate::database::DatabaseTables;
+use crate::history::{self, HistoryReader};
 use crate::metrics::Meters;
 use crate::server::Server;
 
@@ -61,10 +61,8 @@ struct OfficeParts {
     config: Arc<Config>,
     keys: OwnKeys,
     gateway: SocketAddr,
-    entrance: Arc<Entrance>,
-    directory: Arc<Directory>,
-    journal: Journal,
-    reach: Arc<Reach>,
+    history: HistoryReader,
+    node: Node,
     meters: Arc<Meters>,
 }
 
@@ -100,11 +98,44 @@ impl Office {
             config: Arc::new(config.clone()),
             keys: keys.clone(),
             gateway: server.address(),
-            entrance: Arc::clone(server.entrance()),
-            directory: Arc::clone(directory),
-            journal: journal.clone(),
-            reach: Arc::clone(reach),
+            history: HistoryReader::new(history::file(&config.journal.directory)),
+            node: Node::Alone(Alone {
+                entrance: Arc::clone(server.entrance()),
+                directory: Arc::clone(directory),
+                journal: journal.clone(),
+                reach: Arc::clone(reach),
+            }),
             meters: Arc::clone(meters),
+        };
+        Self::open(office, parts).map(Some)
+    }
+
+    /// Opens the office of a node of a cluster, if its configuration has one.
+    ///
+    /// # Errors
+    /// What cannot be had.
+    pub fn in_cluster(
+        server: &ClusterServer,
+        config: &Config,
+    ) -> Result<Option<Self>, StartError> {
+        let (Some(office), Some(cluster), Some(access)) =
+            (&config.office, &config.cluster, server.office())
+        else {
+            return Ok(None);
+        };
+        let tables = || DatabaseTables::new(cluster).map_err(OfficeError::from);
+        let parts = OfficeParts {
+            config: Arc::new(config.clone()),
+            keys: OwnKeys::of_cluster(access.clone()),
+            gateway: server.address(),
+            history: HistoryReader::over(Box::new(tables()?)),
+            node: Node::Clustered(Clustered::new(
+                Arc::clone(server.entrance()),
+                Arc::clone(server.keyring()),
+                server.journal().clone(),
+                tables()?,
+            )),
+            meters: Arc::clone(server.meters()),
         };
         Self::open(office, parts).map(Some)
     }
@@ -125,7 +156,9 @@ impl Office {
             .fallback(pages::page)
             .with_state(Arc::clone(&state))
             .layer(map_response(|response| async { pages::protect(response) }));
-        runtime.spawn(end_keys(Arc::clone(&state)));
+        if let Node::Alone(_) = state.node {
+            runtime.spawn(end_keys(Arc::clone(&state)));
+        }
         let run = move || {
             runtime.block_on(listener::serve(listener, router, stopped));
             runtime.shutdown_background();
@@ -162,43 +195,36 @@ fn state(parts: OfficeParts) -> Result<OfficeState, StartError> {
         config,
         keys,
         gateway,
-        entrance,
-        directory,
-        journal,
-        reach,
+        history,
+        node,
         meters,
     } = parts;
-    let folder = &config.journal.directory;
-    let store = OfficeStore::open(&file(folder))?;
+    let store = OfficeStore::of(&config)?;
     for tenant in [None]
         .into_iter()
         .chain(config.tenants.iter().map(|it| Some(it.id)))
     {
         store.check_audit(tenant, Checked::default())?;
     }
-    let history = HistoryReader::new(history::file(folder));
-    let desk = |(index, tenant): (usize, &crate::config::TenantConfig)| {
+    let desk = |tenant: &TenantConfig| {
         let access = DeskAccess {
             address: gateway.to_string(),
-            key: OwnKeys::id(index),
+            key: keys.id(tenant.id)?,
             seed: keys.seed(),
         };
         let custody = tenant.control.custody();
         let desk = Desk::new(tenant.id, tenant.name.clone(), custody, access);
-        (tenant.id, Arc::new(desk))
+        Some((tenant.id, Arc::new(desk)))
     };
-    let desks: HashMap<_, _> = config.tenants.iter().enumerate().map(desk).collect();
+    let desks: HashMap<_, _> = config.tenants.iter().filter_map(desk).collect();
     let hub = |desk: &Arc<Desk>| (desk.tenant, Hub::new(Arc::clone(desk)));
     let hubs = desks.values().map(hub).collect();
     Ok(OfficeState {
         config,
         store,
         history,
-        reach,
+        node,
         meters,
-        journal,
-        entrance,
-        directory,
         desks,
         hubs,
         memory: Memory::default(),
@@ -213,7 +239,7 @@ async fn end_keys(office: Arc<OfficeState>) {
         match blocking(|| office.store.ended_keys(from, now)) {
             Ok(ended) => {
                 for (tenant, key) in ended {
-                    office.entrance.revoke_key(tenant, key);
+                    office.node.revoke_key(tenant, key);
                 }
                 from = now;
             }

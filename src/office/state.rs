@@ -17,19 +17,15 @@ use super::desk::Desk;
 use super::error::ApiError;
 use super::listener::network_of;
 use super::live::Hub;
+use super::node::Node;
 use super::secrets::Digest;
 use super::store::{Attempt, Checked, OfficeError, OfficeStore};
 use crate::clock;
 use crate::config::Config;
-use crate::directory::Directory;
-use crate::gateway::entrance::Entrance;
 use crate::gateway::throttle::TokenBucket;
-use crate::history::{HistoryError, HistoryReader, MINUTE_NS, Reach, Volume};
-use crate::journal::Journal;
+use crate::history::{HistoryError, HistoryReader, MINUTE_NS, Volume};
 use crate::metrics::Meters;
 
-/// How long an answer waits for the history to have what it tells of.
-const HISTORY_WAIT: Duration = Duration::from_secs(3);
 /// Addresses and names whose attempts are counted at one time.
 const ATTEMPTS_MAX: usize = 65_536;
 /// What attempts use up: ten at once, and then one every five seconds.
@@ -56,11 +52,8 @@ pub struct OfficeState {
     pub config: Arc<Config>,
     pub store: OfficeStore,
     pub history: HistoryReader,
-    pub reach: Arc<Reach>,
+    pub node: Node,
     pub meters: Arc<Meters>,
-    pub journal: Journal,
-    pub entrance: Arc<Entrance>,
-    pub directory: Arc<Directory>,
     pub desks: HashMap<TenantId, Arc<Desk>>,
     pub hubs: HashMap<TenantId, Arc<Hub>>,
     pub memory: Memory,
@@ -233,9 +226,9 @@ impl OfficeState {
         Ok(checked)
     }
 
-    /// Waits until the history has everything that was acknowledged until now; before something is done.
-    pub async fn history_is_up(&self) -> Result<(), ApiError> {
-        if self.reaches_now().await {
+    /// Waits until a tenant's history has everything that was acknowledged until now; before something is done.
+    pub async fn history_is_up(&self, tenant: TenantId) -> Result<(), ApiError> {
+        if self.node.history_reaches_now(tenant).await {
             return Ok(());
         }
         Err(ApiError::unavailable(
@@ -244,20 +237,9 @@ impl OfficeState {
     }
 
     /// [`Self::history_is_up`], after something was done.
-    pub async fn is_listed(&self) -> Result<(), ApiError> {
-        let is_up = self.reaches_now().await;
+    pub async fn is_listed(&self, tenant: TenantId) -> Result<(), ApiError> {
+        let is_up = self.node.history_reaches_now(tenant).await;
         is_up.then_some(()).ok_or_else(ApiError::done_not_listed)
-    }
-
-    async fn reaches_now(&self) -> bool {
-        let until = self.journal.durable_until();
-        self.reach.reaches(until, HISTORY_WAIT).await
-    }
-
-    /// Batches that are durable and not in the history yet.
-    pub fn history_lag(&self) -> u64 {
-        let durable = self.journal.durable_until();
-        durable.saturating_sub(self.reach.next_batch())
     }
 
     /// Counts an attempt to come in from an address, perhaps as somebody. One address has few attempts; all together have more for

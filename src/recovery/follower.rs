@@ -9,16 +9,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 use souk_protocol::TenantId;
 
 use super::snapshots::write_snapshot;
+use super::sums::SumsCheck;
 use super::{DataDirectory, Recovery, RecoveryError};
 use crate::clock;
 use crate::config::Config;
-use crate::history::{HistoryError, MoneyChecked, Reach, Recorder, Row, Store};
+use crate::history::{HistoryError, Reach, Recorder, Row, Store};
 use crate::journal::segment::{self, Beginning};
 use crate::journal::{ChainEnd, Journal, Next, Tail, Wake};
 
@@ -32,11 +33,6 @@ const PACE: Duration = Duration::from_millis(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How long it waits after a failure before it begins anew.
 const AFTER_FAILURE: Duration = Duration::from_secs(30);
-/// How often the money is checked while there is something to check.
-const MONEY_PERIOD: Duration = Duration::from_secs(5);
-/// A check may take this part of the time: one in so many.
-const MONEY_SHARE: u32 = 50;
-
 /// Follows the journal of a node.
 #[derive(Debug)]
 pub struct Follower {
@@ -133,7 +129,7 @@ impl Follower {
             recorder,
             rows,
             snapshot: segment,
-            money: Money::default(),
+            money: SumsCheck::default(),
         };
         following.run()
     }
@@ -191,16 +187,7 @@ struct Following<'a> {
     rows: Vec<Row>,
     /// The segment before which everything is in a snapshot.
     snapshot: u64,
-    money: Money,
-}
-
-/// When the money was checked.
-#[derive(Default)]
-struct Money {
-    /// Not before this.
-    due: Option<Instant>,
-    /// The batch up to which it was.
-    checked: u64,
+    money: SumsCheck,
 }
 
 impl Following<'_> {
@@ -240,7 +227,7 @@ impl Following<'_> {
 
     fn commit(&mut self) -> Result<(), RecoveryError> {
         let next = self.next_batch();
-        let money = self.check_money();
+        let money = self.money.check(&self.recovery, next);
         if next > self.store.next_batch() || !money.is_empty() {
             let next = next.max(self.store.next_batch());
             self.store.commit(&self.rows, &money, next)?;
@@ -248,39 +235,6 @@ impl Following<'_> {
             self.follower.reach.set(next);
         }
         Ok(())
-    }
-
-    /// The sums of all currencies, if it is time for them.
-    fn check_money(&mut self) -> Vec<MoneyChecked> {
-        let begun = clock::monotonic();
-        let next = self.next_batch();
-        if next == self.money.checked || self.money.due.is_some_and(|due| begun < due) {
-            return Vec::new();
-        }
-        let (tenants, at) = (&self.follower.config.tenants, clock::wall_ns());
-        let checked = self.recovery.treasury.sums().map(|sums| MoneyChecked {
-            tenant: tenants[sums.tenant.0 as usize].id,
-            currency: sums.currency,
-            supply: sums.sums.supply,
-            balances: sums.sums.total,
-            held: sums.sums.held,
-            fees: sums.fees.0.into(),
-            at,
-        });
-        let checked: Vec<_> = checked.collect();
-        for wrong in checked.iter().filter(|it| it.supply != it.balances) {
-            tracing::error!(
-                ?wrong,
-                "money is not conserved: stop trading and run `souk audit`"
-            );
-        }
-        let now = clock::monotonic();
-        let rest = (now - begun).saturating_mul(MONEY_SHARE).max(MONEY_PERIOD);
-        self.money = Money {
-            due: Some(now + rest),
-            checked: next,
-        };
-        checked
     }
 
     /// Takes a snapshot if enough was written since the last one. A segment has just begun.

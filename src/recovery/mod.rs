@@ -12,6 +12,7 @@ mod snapshot_file;
 mod snapshots;
 mod state;
 mod streams;
+mod sums;
 
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub use report::{Progress, Recovered};
 pub use snapshot_file::SnapshotHead;
 pub use snapshots::{DataDirectory, SnapshotTaken, Snapshotter, take_snapshot, verify_snapshot};
 use streams::Streams;
+pub(crate) use sums::SumsCheck;
 
 /// The name under which a tenant's control stream is hashed to its matcher.
 const CONTROL: &str = "$control";

@@ -11,7 +11,7 @@ use crate::history::{Happened, Row};
 
 impl Recovery {
     /// The state as rows, as of `at` (nanoseconds since 1970-01-01 UTC).
-    pub(super) fn state_rows(&self, at: u64) -> Vec<Row> {
+    pub(crate) fn state_rows(&self, at: u64) -> Vec<Row> {
         let mut rows = Vec::new();
         for (tenant, market, route) in self.streams.all() {
             if market != MarketId(0) {

@@ -16,13 +16,13 @@ pub(super) fn resolve_office(
         return Ok(None);
     };
     let office = given.get_ref();
-    if journal.durability != Durability::Local {
+    if journal.durability == Durability::Memory {
         return Err(source.error(
             "office",
             given.span(),
             journal.durability.name(),
-            "needs a journal on this machine: what people ask for is read from there",
-            "set [journal] durability = \"local\", or leave [office] out",
+            "needs a journal: what people ask for is made from it",
+            "set [journal] durability = \"local\" or \"mysql\", or leave [office] out",
         ));
     }
     let highest = u64::from(GIVEN_KEY_ID_MAX.0);

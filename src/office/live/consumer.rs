@@ -13,6 +13,7 @@ use super::message::{ChangedLine, FromConsumer, Line as LevelLine, ToConsumer};
 use super::{Gone, Line};
 use crate::clock;
 use crate::history::{Filter, Standing};
+use crate::ids::Position;
 use crate::office::access::{Caller, Need};
 use crate::office::answers::{BalanceAnswer, OrderAnswer, StandingWord, Ticker, time};
 use crate::office::desk::{Catalogue, Desk};
@@ -76,7 +77,7 @@ type OrderKey = (String, String);
 struct AccountView {
     account: AccountId,
     /// How far the history reached then.
-    reach: u64,
+    reach: Position,
     balances: HashMap<String, BalanceAnswer>,
     orders: HashMap<OrderKey, OrderAnswer>,
     told: bool,
@@ -175,7 +176,7 @@ impl Consumer {
                 let account = self.caller.account.ok_or_else(ApiError::forbidden)?;
                 self.account = Some(AccountView {
                     account,
-                    reach: 0,
+                    reach: Position::START,
                     balances: HashMap::new(),
                     orders: HashMap::new(),
                     told: false,
@@ -261,7 +262,9 @@ impl Consumer {
         let Some(view) = &mut self.account else {
             return Ok(());
         };
-        let reach = self.office.reach.next_batch();
+        let Ok(reach) = self.office.node.history_version(self.desk.tenant) else {
+            return Ok(());
+        };
         if view.told && reach == view.reach {
             return Ok(());
         }

@@ -118,7 +118,7 @@ pub async fn create(
 ) -> Result<Json<AccountAnswer>, ApiError> {
     let account = match body.id.as_deref() {
         None | Some("") => {
-            office.history_is_up().await?;
+            office.history_is_up(desk.tenant).await?;
             let last = blocking(|| office.history.last_account(desk.tenant))?;
             let next = last.0.checked_add(1).filter(|next| *next != FEE_ACCOUNT.0);
             AccountId(next.ok_or_else(|| ApiError::bad("id", "give one: the next one is taken"))?)
@@ -153,7 +153,7 @@ async fn answer(
     desk: &Desk,
     account: AccountId,
 ) -> Result<Json<AccountAnswer>, ApiError> {
-    office.is_listed().await?;
+    office.is_listed(desk.tenant).await?;
     let row = known(office, desk, &account.0.to_string())?;
     Ok(Json((&row).into()))
 }
@@ -192,7 +192,7 @@ pub async fn update(
     may_set_groups(&caller, body.fee_group.or(body.stp_group))?;
     // What is absent stays as it is now, not as it was.
     let _alone = desk.changes.lock().await;
-    office.history_is_up().await?;
+    office.history_is_up(desk.tenant).await?;
     let row = known(&office, &desk, &id)?;
     let terms = AccountTerms {
         account: row.account,

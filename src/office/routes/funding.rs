@@ -79,7 +79,7 @@ impl FundingBody {
                     "funding.credit" => client.credit(&funding).await?,
                     _ => client.debit(&funding).await?,
                 };
-                office.is_listed().await?;
+                office.is_listed(desk.tenant).await?;
                 Ok(funded(currency, &done))
             })
             .await
@@ -140,7 +140,7 @@ pub async fn transfer(
     office
         .audited(&caller, address, deed, async {
             let done = desk.client().await?.transfer(&movement).await?;
-            office.is_listed().await?;
+            office.is_listed(desk.tenant).await?;
             Ok(funded(currency, &done))
         })
         .await

@@ -16,7 +16,7 @@ use crate::office::admission::AtDesk;
 use crate::office::answers::{Items, time};
 use crate::office::desk::Desk;
 use crate::office::error::ApiError;
-use crate::office::keys::{config_of, highest};
+use crate::office::keys::highest;
 use crate::office::requests::{Body, named, number, reason};
 use crate::office::routes::orders::Why;
 use crate::office::state::{Deed, OfficeState, blocking};
@@ -87,7 +87,7 @@ impl KeyAnswer {
             created_at: Some(time(key.created_at)),
             created_by: Some(key.created_by.clone()),
             source: "office",
-            ..Self::of_config(&config_of(key))
+            ..Self::of_config(&key.config())
         }
     }
 }
@@ -179,15 +179,7 @@ impl OfficeState {
     fn admit_key(&self, mut key: StoredKey) -> Result<KeyAnswer, ApiError> {
         let id = blocking(|| self.store.add_key(&key, highest(&self.config)))?;
         key.id = id.ok_or_else(|| ApiError::exists("every key id"))?;
-        let place = self
-            .config
-            .tenants
-            .iter()
-            .position(|it| it.id == key.tenant);
-        let place = place.ok_or_else(ApiError::not_found)?;
-        let index = crate::handoff::TenantIndex(place as u32);
-        self.directory.add_key(index, &config_of(&key));
-        self.entrance.add_key(key.tenant, key.id, key.public_key);
+        self.node.admit_key(&self.config, key.tenant, &key.config());
         Ok(KeyAnswer::of_office(&key))
     }
 
@@ -256,13 +248,13 @@ pub async fn rotate(
     let deed = Deed::new("key.rotate", format!("key {}", old.id.0), "", &body);
     office
         .audited(&caller, address, deed, async {
-            let ends_at = clock::wall_ns() + body.overlap_s * 1_000_000_000;
+            let ends_at = blocking(|| office.store.now())? + body.overlap_s * 1_000_000_000;
             let works = blocking(|| office.store.revoke_key(desk.tenant, old.id, ends_at))?;
             // Somebody has revoked it meanwhile, or rotated it to an earlier end.
             works.then_some(()).ok_or_else(ApiError::not_found)?;
             let answer = office.admit_key(new)?;
             if body.overlap_s == 0 {
-                office.entrance.revoke_key(desk.tenant, old.id);
+                office.node.revoke_key(desk.tenant, old.id);
             }
             Ok(Json(answer))
         })
@@ -286,9 +278,11 @@ pub async fn revoke(
     let deed = Deed::new("key.revoke", format!("key {}", key.id.0), why, &body);
     office
         .audited(&caller, address, deed, async {
-            let now = clock::wall_ns();
-            blocking(|| office.store.revoke_key(desk.tenant, key.id, now))?;
-            office.entrance.revoke_key(desk.tenant, key.id);
+            blocking(|| {
+                let now = office.store.now()?;
+                office.store.revoke_key(desk.tenant, key.id, now)
+            })?;
+            office.node.revoke_key(desk.tenant, key.id);
             Ok(StatusCode::NO_CONTENT)
         })
         .await

@@ -128,7 +128,7 @@ pub async fn set_limits(
     let id = market_named(&id)?;
     // What is absent stays as it is now, not as it was.
     let _alone = desk.changes.lock().await;
-    office.history_is_up().await?;
+    office.history_is_up(desk.tenant).await?;
     desk.forget_catalogue();
     let catalogue = desk.catalogue().await?;
     let market = catalogue.market(id)?;
@@ -199,7 +199,7 @@ pub async fn set_state(
             }
             let canceled = canceled?;
             desk.forget_catalogue();
-            office.is_listed().await?;
+            office.is_listed(desk.tenant).await?;
             let market = market_answer(&office, &desk, id).await?;
             Ok(Json(StateSet { market, canceled }))
         })
@@ -208,7 +208,7 @@ pub async fn set_state(
 
 /// Cancels all open orders of a market, account by account.
 async fn cancel_all(office: &OfficeState, desk: &Desk, market: MarketId) -> Result<u64, ApiError> {
-    if office.history_is_up().await.is_err() {
+    if office.history_is_up(desk.tenant).await.is_err() {
         let text =
             "the history is behind: the market has its new state, but no orders were canceled";
         return Err(ApiError::unavailable(text));
@@ -331,7 +331,7 @@ pub async fn set_fees(
         .audited(&caller, address, deed, async {
             let client = desk.client().await?;
             client.set_fees(id, FeeGroup(group), &terms).await?;
-            office.is_listed().await?;
+            office.is_listed(desk.tenant).await?;
             Ok(Json(FeesAnswer {
                 group,
                 maker_ppm: body.maker_ppm,

@@ -178,7 +178,7 @@ pub async fn enter(
     let (market, order) = body.order(&catalogue, account_of(&caller)?)?;
     let pending = desk.client().await?.new_order(market, &order).await?;
     let accepted = answer(pending).await?;
-    office.is_listed().await?;
+    office.is_listed(desk.tenant).await?;
     order_answer(&office, &desk, market, accepted.order_id)
         .await
         .map(Json)

@@ -248,7 +248,7 @@ pub async fn cancel_order(
         Err(error) if error.body().code == "NotFound" => return Err(ApiError::not_open()),
         Err(error) => return Err(error),
     }
-    office.is_listed().await?;
+    office.is_listed(desk.tenant).await?;
     order_answer(office, desk, row.market, row.id).await
 }
 

@@ -117,7 +117,7 @@ pub async fn overview(
         volume_24h,
         money,
         history: HistoryStands {
-            lag_batches: office.history_lag(),
+            lag_batches: office.node.history_lag(desk.tenant)?,
         },
     }))
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::control::Custody;
+use crate::database::NodeStatus;
 use crate::metrics::{Meters, STAGES, Stage};
 use crate::office::admission::Someone;
 use crate::office::answers::Items;
@@ -21,27 +22,27 @@ pub struct TenantAnswer {
     name: String,
     /// `internal` or `external`.
     custody: &'static str,
-    markets: usize,
+    markets: u64,
     accounts: u64,
 }
 
-/// The tenants of this node.
+/// The tenants.
 #[utoipa::path(get, path = "/v1/tenants", responses((status = 200, body = Items<TenantAnswer>)))]
 pub async fn tenants(
     State(office): State<Arc<OfficeState>>,
     _: Someone,
 ) -> Result<Json<Items<TenantAnswer>>, ApiError> {
     let mut items = Vec::new();
-    for entry in &office.directory.tenants {
-        let [accounts, ..] = blocking(|| office.history.counts(entry.id, a_day_ago()))?;
+    for tenant in &office.config.tenants {
+        let [accounts, ..] = blocking(|| office.history.counts(tenant.id, a_day_ago()))?;
         items.push(TenantAnswer {
-            id: entry.id.0.to_string(),
-            name: entry.name.clone(),
-            custody: match entry.custody {
+            id: tenant.id.0.to_string(),
+            name: tenant.name.clone(),
+            custody: match tenant.control.custody() {
                 Custody::Internal => "internal",
                 Custody::External => "external",
             },
-            markets: entry.catalogue().markets(),
+            markets: blocking(|| office.history.markets(tenant.id))?,
             accounts,
         });
     }
@@ -52,14 +53,17 @@ pub async fn tenants(
 #[derive(Serialize, ToSchema)]
 pub struct NodeAnswer {
     node: String,
-    /// `serving`, or `failed` when its journal has.
-    state: &'static str,
+    /// `serving`, or `failed` when its journal has; of a cluster's node `live`, `draining`, `released` or `fenced`.
+    state: String,
     address: String,
-    connections: usize,
-    tenants: usize,
+    /// Null: it is another node's, ask that one.
+    connections: Option<usize>,
+    tenants: u64,
     /// Null: it holds no lease, because it shares its tenants with no other.
     lease_left_ms: Option<u64>,
-    journal: JournalAnswer,
+    lease_ms: Option<u64>,
+    /// Null: it is another node's, ask that one.
+    journal: Option<JournalAnswer>,
 }
 
 /// What a node's journal did.
@@ -68,7 +72,8 @@ pub struct JournalAnswer {
     groups: String,
     batches: String,
     bytes: String,
-    /// Batches that are durable and not in the history yet.
+    /// Batches that are durable and not in the history yet; of a cluster's node, rows of the logs: those of the tenant of which
+    /// most are missing.
     history_lag_batches: u64,
 }
 
@@ -109,27 +114,60 @@ pub async fn nodes(
     State(office): State<Arc<OfficeState>>,
     _: Someone,
 ) -> Result<Json<Nodes>, ApiError> {
-    let counts = office.journal.counts();
-    let node = NodeAnswer {
-        node: office.config.journal.node.clone(),
-        state: if office.journal.failure().is_ok() {
-            "serving"
-        } else {
-            "failed"
-        },
-        address: office.config.server.listen.to_string(),
-        connections: office.entrance.registry.connections(),
-        tenants: office.directory.tenants.len(),
-        lease_left_ms: None,
-        journal: JournalAnswer {
-            groups: counts.groups.to_string(),
-            batches: counts.batches.to_string(),
-            bytes: counts.bytes.to_string(),
-            history_lag_batches: office.history_lag(),
-        },
+    let items = match office.node.cluster()? {
+        None => vec![alone(&office)?],
+        Some(status) => {
+            let node = |node: &NodeStatus| of_cluster(&office, node);
+            status.nodes.iter().map(node).collect::<Result<_, _>>()?
+        }
     };
     Ok(Json(Nodes {
-        items: vec![node],
+        items,
         stages: stages(&office.meters),
     }))
+}
+
+/// What this process knows of itself alone.
+fn own_journal(office: &OfficeState) -> Result<JournalAnswer, ApiError> {
+    let counts = office.node.journal().counts();
+    let mut lag = 0;
+    for tenant in &office.config.tenants {
+        lag = lag.max(office.node.history_lag(tenant.id)?);
+    }
+    Ok(JournalAnswer {
+        groups: counts.groups.to_string(),
+        batches: counts.batches.to_string(),
+        bytes: counts.bytes.to_string(),
+        history_lag_batches: lag,
+    })
+}
+
+fn alone(office: &OfficeState) -> Result<NodeAnswer, ApiError> {
+    let works = office.node.journal().failure().is_ok();
+    Ok(NodeAnswer {
+        node: office.config.journal.node.clone(),
+        state: if works { "serving" } else { "failed" }.to_owned(),
+        address: office.config.server.listen.to_string(),
+        connections: Some(office.node.connections()),
+        tenants: office.config.tenants.len() as u64,
+        lease_left_ms: None,
+        lease_ms: None,
+        journal: Some(own_journal(office)?),
+    })
+}
+
+fn of_cluster(office: &OfficeState, node: &NodeStatus) -> Result<NodeAnswer, ApiError> {
+    let is_own = node.row.name == office.config.journal.node;
+    let own = is_own.then(|| own_journal(office)).transpose()?;
+    let ms = |time: std::time::Duration| Some(time.as_millis() as u64);
+    Ok(NodeAnswer {
+        node: node.row.name.clone(),
+        state: node.row.state.to_string(),
+        address: node.row.advertise.clone(),
+        connections: is_own.then(|| office.node.connections()),
+        tenants: node.tenants,
+        lease_left_ms: ms(node.lease_left()),
+        lease_ms: ms(node.row.ttl),
+        journal: own,
+    })
 }

@@ -4,12 +4,10 @@
 //! Must never: change an entry, or let something be done before its entry is on disk.
 
 use aws_lc_rs::digest::{Context, SHA256};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use souk_protocol::TenantId;
 
-use super::users::unsigned;
 use super::{OfficeError, OfficeStore, number_of};
+use crate::tables::{Dialect, Row, Session, TablesError, Value, row, values};
 
 /// What somebody is about to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +85,8 @@ pub struct ChainBroken(pub u64);
 const COLUMNS: &str =
     "number, at, user, role, address, action, target, reason, request, outcome, ref, hash";
 const START: [u8; 32] = [0; 32];
+/// Entries that are read at one time to check them.
+const CHECKED_TOGETHER: usize = 1_024;
 
 impl OfficeStore {
     /// Writes down what somebody is about to do, durably. Gives the entry's number.
@@ -118,9 +118,7 @@ impl OfficeStore {
         outcome: &str,
         begun: u64,
     ) -> Result<u64, OfficeError> {
-        let mut connection = self.lock();
-        let written = append(&mut connection, attempt, at, outcome, begun);
-        written.map_err(|error| self.error(error))
+        self.change(|session| append(session, attempt, at, outcome, begun))
     }
 
     /// Entries of a tenant, the newest first.
@@ -133,14 +131,14 @@ impl OfficeStore {
         filter: &AuditFilter,
     ) -> Result<Vec<AuditEntry>, OfficeError> {
         let mut conditions = String::from("tenant = ?1");
-        let mut values: Vec<Value> = vec![i64::from(number_of(tenant)).into()];
+        let mut values = values![number_of(tenant)].to_vec();
         let mut add = |condition: &str, value: Option<Value>| {
             if let Some(value) = value {
                 values.push(value);
                 conditions.push_str(&format!(" AND {condition} ?{}", values.len()));
             }
         };
-        let number = |number: Option<u64>| number.map(|number| number.cast_signed().into());
+        let number = |number: Option<u64>| number.map(|number| Value::Int(number.cast_signed()));
         add("user =", filter.user.clone().map(Into::into));
         add("action =", filter.action.clone().map(Into::into));
         add("target =", filter.target.clone().map(Into::into));
@@ -151,10 +149,9 @@ impl OfficeStore {
             "SELECT {COLUMNS} FROM audit WHERE {conditions} ORDER BY number DESC LIMIT {}",
             filter.limit
         );
-        self.ask(|connection| {
-            let mut statement = connection.prepare(&sql)?;
-            let rows = statement.query_map(params_from_iter(values), |row| read(row, tenant))?;
-            rows.collect()
+        self.ask(|session| {
+            let rows = session.rows(&sql, &values)?;
+            rows.iter().map(|row| read(row, tenant)).collect()
         })
     }
 
@@ -166,75 +163,119 @@ impl OfficeStore {
     pub fn check_audit(
         &self,
         tenant: Option<TenantId>,
-        checked: Checked,
+        mut checked: Checked,
     ) -> Result<Checked, OfficeError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM audit WHERE tenant = ?1 AND number > ?2 ORDER BY number"
+            "SELECT {COLUMNS} FROM audit WHERE tenant = ?1 AND number > ?2 ORDER BY number LIMIT {CHECKED_TOGETHER}"
         );
-        let entries = self.ask(|connection| {
-            let mut statement = connection.prepare(&sql)?;
-            let values = params![number_of(tenant), checked.number.cast_signed()];
-            let rows = statement.query_map(values, |row| read(row, tenant))?;
-            let mut checked = checked;
-            for entry in rows {
-                let entry = entry?;
-                let AuditEntry { attempt, at, .. } = &entry;
-                let hash = hash(&checked.hash, attempt, *at, &entry.outcome, entry.begun);
-                if hash != entry.hash {
-                    return Ok(Err(ChainBroken(entry.number)));
-                }
-                checked = Checked {
-                    number: entry.number,
-                    entries: checked.entries + 1,
-                    hash,
-                };
-            }
-            Ok(Ok(checked))
+        // Looked up first: what is added meanwhile comes behind it.
+        let end = self.ask(|session| match session.dialect() {
+            Dialect::Sqlite => Ok(None),
+            Dialect::MySql => head(session, tenant, ""),
         })?;
-        entries.map_err(Into::into)
+        loop {
+            let values = values![number_of(tenant), checked.number.cast_signed()];
+            let rows = self.ask(|session| session.rows(&sql, values))?;
+            for entry in &rows {
+                let entry = self.ask(|_| read(entry, tenant))?;
+                checked = checked.follow(&entry)?;
+                if let Some((number, hash)) = end
+                    && number == entry.number
+                    && hash != entry.hash
+                {
+                    return Err(ChainBroken(number).into());
+                }
+            }
+            if rows.len() < CHECKED_TOGETHER {
+                break;
+            }
+        }
+        match end {
+            // Its last entries are gone.
+            Some((number, _)) if number > checked.number => Err(ChainBroken(number).into()),
+            _ => Ok(checked),
+        }
     }
 }
 
+impl Checked {
+    fn follow(self, entry: &AuditEntry) -> Result<Self, ChainBroken> {
+        let AuditEntry { attempt, at, .. } = entry;
+        let hash = hash(&self.hash, attempt, *at, &entry.outcome, entry.begun);
+        if hash != entry.hash {
+            return Err(ChainBroken(entry.number));
+        }
+        Ok(Self {
+            number: entry.number,
+            entries: self.entries + 1,
+            hash,
+        })
+    }
+}
+
+/// The number and the hash of a tenant's last entry. In a database that several offices write to, a row of its own says so:
+/// whoever reads it `FOR UPDATE` is the only one to add an entry until the transaction ends.
+fn head(
+    session: &mut dyn Session,
+    tenant: Option<TenantId>,
+    lock: &str,
+) -> Result<Option<(u64, [u8; 32])>, TablesError> {
+    let sql = match session.dialect() {
+        Dialect::Sqlite => {
+            "SELECT number, hash FROM audit WHERE tenant = ?1 ORDER BY number DESC LIMIT 1"
+                .to_owned()
+        }
+        Dialect::MySql => format!("SELECT number, hash FROM audit_head WHERE tenant = ?1{lock}"),
+    };
+    let found = row(session, &sql, values![number_of(tenant)])?;
+    let read = |row: Row| Ok((row.unsigned(0)?, row.bytes32(1)?));
+    found.map(read).transpose()
+}
+
 fn append(
-    connection: &mut Connection,
+    session: &mut dyn Session,
     attempt: &Attempt,
     at: u64,
     outcome: &str,
     begun: u64,
-) -> Result<u64, rusqlite::Error> {
+) -> Result<u64, TablesError> {
     let tenant = number_of(attempt.tenant);
-    // Another process may write to the same file.
-    let behaviour = rusqlite::TransactionBehavior::Immediate;
-    let transaction = connection.transaction_with_behavior(behaviour)?;
-    let before: Option<[u8; 32]> = transaction
-        .query_row(
-            "SELECT hash FROM audit WHERE tenant = ?1 ORDER BY number DESC LIMIT 1",
-            [tenant],
-            |row| row.get(0),
-        )
-        .optional()?;
-    let hash = hash(&before.unwrap_or(START), attempt, at, outcome, begun);
-    transaction.execute(
-        "INSERT INTO audit (tenant, at, user, role, address, action, target, reason, request, outcome, ref, hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        params![
+    let dialect = session.dialect();
+    let mut before = head(session, attempt.tenant, dialect.for_update())?;
+    if before.is_none() && dialect == Dialect::MySql {
+        let first = "INSERT IGNORE INTO audit_head (tenant, number, hash) VALUES (?1, 0, ?2)";
+        session.execute(first, values![tenant, START])?;
+        before = head(session, attempt.tenant, dialect.for_update())?;
+    }
+    let (last, before) = before.unwrap_or((0, START));
+    let hash = hash(&before, attempt, at, outcome, begun);
+    // A file counts the entries of all tenants together.
+    let number = (dialect == Dialect::MySql).then_some((last + 1).cast_signed());
+    session.execute(
+        "INSERT INTO audit (number, tenant, at, user, role, address, action, target, reason, request, outcome, ref, hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        values![
+            number,
             tenant,
             at.cast_signed(),
-            attempt.user,
-            attempt.role,
-            attempt.address,
-            attempt.action,
-            attempt.target,
-            attempt.reason,
-            attempt.request,
+            &attempt.user,
+            &attempt.role,
+            &attempt.address,
+            &attempt.action,
+            &attempt.target,
+            &attempt.reason,
+            &attempt.request,
             outcome,
             begun.cast_signed(),
             hash
         ],
     )?;
-    let number = transaction.last_insert_rowid().cast_unsigned();
-    transaction.commit()?;
-    Ok(number)
+    if let Some(number) = number {
+        let moved = "UPDATE audit_head SET number = ?2, hash = ?3 WHERE tenant = ?1";
+        session.execute(moved, values![tenant, number, hash])?;
+    }
+    let added = head(session, attempt.tenant, "")?;
+    Ok(added.map_or(0, |(number, _)| number))
 }
 
 fn hash(before: &[u8; 32], attempt: &Attempt, at: u64, outcome: &str, begun: u64) -> [u8; 32] {
@@ -267,22 +308,22 @@ fn hash(before: &[u8; 32], attempt: &Attempt, at: u64, outcome: &str, begun: u64
     hash
 }
 
-fn read(row: &Row<'_>, tenant: Option<TenantId>) -> Result<AuditEntry, rusqlite::Error> {
+fn read(row: &Row, tenant: Option<TenantId>) -> Result<AuditEntry, TablesError> {
     Ok(AuditEntry {
-        number: unsigned(row, 0)?,
-        at: unsigned(row, 1)?,
+        number: row.unsigned(0)?,
+        at: row.unsigned(1)?,
         attempt: Attempt {
             tenant,
-            user: row.get(2)?,
-            role: row.get(3)?,
-            address: row.get(4)?,
-            action: row.get(5)?,
-            target: row.get(6)?,
-            reason: row.get(7)?,
-            request: row.get(8)?,
+            user: row.text(2)?,
+            role: row.text(3)?,
+            address: row.text(4)?,
+            action: row.text(5)?,
+            target: row.text(6)?,
+            reason: row.text(7)?,
+            request: row.text(8)?,
         },
-        outcome: row.get(9)?,
-        begun: unsigned(row, 10)?,
-        hash: row.get(11)?,
+        outcome: row.text(9)?,
+        begun: row.unsigned(10)?,
+        hash: row.bytes32(11)?,
     })
 }

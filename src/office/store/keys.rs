@@ -1,11 +1,10 @@
 //! Keys that clients log on with, given by owners while the node runs.
 
-use rusqlite::{OptionalExtension, Row, params};
 use souk_protocol::{KeyId, TenantId};
 
-use super::users::unsigned;
 use super::{OfficeError, OfficeStore};
-use crate::config::GIVEN_KEY_ID_MAX;
+use crate::config::{GIVEN_KEY_ID_MAX, KeyConfig};
+use crate::tables::{Row, TablesError, row, values};
 
 /// A key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +38,12 @@ impl StoredKey {
     pub const fn works(&self, now: u64) -> bool {
         self.revoked_at == 0 || self.revoked_at > now
     }
+
+    /// The key as the gateway knows it.
+    #[must_use]
+    pub fn config(&self) -> KeyConfig {
+        KeyConfig::of_words(self.id, self.public_key, &self.permissions, &self.accounts)
+    }
 }
 
 impl OfficeStore {
@@ -47,12 +52,19 @@ impl OfficeStore {
     /// # Errors
     /// What the store says.
     pub fn all_keys(&self) -> Result<Vec<StoredKey>, OfficeError> {
-        let sql = format!("SELECT {COLUMNS} FROM keys ORDER BY id");
-        self.ask(|connection| {
-            let mut statement = connection.prepare(&sql)?;
-            let rows = statement.query_map([], read_key)?;
-            rows.collect()
-        })
+        let sql = format!("SELECT {COLUMNS} FROM `keys` ORDER BY id");
+        self.ask(|session| read_all(session.rows(&sql, &[])?))
+    }
+
+    /// The keys that have stopped working after `from`, until `to`.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn ended_keys(&self, from: u64, to: u64) -> Result<Vec<(TenantId, KeyId)>, OfficeError> {
+        let sql = "SELECT tenant, id FROM `keys` WHERE revoked_at > ?1 AND revoked_at <= ?2";
+        let values = values![from.cast_signed(), to.cast_signed()];
+        let read = |row: &Row| Ok((TenantId(row.small(0)?), KeyId(row.small(1)?)));
+        self.ask(|session| session.rows(sql, values)?.iter().map(read).collect())
     }
 
     /// The keys of a tenant.
@@ -60,9 +72,8 @@ impl OfficeStore {
     /// # Errors
     /// What the store says.
     pub fn keys(&self, tenant: TenantId) -> Result<Vec<StoredKey>, OfficeError> {
-        let mut keys = self.all_keys()?;
-        keys.retain(|key| key.tenant == tenant);
-        Ok(keys)
+        let sql = format!("SELECT {COLUMNS} FROM `keys` WHERE tenant = ?1 ORDER BY id");
+        self.ask(|session| read_all(session.rows(&sql, values![tenant.0])?))
     }
 
     /// A key of a tenant.
@@ -70,10 +81,10 @@ impl OfficeStore {
     /// # Errors
     /// What the store says.
     pub fn key(&self, tenant: TenantId, id: KeyId) -> Result<Option<StoredKey>, OfficeError> {
-        let sql = format!("SELECT {COLUMNS} FROM keys WHERE tenant = ?1 AND id = ?2");
-        self.ask(|connection| {
-            let values = params![tenant.0, id.0];
-            connection.query_row(&sql, values, read_key).optional()
+        let sql = format!("SELECT {COLUMNS} FROM `keys` WHERE tenant = ?1 AND id = ?2");
+        self.ask(|session| {
+            let found = row(session, &sql, values![tenant.0, id.0])?;
+            found.as_ref().map(read_key).transpose()
         })
     }
 
@@ -82,38 +93,34 @@ impl OfficeStore {
     /// # Errors
     /// What the store says.
     pub fn add_key(&self, key: &StoredKey, taken: KeyId) -> Result<Option<KeyId>, OfficeError> {
-        self.ask(|connection| {
-            let sql = "INSERT INTO keys SELECT next, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0
-                       FROM (SELECT max(coalesce(max(id), 0), ?1) + 1 AS next FROM keys) WHERE next <= ?9 RETURNING id";
-            let values = params![
-                taken.0,
-                key.tenant.0,
-                key.name,
-                key.public_key,
-                key.permissions,
-                key.accounts,
-                key.created_at.cast_signed(),
-                key.created_by,
-                GIVEN_KEY_ID_MAX.0
-            ];
-            let id = connection.query_row(sql, values, |row| row.get(0));
-            id.map(KeyId).optional()
-        })
-    }
-
-    /// The keys that have stopped working after `from`, until `to`.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub fn ended_keys(&self, from: u64, to: u64) -> Result<Vec<(TenantId, KeyId)>, OfficeError> {
-        let sql = "SELECT tenant, id FROM keys WHERE revoked_at > ?1 AND revoked_at <= ?2";
-        self.ask(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let values = params![from.cast_signed(), to.cast_signed()];
-            let rows = statement.query_map(values, |row| {
-                Ok((TenantId(row.get(0)?), KeyId(row.get(1)?)))
-            })?;
-            rows.collect()
+        self.ask(|session| {
+            let ignore = session.dialect().insert_ignore();
+            let insert = format!(
+                "{ignore} `keys` (id, tenant, name, public_key, permissions, accounts, created_at, created_by, revoked_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)"
+            );
+            loop {
+                let last = row(session, "SELECT max(id) FROM `keys`", &[])?;
+                let last = last.map_or(Ok(None), |row| row.optional(0))?.unwrap_or(0);
+                let id = last.max(taken.0.into()) + 1;
+                if id > GIVEN_KEY_ID_MAX.0.into() {
+                    return Ok(None);
+                }
+                let values = values![
+                    id,
+                    key.tenant.0,
+                    &key.name,
+                    key.public_key,
+                    &key.permissions,
+                    &key.accounts,
+                    key.created_at.cast_signed(),
+                    &key.created_by
+                ];
+                // Another office may have given it meanwhile: the next one then.
+                if session.execute(&insert, values)? == 1 {
+                    return Ok(Some(KeyId(id as u32)));
+                }
+            }
         })
     }
 
@@ -122,24 +129,26 @@ impl OfficeStore {
     /// # Errors
     /// What the store says.
     pub fn revoke_key(&self, tenant: TenantId, id: KeyId, at: u64) -> Result<bool, OfficeError> {
-        let sql = "UPDATE keys SET revoked_at = ?3 WHERE tenant = ?1 AND id = ?2 AND (revoked_at = 0 OR revoked_at > ?3)";
-        self.ask(|connection| {
-            let values = params![tenant.0, id.0, at.cast_signed()];
-            Ok(connection.execute(sql, values)? == 1)
-        })
+        let sql = "UPDATE `keys` SET revoked_at = ?3 WHERE tenant = ?1 AND id = ?2 AND (revoked_at = 0 OR revoked_at > ?3)";
+        let values = values![tenant.0, id.0, at.cast_signed()];
+        self.ask(|session| Ok(session.execute(sql, values)? == 1))
     }
 }
 
-fn read_key(row: &Row<'_>) -> Result<StoredKey, rusqlite::Error> {
+fn read_all(rows: Vec<Row>) -> Result<Vec<StoredKey>, TablesError> {
+    rows.iter().map(read_key).collect()
+}
+
+fn read_key(row: &Row) -> Result<StoredKey, TablesError> {
     Ok(StoredKey {
-        id: KeyId(row.get(0)?),
-        tenant: TenantId(row.get(1)?),
-        name: row.get(2)?,
-        public_key: row.get(3)?,
-        permissions: row.get(4)?,
-        accounts: row.get(5)?,
-        created_at: unsigned(row, 6)?,
-        created_by: row.get(7)?,
-        revoked_at: unsigned(row, 8)?,
+        id: KeyId(row.small(0)?),
+        tenant: TenantId(row.small(1)?),
+        name: row.text(2)?,
+        public_key: row.bytes32(3)?,
+        permissions: row.text(4)?,
+        accounts: row.text(5)?,
+        created_at: row.unsigned(6)?,
+        created_by: row.text(7)?,
+        revoked_at: row.unsigned(8)?,
     })
 }

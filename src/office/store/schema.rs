@@ -1,10 +1,16 @@
 //! The office's own tables: who may come in, and what they did. They are not made again from a journal: back them up.
 
-/// The version of the tables.
-pub(super) const VERSION: i64 = 1;
+use crate::tables::Layout;
+
+/// The tables of a file. Those of a cluster's database have the same columns ([`crate::database`]).
+pub(super) const LAYOUT: Layout = Layout {
+    pragmas: PRAGMAS,
+    tables: TABLES,
+    version: 1,
+};
 
 /// A commit is durable when it returns: what somebody did is on disk before it is done.
-pub(super) const PRAGMAS: &str = "
+const PRAGMAS: &str = "
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = OFF;
@@ -12,7 +18,7 @@ PRAGMA busy_timeout = 5000;
 ";
 
 /// Makes the tables. Tenant 0 stands for those who run the nodes. Two triggers keep the audit log as it was written.
-pub(super) const TABLES: &str = "
+const TABLES: &str = "
 CREATE TABLE users (
     tenant INTEGER NOT NULL,
     name TEXT NOT NULL,

@@ -1,11 +1,11 @@
 //! Users and tokens.
 
-use rusqlite::{OptionalExtension, Row, params};
 use souk_protocol::{AccountId, TenantId};
 
 use super::{OfficeError, OfficeStore, number_of, tenant_of};
 use crate::office::access::{Caller, Role};
 use crate::office::secrets::Digest;
+use crate::tables::{Dialect, Row, TablesError, row, values};
 
 /// How often the last use of a token is written down, in nanoseconds.
 const USED_PERIOD_NS: i64 = 60_000_000_000;
@@ -53,6 +53,8 @@ pub struct TokenTerms {
     pub created_at: u64,
 }
 
+const USER: &str = "name, role, password, created_at, last_login_at";
+
 impl OfficeStore {
     /// A user, by tenant and name.
     ///
@@ -63,10 +65,10 @@ impl OfficeStore {
         tenant: Option<TenantId>,
         name: &str,
     ) -> Result<Option<StoredUser>, OfficeError> {
-        let sql = "SELECT name, role, password, created_at, last_login_at FROM users WHERE tenant = ?1 AND name = ?2";
-        self.ask(|connection| {
-            let values = params![number_of(tenant), name];
-            connection.query_row(sql, values, read_user).optional()
+        let sql = format!("SELECT {USER} FROM users WHERE tenant = ?1 AND name = ?2");
+        self.ask(|session| {
+            let found = row(session, &sql, values![number_of(tenant), name])?;
+            found.as_ref().map(read_user).transpose()
         })
     }
 
@@ -75,11 +77,10 @@ impl OfficeStore {
     /// # Errors
     /// What the store says.
     pub fn users(&self, tenant: Option<TenantId>) -> Result<Vec<StoredUser>, OfficeError> {
-        let sql = "SELECT name, role, password, created_at, last_login_at FROM users WHERE tenant = ?1 ORDER BY name";
-        self.ask(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([number_of(tenant)], read_user)?;
-            rows.collect()
+        let sql = format!("SELECT {USER} FROM users WHERE tenant = ?1 ORDER BY name");
+        self.ask(|session| {
+            let rows = session.rows(&sql, values![number_of(tenant)])?;
+            rows.iter().map(read_user).collect()
         })
     }
 
@@ -93,22 +94,25 @@ impl OfficeStore {
         user: &StoredUser,
         must_be_new: bool,
     ) -> Result<bool, OfficeError> {
-        let conflict = if must_be_new {
-            "DO NOTHING"
-        } else {
-            "DO UPDATE SET role = excluded.role, password = excluded.password"
-        };
-        let sql =
-            format!("INSERT INTO users VALUES (?1, ?2, ?3, ?4, ?5, 0) ON CONFLICT {conflict}");
-        self.ask(|connection| {
-            let values = params![
+        self.ask(|session| {
+            let dialect = session.dialect();
+            let (insert, conflict) = if must_be_new {
+                (dialect.insert_ignore(), String::new())
+            } else {
+                let replace = dialect.replace("tenant, name", &["role", "password"]);
+                ("INSERT INTO", replace)
+            };
+            let sql = format!(
+                "{insert} users (tenant, name, role, password, created_at, last_login_at) VALUES (?1, ?2, ?3, ?4, ?5, 0) {conflict}"
+            );
+            let values = values![
                 number_of(tenant),
-                user.name,
+                &user.name,
                 user.role.name(),
-                user.password,
+                &user.password,
                 user.created_at.cast_signed()
             ];
-            Ok(connection.execute(&sql, values)? == 1)
+            Ok(session.execute(&sql, values)? > 0)
         })
     }
 
@@ -123,15 +127,15 @@ impl OfficeStore {
         password: &str,
         login: &Digest,
     ) -> Result<bool, OfficeError> {
-        self.ask(|connection| {
+        self.change(|session| {
             let sql = "UPDATE users SET password = ?3 WHERE tenant = ?1 AND name = ?2";
-            let values = params![number_of(tenant), name, password];
-            if connection.execute(sql, values)? == 0 {
+            let values = values![number_of(tenant), name, password];
+            if session.execute(sql, values)? == 0 {
                 return Ok(false);
             }
             let sql = "DELETE FROM tokens WHERE tenant = ?1 AND user = ?2 AND digest != ?3";
-            let values = params![number_of(tenant), name, login.as_ref()];
-            connection.execute(sql, values)?;
+            let values = values![number_of(tenant), name, login.as_ref()];
+            session.execute(sql, values)?;
             Ok(true)
         })
     }
@@ -147,10 +151,8 @@ impl OfficeStore {
         at: u64,
     ) -> Result<(), OfficeError> {
         let sql = "UPDATE users SET last_login_at = ?3 WHERE tenant = ?1 AND name = ?2";
-        self.ask(|connection| {
-            let values = params![number_of(tenant), name, at.cast_signed()];
-            connection.execute(sql, values).map(|_| ())
-        })
+        let values = values![number_of(tenant), name, at.cast_signed()];
+        self.ask(|session| session.execute(sql, values).map(|_| ()))
     }
 
     /// Removes a user and ends its logins. Gives whether it was there, and not the last owner.
@@ -158,9 +160,21 @@ impl OfficeStore {
     /// # Errors
     /// What the store says.
     pub fn remove_user(&self, tenant: Option<TenantId>, name: &str) -> Result<bool, OfficeError> {
-        let sql = "DELETE FROM users WHERE tenant = ?1 AND name = ?2 AND (role != 'owner' OR
-                   EXISTS (SELECT 1 FROM users WHERE tenant = ?1 AND name != ?2 AND role = 'owner'))";
-        self.ask(|connection| Ok(connection.execute(sql, params![number_of(tenant), name])? == 1))
+        self.change(|session| {
+            // All owners are locked: two that remove each other do so one after the other.
+            let owners = format!(
+                "SELECT name FROM users WHERE tenant = ?1 AND role = 'owner' ORDER BY name{}",
+                session.dialect().for_update()
+            );
+            let owners = session.rows(&owners, values![number_of(tenant)])?;
+            let names = owners.iter().map(|row| row.text(0));
+            let names = names.collect::<Result<Vec<_>, _>>()?;
+            if names == [name] {
+                return Ok(false);
+            }
+            let sql = "DELETE FROM users WHERE tenant = ?1 AND name = ?2";
+            Ok(session.execute(sql, values![number_of(tenant), name])? == 1)
+        })
     }
 
     /// Ends the tokens of a user's logins.
@@ -169,10 +183,8 @@ impl OfficeStore {
     /// What the store says.
     pub fn end_logins(&self, tenant: Option<TenantId>, user: &str) -> Result<(), OfficeError> {
         let sql = "DELETE FROM tokens WHERE tenant = ?1 AND user = ?2 AND user != ''";
-        self.ask(|connection| {
-            let values = params![number_of(tenant), user];
-            connection.execute(sql, values).map(|_| ())
-        })
+        let values = values![number_of(tenant), user];
+        self.ask(|session| session.execute(sql, values).map(|_| ()))
     }
 
     /// Keeps the digest of a new token, and forgets those that have ended. Gives its number; nothing if the user that logs on is
@@ -186,29 +198,43 @@ impl OfficeStore {
         terms: &TokenTerms,
     ) -> Result<Option<u64>, OfficeError> {
         let caller = &terms.caller;
-        self.ask(|connection| {
-            let now = terms.created_at.cast_signed();
-            connection.execute("DELETE FROM tokens WHERE expires_at < ?1", [now])?;
-            let sql = "INSERT INTO tokens SELECT ?1, (SELECT coalesce(max(id), 0) + 1 FROM tokens), ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0
-                       WHERE ?6 = '' OR EXISTS (SELECT 1 FROM users WHERE tenant = ?2 AND name = ?6 AND password = ?9)
-                       RETURNING id";
-            let (user, password) = match &terms.login {
-                Some((user, password)) => (user.as_str(), password.as_str()),
-                None => ("", ""),
+        let now = terms.created_at.cast_signed();
+        self.change(|session| {
+            let dialect = session.dialect();
+            session.execute("DELETE FROM tokens WHERE expires_at < ?1", values![now])?;
+            if let Some((user, password)) = &terms.login {
+                let sql = format!(
+                    "SELECT 1 FROM users WHERE tenant = ?1 AND name = ?2 AND password = ?3{}",
+                    dialect.for_update()
+                );
+                let values = values![number_of(caller.tenant), user, password];
+                if row(session, &sql, values)?.is_none() {
+                    return Ok(None);
+                }
+            }
+            let id = match dialect {
+                Dialect::Sqlite => "(SELECT coalesce(max(id), 0) + 1 FROM tokens)",
+                Dialect::MySql => "NULL",
             };
-            let values = params![
+            let sql = format!(
+                "INSERT INTO tokens (digest, id, tenant, name, role, account, user, created_at, expires_at, last_used_at)
+                 VALUES (?1, {id}, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)"
+            );
+            let user = terms.login.as_ref().map_or("", |(user, _)| user.as_str());
+            let values = values![
                 digest.as_ref(),
                 number_of(caller.tenant),
-                caller.name,
+                &caller.name,
                 caller.role.name(),
                 caller.account.map_or(0, |account| account.0),
                 user,
                 now,
-                caller.expires_at.cast_signed(),
-                password
+                caller.expires_at.cast_signed()
             ];
-            let id = connection.query_row(sql, values, |row| row.get::<_, i64>(0));
-            id.map(i64::cast_unsigned).optional()
+            session.execute(&sql, values)?;
+            let sql = "SELECT id FROM tokens WHERE digest = ?1";
+            let id = row(session, sql, values![digest.as_ref()])?;
+            id.map(|row| row.unsigned(0)).transpose()
         })
     }
 
@@ -218,23 +244,17 @@ impl OfficeStore {
     /// What the store says.
     pub fn caller(&self, digest: &Digest, now: u64) -> Result<Option<Caller>, OfficeError> {
         let now = now.cast_signed();
-        self.ask(|connection| {
+        self.ask(|session| {
             let sql = "SELECT tenant, name, role, account, expires_at, last_used_at FROM tokens WHERE digest = ?1 AND expires_at > ?2
                        AND (user = '' OR EXISTS (SELECT 1 FROM users WHERE users.tenant = tokens.tenant AND users.name = tokens.user))";
-            let mut statement = connection.prepare_cached(sql)?;
-            let found = statement
-                .query_row(params![digest.as_ref(), now], |row| {
-                    Ok((read_caller(row)?, row.get::<_, i64>(5)?))
-                })
-                .optional()?;
-            let Some((caller, used)) = found else {
+            let Some(found) = row(session, sql, values![digest.as_ref(), now])? else {
                 return Ok(None);
             };
-            if now - used > USED_PERIOD_NS {
+            if now - found.int(5)? > USED_PERIOD_NS {
                 let sql = "UPDATE tokens SET last_used_at = ?2 WHERE digest = ?1";
-                connection.execute(sql, params![digest.as_ref(), now])?;
+                session.execute(sql, values![digest.as_ref(), now])?;
             }
-            Ok(caller)
+            read_caller(&found)
         })
     }
 
@@ -244,7 +264,7 @@ impl OfficeStore {
     /// What the store says.
     pub fn end_token(&self, digest: &Digest) -> Result<bool, OfficeError> {
         let sql = "DELETE FROM tokens WHERE digest = ?1";
-        self.ask(|connection| Ok(connection.execute(sql, params![digest.as_ref()])? == 1))
+        self.ask(|session| Ok(session.execute(sql, values![digest.as_ref()])? == 1))
     }
 
     /// The tokens of a tenant that are for programs.
@@ -254,22 +274,19 @@ impl OfficeStore {
     pub fn tokens(&self, tenant: TenantId) -> Result<Vec<StoredToken>, OfficeError> {
         let sql = "SELECT id, name, role, created_at, expires_at, last_used_at FROM tokens
                    WHERE tenant = ?1 AND user = '' AND account = 0 ORDER BY id";
-        self.ask(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([tenant.0], |row| {
-                Ok(StoredToken {
-                    id: unsigned(row, 0)?,
-                    name: row
-                        .get::<_, String>(1)?
-                        .trim_start_matches("token ")
-                        .to_owned(),
-                    role: read_role(row, 2)?,
-                    created_at: unsigned(row, 3)?,
-                    expires_at: unsigned(row, 4)?,
-                    last_used_at: unsigned(row, 5)?,
-                })
-            })?;
-            rows.collect()
+        let read = |row: &Row| {
+            Ok(StoredToken {
+                id: row.unsigned(0)?,
+                name: row.text(1)?.trim_start_matches("token ").to_owned(),
+                role: row.parsed(2, Role::of)?,
+                created_at: row.unsigned(3)?,
+                expires_at: row.unsigned(4)?,
+                last_used_at: row.unsigned(5)?,
+            })
+        };
+        self.ask(|session| {
+            let rows = session.rows(sql, values![tenant.0])?;
+            rows.iter().map(read).collect()
         })
     }
 
@@ -279,47 +296,32 @@ impl OfficeStore {
     /// What the store says.
     pub fn remove_token(&self, tenant: TenantId, id: u64) -> Result<bool, OfficeError> {
         let sql = "DELETE FROM tokens WHERE tenant = ?1 AND id = ?2 AND user = '' AND account = 0";
-        self.ask(|connection| {
-            Ok(connection.execute(sql, params![tenant.0, id.cast_signed()])? == 1)
-        })
+        let values = values![tenant.0, id.cast_signed()];
+        self.ask(|session| Ok(session.execute(sql, values)? == 1))
     }
 }
 
-fn read_user(row: &Row<'_>) -> Result<StoredUser, rusqlite::Error> {
+fn read_user(row: &Row) -> Result<StoredUser, TablesError> {
     Ok(StoredUser {
-        name: row.get(0)?,
-        role: read_role(row, 1)?,
-        password: row.get(2)?,
-        created_at: unsigned(row, 3)?,
-        last_login_at: unsigned(row, 4)?,
+        name: row.text(0)?,
+        role: row.parsed(1, Role::of)?,
+        password: row.text(2)?,
+        created_at: row.unsigned(3)?,
+        last_login_at: row.unsigned(4)?,
     })
 }
 
 /// Nobody, if the row says what this version does not know.
-fn read_caller(row: &Row<'_>) -> Result<Option<Caller>, rusqlite::Error> {
-    let account: u32 = row.get(3)?;
-    let role: String = row.get(2)?;
-    let Some(role) = Role::of(&role) else {
+fn read_caller(row: &Row) -> Result<Option<Caller>, TablesError> {
+    let account: u32 = row.small(3)?;
+    let Some(role) = Role::of(&row.text(2)?) else {
         return Ok(None);
     };
     Ok(Some(Caller {
-        tenant: tenant_of(row.get(0)?),
-        name: row.get(1)?,
+        tenant: tenant_of(row.small(0)?),
+        name: row.text(1)?,
         role,
         account: (account != 0).then_some(AccountId(account)),
-        expires_at: unsigned(row, 4)?,
+        expires_at: row.unsigned(4)?,
     }))
-}
-
-fn read_role(row: &Row<'_>, column: usize) -> Result<Role, rusqlite::Error> {
-    let name: String = row.get(column)?;
-    Role::of(&name).ok_or_else(|| {
-        let text = format!("{name:?} is no role");
-        let kind = rusqlite::types::Type::Text;
-        rusqlite::Error::FromSqlConversionFailure(column, kind, text.into())
-    })
-}
-
-pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
-    row.get::<_, i64>(column).map(i64::cast_unsigned)
 }

@@ -267,7 +267,7 @@ pub async fn create(
         .audited(&caller, address, deed, async {
             desk.client().await?.create_market(&terms).await?;
             desk.forget_catalogue();
-            office.is_listed().await?;
+            office.is_listed(desk.tenant).await?;
             market_answer(&office, &desk, terms.market).await.map(Json)
         })
         .await

@@ -1,0 +1,125 @@
+//! Keys that are given while nodes run: those of clients, and those that the nodes' offices log on with.
+
+use std::collections::BTreeMap;
+
+use souk_protocol::{KEY_ID_MAX, KeyId, TenantId};
+
+use super::connection::Connection;
+use super::error::DatabaseError;
+use crate::config::{GIVEN_KEY_ID_MAX, KeyConfig};
+use crate::lease::Registered;
+
+/// A key that was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenKey {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What it may do.
+    pub key: KeyConfig,
+    /// Whether it works, by the database's clock.
+    pub works: bool,
+}
+
+const GIVEN: &str = "SELECT id, tenant, public_key, permissions, accounts, \
+        revoked_at = 0 OR revoked_at > CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED) * 1000 FROM `keys`";
+/// Of processes that are at work: who was replaced, or has ended, has no office.
+const OFFICES: &str = "SELECT k.key_id, k.tenant, k.public_key FROM office_key k \
+     JOIN engine_node n ON n.node_id = k.node_id AND n.incarnation = k.incarnation AND n.state IN (1, 2)";
+
+type Given = (u32, u32, Vec<u8>, Vec<u8>, Vec<u8>, u8);
+
+impl Connection {
+    /// All keys that were given, and those of offices at work.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn given_keys(&mut self) -> Result<Vec<GivenKey>, DatabaseError> {
+        let given: Vec<Given> = self.rows(GIVEN, ()).await?;
+        let offices: Vec<(u32, u32, Vec<u8>)> = self.rows(OFFICES, ()).await?;
+        let mut keys = Vec::with_capacity(given.len() + offices.len());
+        for (id, tenant, public_key, permissions, accounts, works) in given {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let public_key = key_of(&public_key)?;
+            let (permissions, accounts) = (text(&permissions), text(&accounts));
+            keys.push(GivenKey {
+                tenant: TenantId(tenant),
+                key: KeyConfig::of_words(KeyId(id), public_key, &permissions, &accounts),
+                works: works != 0,
+            });
+        }
+        for (id, tenant, public_key) in offices {
+            keys.push(GivenKey {
+                tenant: TenantId(tenant),
+                key: KeyConfig::of_office(KeyId(id), key_of(&public_key)?),
+                works: true,
+            });
+        }
+        Ok(keys)
+    }
+
+    /// Makes the public part known of what a process's office logs on with: under an id for each tenant that the node keeps for
+    /// ever. Nothing for a tenant if all ids are taken.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn register_office(
+        &mut self,
+        own: &Registered,
+        tenants: &[TenantId],
+        public_key: &[u8; 32],
+    ) -> Result<BTreeMap<TenantId, KeyId>, DatabaseError> {
+        let mut ids = BTreeMap::new();
+        for tenant in tenants {
+            if let Some(id) = self.register_key(own, *tenant, public_key).await? {
+                ids.insert(*tenant, id);
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn register_key(
+        &mut self,
+        own: &Registered,
+        tenant: TenantId,
+        public_key: &[u8; 32],
+    ) -> Result<Option<KeyId>, DatabaseError> {
+        let known = "SELECT key_id FROM office_key WHERE node_id = ? AND tenant = ?";
+        let lowest = "SELECT COALESCE(MIN(key_id), ?) FROM office_key";
+        let add = "INSERT IGNORE INTO office_key(node_id, tenant, key_id, incarnation, public_key) VALUES(?, ?, ?, ?, ?)";
+        loop {
+            let ids: Vec<u32> = self.rows(known, (own.node.0, tenant.0)).await?;
+            if let Some(id) = ids.first() {
+                // A process that was replaced meanwhile must not take the name back.
+                let replace = "UPDATE office_key SET incarnation = ?, public_key = ? WHERE node_id = ? AND tenant = ? AND incarnation <= ?";
+                let incarnation = own.incarnation.0;
+                let values = (
+                    incarnation,
+                    &public_key[..],
+                    own.node.0,
+                    tenant.0,
+                    incarnation,
+                );
+                self.execute(replace, values).await?;
+                return Ok(Some(KeyId(*id)));
+            }
+            let lowest: Vec<u32> = self.rows(lowest, (KEY_ID_MAX + 1,)).await?;
+            let id = lowest.first().copied().unwrap_or(0).saturating_sub(1);
+            if id <= GIVEN_KEY_ID_MAX.0 {
+                return Ok(None);
+            }
+            let values = (
+                own.node.0,
+                tenant.0,
+                id,
+                own.incarnation.0,
+                &public_key[..],
+            );
+            self.execute(add, values).await?;
+        }
+    }
+}
+
+fn key_of(bytes: &[u8]) -> Result<[u8; 32], DatabaseError> {
+    let key = bytes.try_into();
+    key.map_err(|_| DatabaseError::answer("bytes of a public key", bytes.len()))
+}
