@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::error::DatabaseError;
-use super::schema::check_schema;
+use super::schema::{check_schema, missing_triggers};
 use crate::clock;
 use crate::lease::LeaseTerms;
 
@@ -62,6 +62,7 @@ pub async fn examine(
     findings.push(server_clock(connection).await?);
     findings.push(tables(connection).await);
     findings.extend(rights(connection).await);
+    findings.push(audit_log(connection).await);
     Ok(findings)
 }
 
@@ -286,6 +287,16 @@ async fn rights(connection: &mut Connection) -> Vec<Finding> {
             "INSERT INTO node_log(node_id, incarnation) SELECT 0, 0 FROM node_log WHERE log_id = 0",
         ),
         ("delete", "DELETE FROM log_row WHERE log_id = 0"),
+        // What people see: the same rights, if they were given table by table.
+        (
+            "write the history",
+            "UPDATE history_position SET written_at = written_at WHERE tenant = 0",
+        ),
+        (
+            "add to the audit log",
+            "INSERT INTO audit SELECT * FROM audit WHERE tenant = 0 AND number = 0",
+        ),
+        ("end a login", "DELETE FROM tokens WHERE id = 0"),
     ];
     let mut found = Vec::new();
     for (what, statement) in tries {
@@ -301,6 +312,24 @@ async fn rights(connection: &mut Connection) -> Vec<Finding> {
         found.push(good("this user may read, insert, update and delete"));
     }
     found
+}
+
+/// Whether the server refuses changes of the audit log. Without that they are found, by its chain, and not prevented.
+async fn audit_log(connection: &mut Connection) -> Finding {
+    match missing_triggers(connection).await {
+        Ok(missing) if missing.is_empty() => {
+            good("the audit log of the office takes no changes: its triggers are there")
+        }
+        Ok(missing) => finding(
+            Gravity::Warning,
+            format!(
+                "the audit log of the office may be changed, though not unseen: trigger {} is missing",
+                missing.join(", ")
+            ),
+            "GRANT TRIGGER on the database to this user and run `souk db migrate` again; with a binary log also SET GLOBAL log_bin_trust_function_creators = 1",
+        ),
+        Err(error) => finding(Gravity::Warning, error.to_string(), ""),
+    }
 }
 
 #[cfg(test)]

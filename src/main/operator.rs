@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use souk::config::{ClusterConfig, Config};
-use souk::database::{Class, ClusterStatus, Connection, Gravity, check_schema, examine, migrate};
+use souk::database::{
+    Class, ClusterStatus, Connection, Gravity, check_schema, examine, migrate, protect_audit,
+};
 
 /// What to do with the database.
 #[derive(Subcommand)]
@@ -44,6 +46,14 @@ pub fn db(command: &Db) -> anyhow::Result<()> {
                 println!("tables of version {after}: nothing to do")
             }
             (before, after) => println!("tables brought from version {before} to {after}"),
+        }
+        match protect_audit(connection).await {
+            Ok(0) => {}
+            Ok(_) => println!("the audit log takes no changes from now on"),
+            Err(error) => println!(
+                "the audit log is chained, and changes are found; they are not prevented: {error}\n\
+                 remedy: GRANT TRIGGER on the database to this user and run it again"
+            ),
         }
         Ok(())
     })

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use souk_protocol::{AccountId, MarketId, TenantId};
+use souk_protocol::{MarketId, TenantId};
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -18,7 +18,6 @@ use super::error::ApiError;
 use super::listener::network_of;
 use super::live::Hub;
 use super::node::Node;
-use super::secrets::Digest;
 use super::store::{Attempt, Checked, OfficeError, OfficeStore};
 use crate::clock;
 use crate::config::Config;
@@ -44,8 +43,6 @@ const SEATS_MAX: usize = 32;
 const VOLUMES_MAX: Duration = Duration::from_secs(1);
 /// Minutes of a day.
 const DAY: u64 = 24 * 60;
-/// One-time codes that may wait to be used.
-const CODES_MAX: usize = 100_000;
 
 /// What all requests share.
 pub struct OfficeState {
@@ -62,7 +59,6 @@ pub struct OfficeState {
 /// What the office remembers as long as it is open, and nobody needs after that.
 pub struct Memory {
     attempts: Mutex<HashMap<String, TokenBucket>>,
-    codes: Mutex<HashMap<Digest, Code>>,
     /// How far each tenant's audit log was found to be as it was written.
     checked: Mutex<HashMap<TenantId, Checked>>,
     volumes: Mutex<HashMap<TenantId, (Instant, Arc<Volumes>)>>,
@@ -76,7 +72,6 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             attempts: Mutex::default(),
-            codes: Mutex::default(),
             checked: Mutex::default(),
             volumes: Mutex::default(),
             seats: Mutex::default(),
@@ -107,17 +102,6 @@ impl Drop for Seat<'_> {
 
 /// What was traded in each market of a tenant in the last 24 hours.
 pub type Volumes = BTreeMap<MarketId, Volume>;
-
-/// What a one-time code is good for.
-#[derive(Clone, Copy, Debug)]
-pub struct Code {
-    /// Whose account.
-    pub tenant: TenantId,
-    /// Which.
-    pub account: AccountId,
-    /// Until when.
-    pub expires: Instant,
-}
 
 /// What an entry of the audit log says of a request.
 pub struct Deed<'a> {
@@ -268,27 +252,6 @@ impl OfficeState {
             .or_insert_with(|| TokenBucket::new(TOKENS_PER_SECOND, TOKENS_MAX, now));
         let taken = bucket.take(tokens, now);
         taken.map_err(|wait_us| ApiError::too_many(u64::from(wait_us).div_ceil(1_000)))
-    }
-
-    /// Keeps a one-time code.
-    pub fn keep_code(&self, digest: Digest, code: Code) -> Result<(), ApiError> {
-        let now = clock::monotonic();
-        let mut codes = lock(&self.memory.codes);
-        if codes.len() >= CODES_MAX {
-            codes.retain(|_, code| code.expires > now);
-        }
-        if codes.len() >= CODES_MAX {
-            return Err(ApiError::too_many(1_000));
-        }
-        codes.insert(digest, code);
-        Ok(())
-    }
-
-    /// Uses a code up.
-    pub fn use_code(&self, digest: &Digest) -> Option<Code> {
-        let now = clock::monotonic();
-        let code = lock(&self.memory.codes).remove(digest)?;
-        (code.expires > now).then_some(code)
     }
 }
 

@@ -187,26 +187,7 @@ impl Venue {
     }
 
     pub fn ask(&self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Answer {
-        let mut stream = TcpStream::connect(self.address()).unwrap();
-        stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let mut request =
-            format!("{method} {path} HTTP/1.1\r\nhost: office\r\nconnection: close\r\n");
-        if !token.is_empty() {
-            request += &format!("authorization: Bearer {token}\r\n");
-        }
-        if !body.is_empty() {
-            request += &format!(
-                "content-type: application/json\r\ncontent-length: {}\r\n",
-                body.len()
-            );
-        }
-        request += "\r\n";
-        request += &body;
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        Answer::read(&bytes)
+        ask(self.address(), method, path, token, body)
     }
 }
 
@@ -214,6 +195,35 @@ impl Drop for Venue {
     fn drop(&mut self) {
         self.office = None;
     }
+}
+
+/// Asks an office.
+pub fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: Option<&Value>,
+) -> Answer {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: office\r\nconnection: close\r\n");
+    if !token.is_empty() {
+        request += &format!("authorization: Bearer {token}\r\n");
+    }
+    if !body.is_empty() {
+        request += &format!(
+            "content-type: application/json\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+    }
+    request += "\r\n";
+    request += &body;
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    Answer::read(&bytes)
 }
 
 /// An answer of HTTP.

@@ -20,7 +20,7 @@ use crate::office::requests::{Body, number};
 use crate::office::secrets::{
     Digest, NewToken, PASSWORD_MAX, PASSWORD_MIN, hash_password, is_password,
 };
-use crate::office::state::{Code, Deed, OfficeState, blocking};
+use crate::office::state::{Deed, OfficeState, blocking};
 use crate::office::store::TokenTerms;
 
 /// How long a login lasts.
@@ -252,12 +252,8 @@ pub async fn make_code(
     office
         .audited(&caller, address, deed, async {
             let token = NewToken::make()?;
-            let code = Code {
-                tenant: desk.tenant,
-                account,
-                expires: clock::monotonic() + CODE,
-            };
-            office.keep_code(token.digest, code)?;
+            let store = &office.store;
+            blocking(|| store.keep_code(&token.digest, desk.tenant, account, CODE))?;
             Ok(Json(CodeMade {
                 code: token.text,
                 expires_at: time(in_time(CODE)),
@@ -281,15 +277,16 @@ pub async fn exchange_code(
     Body(body): Body<CodeGiven>,
 ) -> Result<Json<LoggedOn>, ApiError> {
     // Codes are 256 random bits: this is only against floods.
-    let Some(code) = office.use_code(&Digest::of(&body.code)) else {
+    let digest = Digest::of(&body.code);
+    let Some((tenant, account)) = blocking(|| office.store.use_code(&digest))? else {
         office.attempt(address, None)?;
         return Err(ApiError::unauthorized());
     };
     let caller = Caller {
-        tenant: Some(code.tenant),
-        name: format!("account {}", code.account.0),
+        tenant: Some(tenant),
+        name: format!("account {}", account.0),
         role: Role::Holder,
-        account: Some(code.account),
+        account: Some(account),
         expires_at: in_time(LOGIN),
     };
     log_on(&office, caller, None)

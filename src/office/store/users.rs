@@ -1,8 +1,10 @@
 //! Users and tokens.
 
+use std::time::Duration;
+
 use souk_protocol::{AccountId, TenantId};
 
-use super::{OfficeError, OfficeStore, number_of, tenant_of};
+use super::{OfficeError, OfficeStore, now, number_of, tenant_of};
 use crate::office::access::{Caller, Role};
 use crate::office::secrets::Digest;
 use crate::tables::{Dialect, Row, TablesError, row, values};
@@ -53,6 +55,8 @@ pub struct TokenTerms {
     pub created_at: u64,
 }
 
+/// The role of a one-time code: nobody has it.
+const CODE: &str = "code";
 const USER: &str = "name, role, password, created_at, last_login_at";
 
 impl OfficeStore {
@@ -212,10 +216,7 @@ impl OfficeStore {
                     return Ok(None);
                 }
             }
-            let id = match dialect {
-                Dialect::Sqlite => "(SELECT coalesce(max(id), 0) + 1 FROM tokens)",
-                Dialect::MySql => "NULL",
-            };
+            let id = new_id(dialect);
             let sql = format!(
                 "INSERT INTO tokens (digest, id, tenant, name, role, account, user, created_at, expires_at, last_used_at)
                  VALUES (?1, {id}, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)"
@@ -235,6 +236,52 @@ impl OfficeStore {
             let sql = "SELECT id FROM tokens WHERE digest = ?1";
             let id = row(session, sql, values![digest.as_ref()])?;
             id.map(|row| row.unsigned(0)).transpose()
+        })
+    }
+
+    /// Keeps the digest of a one-time code, which is good for an account for some time. It is a token that nobody can log on with.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn keep_code(
+        &self,
+        digest: &Digest,
+        tenant: TenantId,
+        account: AccountId,
+        time: Duration,
+    ) -> Result<(), OfficeError> {
+        self.change(|session| {
+            let (now, dialect) = (now(session)?, session.dialect());
+            let sql = format!(
+                "INSERT INTO tokens (digest, id, tenant, name, role, account, user, created_at, expires_at, last_used_at)
+                 VALUES (?1, {}, ?2, '', '{CODE}', ?3, '', ?4, ?5, 0)",
+                new_id(dialect)
+            );
+            let ends = now + time.as_nanos() as u64;
+            let (now, ends) = (now.cast_signed(), ends.cast_signed());
+            let values = values![digest.as_ref(), tenant.0, account.0, now, ends];
+            session.execute(&sql, values).map(|_| ())
+        })
+    }
+
+    /// Uses a one-time code up. Gives whose it was, and the account.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn use_code(&self, digest: &Digest) -> Result<Option<(TenantId, AccountId)>, OfficeError> {
+        let sql = format!(
+            "SELECT tenant, account, expires_at FROM tokens WHERE digest = ?1 AND role = '{CODE}'"
+        );
+        self.ask(|session| {
+            let Some(code) = row(session, &sql, values![digest.as_ref()])? else {
+                return Ok(None);
+            };
+            // Whoever removes it has it.
+            let used = "DELETE FROM tokens WHERE digest = ?1";
+            let is_first = session.execute(used, values![digest.as_ref()])? == 1;
+            let is_good = is_first && code.unsigned(2)? > now(session)?;
+            let whose = (TenantId(code.small(0)?), AccountId(code.small(1)?));
+            Ok(is_good.then_some(whose))
         })
     }
 
@@ -298,6 +345,14 @@ impl OfficeStore {
         let sql = "DELETE FROM tokens WHERE tenant = ?1 AND id = ?2 AND user = '' AND account = 0";
         let values = values![tenant.0, id.cast_signed()];
         self.ask(|session| Ok(session.execute(sql, values)? == 1))
+    }
+}
+
+/// The number of the next token, in an `INSERT`.
+const fn new_id(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "(SELECT coalesce(max(id), 0) + 1 FROM tokens)",
+        Dialect::MySql => "NULL",
     }
 }
 

@@ -1,0 +1,34 @@
+//! The offices of a cluster, on a real MariaDB: each shows and does the same for every tenant, wherever it is served; the
+//! history has everything once, whatever happens to the nodes; a key that is revoked at one node is revoked at all.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "office_cluster/audit.rs"]
+mod audit;
+#[path = "cluster/history.rs"]
+mod history;
+#[path = "office_cluster/journey.rs"]
+mod journey;
+#[path = "office_cluster/keys.rs"]
+mod keys;
+#[allow(dead_code)]
+#[path = "office/kit.rs"]
+mod kit;
+#[allow(dead_code)]
+#[path = "cluster/load.rs"]
+mod load;
+#[allow(dead_code)]
+#[path = "cluster/mariadb.rs"]
+mod mariadb;
+#[allow(dead_code)]
+#[path = "cluster/node.rs"]
+mod node;
+#[path = "office_cluster/offices.rs"]
+mod offices;
+#[path = "office_cluster/rebuilt.rs"]
+mod rebuilt;
+#[allow(dead_code)]
+#[path = "cluster/scene.rs"]
+mod scene;
+mod support;
+#[path = "cluster/trader.rs"]
+mod trader;
