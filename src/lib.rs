@@ -32,6 +32,6 @@ pub mod recovery;
 pub mod routing;
 pub mod server;
 pub mod storage;
-pub mod threads;
 pub mod tables;
+pub mod threads;
 pub mod treasury;

@@ -4,6 +4,7 @@
 
 #[path = "office_cluster/audit.rs"]
 mod audit;
+#[allow(dead_code)]
 #[path = "cluster/history.rs"]
 mod history;
 #[path = "office_cluster/journey.rs"]

@@ -218,6 +218,8 @@ impl Historian {
                 Err(WarmError::Missing { .. }) => {
                     // It was removed: the tables may be behind a snapshot now.
                     self.chronicles.remove(&tenant);
+                    let until = clock::boottime().plus(AGAIN);
+                    self.failed.insert(tenant, until);
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),

@@ -59,7 +59,8 @@ impl Keyring {
         let before = std::mem::replace(&mut *self.lock(), given.clone());
         for (id, known) in &before {
             let now = given.get(id);
-            let works = now.is_some_and(|now| now.works && now.key.public_key == known.key.public_key);
+            let works =
+                now.is_some_and(|now| now.works && now.key.public_key == known.key.public_key);
             if known.works && !works {
                 self.entrance.revoke_key(known.tenant, *id);
             }

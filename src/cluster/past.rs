@@ -132,12 +132,7 @@ impl Past {
             }
             None => None,
         };
-        Ok(Warm::new(
-            Arc::clone(config),
-            matchers,
-            snapshot,
-            recorder,
-        )?)
+        Ok(Warm::new(Arc::clone(config), matchers, snapshot, recorder)?)
     }
 
     /// A tenant as its newest snapshot that can be read has it.

@@ -37,8 +37,46 @@ impl fmt::Debug for OfficeAccess {
     }
 }
 
-/// Makes the keys of this process's office known, if it has one.
-pub(super) async fn register_office(
+/// What is begun for people, once the node's lease is renewed.
+pub(super) struct People {
+    pub threads: Vec<JoinHandle<()>>,
+    /// If the node has an office.
+    pub office: Option<OfficeAccess>,
+}
+
+impl People {
+    /// Makes the keys of this process's office known, lets those in that were given until now, and begins the threads by which
+    /// keys are read again and again, and the history is written if the configuration wants it.
+    pub(super) fn begin(
+        config: &Config,
+        cluster: &ClusterConfig,
+        keyring: &Arc<Keyring>,
+        entrance: &Arc<Entrance>,
+        lease: &Arc<Lease>,
+    ) -> Result<Self, ClusterError> {
+        let connection = |class| Connection::new(&cluster.database, &cluster.lease, class);
+        let (mut keys, waiting) = (connection(Class::Tables)?, runtime()?);
+        let office = waiting.block_on(register_office(&mut keys, &lease.own, config))?;
+        let given = waiting.block_on(keys.given_keys())?;
+        if let Some(id) = keyring.taken(&given) {
+            return Err(ClusterError::KeyTaken(id));
+        }
+        keyring.apply(given);
+        let (keyring, watched) = (Arc::clone(keyring), Arc::clone(lease));
+        let run = move || watch(&keyring, &waiting, &mut keys, &watched);
+        let mut threads = vec![thread("souk-keys", run)?];
+        if config.history.tables {
+            let past = Past::new(connection(Class::Steward)?)?;
+            let store = SharedStore::new(Box::new(DatabaseTables::new(cluster)?));
+            let (entrance, lease) = (Arc::clone(entrance), Arc::clone(lease));
+            let historian = Historian::new(past, store, each_alone(config), entrance, lease);
+            threads.push(thread("souk-historian", move || historian.run())?);
+        }
+        Ok(Self { threads, office })
+    }
+}
+
+async fn register_office(
     connection: &mut Connection,
     own: &Registered,
     config: &Config,
@@ -56,42 +94,4 @@ pub(super) async fn register_office(
         return Err(ClusterError::OfficeKeys(*tenant));
     }
     Ok(Some(OfficeAccess { seed, keys }))
-}
-
-/// Lets the keys in that were given until now.
-pub(super) async fn first_keys(
-    connection: &mut Connection,
-    config: &Config,
-    entrance: &Arc<Entrance>,
-) -> Result<Arc<Keyring>, ClusterError> {
-    let keyring = Keyring::new(config, Arc::clone(entrance));
-    let given = connection.given_keys().await?;
-    if let Some(id) = keyring.taken(&given) {
-        return Err(ClusterError::KeyTaken(id));
-    }
-    keyring.apply(given);
-    Ok(Arc::new(keyring))
-}
-
-/// The threads, by which keys are read again and again, and the history is written if the configuration wants it.
-pub(super) fn threads(
-    config: &Config,
-    cluster: &ClusterConfig,
-    keyring: &Arc<Keyring>,
-    entrance: &Arc<Entrance>,
-    lease: &Arc<Lease>,
-) -> Result<Vec<JoinHandle<()>>, ClusterError> {
-    let connection = |class| Connection::new(&cluster.database, &cluster.lease, class);
-    let (mut keys, waiting) = (connection(Class::Tables)?, runtime()?);
-    let (keyring, watched) = (Arc::clone(keyring), Arc::clone(lease));
-    let run = move || watch(&keyring, &waiting, &mut keys, &watched);
-    let mut threads = vec![thread("souk-keys", run)?];
-    if config.history.tables {
-        let past = Past::new(connection(Class::Steward)?)?;
-        let store = SharedStore::new(Box::new(DatabaseTables::new(cluster)?));
-        let (entrance, lease) = (Arc::clone(entrance), Arc::clone(lease));
-        let historian = Historian::new(past, store, each_alone(config), entrance, lease);
-        threads.push(thread("souk-historian", move || historian.run())?);
-    }
-    Ok(threads)
 }

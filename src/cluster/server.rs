@@ -14,10 +14,10 @@ use tokio::sync::watch;
 
 use super::heart::Heart;
 use super::keeper::{Keeper, each_alone};
-use super::lease::{Lease, Loss};
 use super::keyring::Keyring;
+use super::lease::{Lease, Loss};
 use super::past::Past;
-use super::people::{self, OfficeAccess, first_keys, register_office};
+use super::people::{OfficeAccess, People};
 use super::pulse::Pulse;
 use super::registration::{RegistrationError, register};
 use super::served::Floor;
@@ -177,8 +177,7 @@ impl ClusterServer {
             });
             board.show_lease(Arc::clone(&lease) as _);
         }
-        let office = waiting.block_on(register_office(&mut steward, &own, config))?;
-        let keyring = waiting.block_on(first_keys(&mut steward, config, &entrance))?;
+        let keyring = Arc::new(Keyring::new(config, Arc::clone(&entrance)));
         let (drain, drained) = watch::channel(false);
         let (rest, rests) = watch::channel(false);
         let gateway = Gateway {
@@ -207,7 +206,7 @@ impl ClusterServer {
             snapshots: None,
             people: Vec::new(),
             keyring: Arc::clone(&keyring),
-            office,
+            office: None,
             meters: Arc::clone(&meters),
             writer: Some(thread("souk-journal", move || writer.run())?),
             operations,
@@ -219,6 +218,8 @@ impl ClusterServer {
         let heart = Heart::new(&cluster.database, &cluster.lease, pulses)?;
         let beaten = Arc::clone(&lease);
         server.heart = Some(thread("souk-heart", move || heart.run(&beaten))?);
+        let people = People::begin(config, cluster, &keyring, &entrance, &lease)?;
+        (server.people, server.office) = (people.threads, people.office);
         let floor = Floor {
             matchers,
             gateway,
@@ -238,7 +239,6 @@ impl ClusterServer {
             taken_ns: BTreeMap::new(),
         };
         server.snapshots = Some(thread("souk-snapshots", move || snapshots.run())?);
-        server.people = people::threads(config, cluster, &keyring, &entrance, &lease)?;
         let places = Arc::clone(&entrance);
         let keeper = Keeper::new(past, configs, places, keyring, floor, journal, log);
         let (tasks, asked) = unbounded::<Task>();

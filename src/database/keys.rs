@@ -68,54 +68,50 @@ impl Connection {
         tenants: &[TenantId],
         public_key: &[u8; 32],
     ) -> Result<BTreeMap<TenantId, KeyId>, DatabaseError> {
-        let mut ids = BTreeMap::new();
+        // A process that was replaced meanwhile must not take the name back.
+        let replace = "UPDATE office_key SET incarnation = ?, public_key = ? WHERE node_id = ? AND incarnation <= ?";
+        let incarnation = own.incarnation.0;
+        let values = (incarnation, &public_key[..], own.node.0, incarnation);
+        self.execute(replace, values).await?;
+        let mut ids = self.office_keys(own).await?;
         for tenant in tenants {
-            if let Some(id) = self.register_key(own, *tenant, public_key).await? {
-                ids.insert(*tenant, id);
+            while !ids.contains_key(tenant) {
+                if !self.add_office_key(own, *tenant, public_key).await? {
+                    break;
+                }
+                ids = self.office_keys(own).await?;
             }
         }
         Ok(ids)
     }
 
-    async fn register_key(
+    async fn office_keys(
+        &mut self,
+        own: &Registered,
+    ) -> Result<BTreeMap<TenantId, KeyId>, DatabaseError> {
+        let known = "SELECT tenant, key_id FROM office_key WHERE node_id = ?";
+        let known: Vec<(u32, u32)> = self.rows(known, (own.node.0,)).await?;
+        let pair = |(tenant, id)| (TenantId(tenant), KeyId(id));
+        Ok(known.into_iter().map(pair).collect())
+    }
+
+    /// Adds a key under the next id, unless another node has taken that meanwhile. Gives whether there was one.
+    async fn add_office_key(
         &mut self,
         own: &Registered,
         tenant: TenantId,
         public_key: &[u8; 32],
-    ) -> Result<Option<KeyId>, DatabaseError> {
-        let known = "SELECT key_id FROM office_key WHERE node_id = ? AND tenant = ?";
+    ) -> Result<bool, DatabaseError> {
         let lowest = "SELECT COALESCE(MIN(key_id), ?) FROM office_key";
-        let add = "INSERT IGNORE INTO office_key(node_id, tenant, key_id, incarnation, public_key) VALUES(?, ?, ?, ?, ?)";
-        loop {
-            let ids: Vec<u32> = self.rows(known, (own.node.0, tenant.0)).await?;
-            if let Some(id) = ids.first() {
-                // A process that was replaced meanwhile must not take the name back.
-                let replace = "UPDATE office_key SET incarnation = ?, public_key = ? WHERE node_id = ? AND tenant = ? AND incarnation <= ?";
-                let incarnation = own.incarnation.0;
-                let values = (
-                    incarnation,
-                    &public_key[..],
-                    own.node.0,
-                    tenant.0,
-                    incarnation,
-                );
-                self.execute(replace, values).await?;
-                return Ok(Some(KeyId(*id)));
-            }
-            let lowest: Vec<u32> = self.rows(lowest, (KEY_ID_MAX + 1,)).await?;
-            let id = lowest.first().copied().unwrap_or(0).saturating_sub(1);
-            if id <= GIVEN_KEY_ID_MAX.0 {
-                return Ok(None);
-            }
-            let values = (
-                own.node.0,
-                tenant.0,
-                id,
-                own.incarnation.0,
-                &public_key[..],
-            );
-            self.execute(add, values).await?;
+        let lowest: Vec<u32> = self.rows(lowest, (KEY_ID_MAX + 1,)).await?;
+        let id = lowest.first().copied().unwrap_or(0).saturating_sub(1);
+        if id <= GIVEN_KEY_ID_MAX.0 {
+            return Ok(false);
         }
+        let add = "INSERT IGNORE INTO office_key(node_id, tenant, key_id, incarnation, public_key) VALUES(?, ?, ?, ?, ?)";
+        let values = (own.node.0, tenant.0, id, own.incarnation.0, &public_key[..]);
+        self.execute(add, values).await?;
+        Ok(true)
     }
 }
 

@@ -158,8 +158,7 @@ impl Connection {
         &mut self,
         tenant: TenantId,
     ) -> Result<Option<(Position, u64)>, DatabaseError> {
-        let statement =
-            "SELECT epoch, next_row, written_at FROM history_position WHERE tenant = ?";
+        let statement = "SELECT epoch, next_row, written_at FROM history_position WHERE tenant = ?";
         let rows: Vec<(u64, u64, u64)> = self.rows(statement, (tenant.0,)).await?;
         let row = |&(epoch, next_row, written_at): &(u64, u64, u64)| {
             let epoch = Epoch(epoch);

@@ -19,7 +19,9 @@ pub enum HistoryError {
         error: TablesError,
     },
     /// The cluster's database refused something, or did not answer.
-    #[error("history in the database: {0}\nremedy: see that the database runs; `souk doctor` looks at it")]
+    #[error(
+        "history in the database: {0}\nremedy: see that the database runs; `souk doctor` looks at it"
+    )]
     Database(TablesError),
     /// The file cannot be made.
     #[error("history in {}: {error}\nremedy: mend the data directory, or name another one", file.display())]

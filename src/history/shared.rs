@@ -159,6 +159,8 @@ pub fn position(session: &mut dyn Session, tenant: TenantId) -> Result<Position,
 /// Makes a tenant's row of positions, unless somebody has meanwhile.
 fn begin(session: &mut dyn Session, tenant: TenantId) -> Result<(), TablesError> {
     let ignore = session.dialect().insert_ignore();
-    let sql = format!("{ignore} history_position (tenant, epoch, next_row, next_number, written_at) VALUES (?1, 0, 0, 1, 0)");
+    let sql = format!(
+        "{ignore} history_position (tenant, epoch, next_row, next_number, written_at) VALUES (?1, 0, 0, 1, 0)"
+    );
     session.execute(&sql, values![tenant.0]).map(|_| ())
 }

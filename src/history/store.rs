@@ -70,8 +70,7 @@ impl Store {
             writer.all(tenants, rows, money)?;
             writer.finish()?;
             let replace = session.dialect().replace("name", &["value"]);
-            let sql =
-                format!("INSERT INTO meta (name, value) VALUES ('next_batch', ?1) {replace}");
+            let sql = format!("INSERT INTO meta (name, value) VALUES ('next_batch', ?1) {replace}");
             session
                 .execute(&sql, values![next_batch.cast_signed()])
                 .map(|_| ())

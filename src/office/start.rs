@@ -114,10 +114,7 @@ impl Office {
     ///
     /// # Errors
     /// What cannot be had.
-    pub fn in_cluster(
-        server: &ClusterServer,
-        config: &Config,
-    ) -> Result<Option<Self>, StartError> {
+    pub fn in_cluster(server: &ClusterServer, config: &Config) -> Result<Option<Self>, StartError> {
         let (Some(office), Some(cluster), Some(access)) =
             (&config.office, &config.cluster, server.office())
         else {

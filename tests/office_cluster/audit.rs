@@ -36,14 +36,20 @@ fn two_offices_write_one_chain_and_what_was_written_cannot_be_changed_unseen() {
     for node in [0, 1] {
         let log = offices.office(node).get("/v1/audit", &tokens[node]).ok();
         assert_eq!(
-            (log["chain"]["holds"].as_bool(), log["chain"]["entries"].as_u64()),
+            (
+                log["chain"]["holds"].as_bool(),
+                log["chain"]["entries"].as_u64()
+            ),
             (Some(true), Some(expected)),
             "{log}"
         );
     }
     let database = offices.scene.cluster.database.clone();
     let server = &offices.scene.server;
-    for change in ["UPDATE {}.audit SET reason = 'nothing'", "DELETE FROM {}.audit"] {
+    for change in [
+        "UPDATE {}.audit SET reason = 'nothing'",
+        "DELETE FROM {}.audit",
+    ] {
         let refused = server.try_run(&change.replace("{}", &database));
         let refused = refused.unwrap_err().to_string();
         assert!(refused.contains("append-only"), "{refused}");
@@ -69,5 +75,9 @@ fn two_offices_write_one_chain_and_what_was_written_cannot_be_changed_unseen() {
     store.check_audit(acme, Default::default()).unwrap();
     let (status, said) = offices.scene.cluster.command(&["db", "migrate"]);
     assert!(status.success(), "{said}");
-    assert!(server.try_run(&format!("DELETE FROM {database}.audit")).is_err());
+    assert!(
+        server
+            .try_run(&format!("DELETE FROM {database}.audit"))
+            .is_err()
+    );
 }

@@ -178,7 +178,7 @@ fn an_office_does_everything_for_a_tenant_that_another_node_serves() {
         .post("/v1/codes/exchange", "", &code)
         .ok();
     let holder = holder["token"].as_str().unwrap();
-    let order = json!({"market": "1", "side": "buy", "type": "limit", "price": "1.00", "qty": "1", "time_in_force": "gtc"});
+    let order = json!({"market": "1", "side": "buy", "type": "limit", "price": "1000.00", "qty": "1", "time_in_force": "gtc"});
     let order = office.post("/v1/me/orders", holder, &order);
     assert_eq!(order.status, 409, "she has not enough: {order:?}");
 

@@ -28,10 +28,7 @@ fn a_key_works_and_ends_at_every_node_wherever_it_was_given_and_revoked() {
     let office = offices.office(other);
     let key = office.post("/v1/keys", &tokens[other], &key).ok();
     let id: u32 = key["id"].as_str().unwrap().parse().unwrap();
-    let there = offices
-        .office(owner)
-        .get("/v1/keys", &tokens[owner])
-        .ok();
+    let there = offices.office(owner).get("/v1/keys", &tokens[owner]).ok();
     let listed = there["items"].as_array().unwrap();
     assert!(listed.iter().any(|it| it["id"] == key["id"]), "{there}");
     let address = offices.scene.addresses()[owner].to_string();
@@ -66,7 +63,8 @@ fn a_key_that_was_given_is_known_after_a_takeover() {
     let owner = offices.owner_of(3);
     let tokens = offices.log_on("globex", "ada", "owner");
     let public = souk::keys::hex(&souk::keys::public_of(&BOT).unwrap());
-    let key = json!({"name": "bot", "public_key": public, "permissions": ["trade"], "accounts": "all"});
+    let key =
+        json!({"name": "bot", "public_key": public, "permissions": ["trade"], "accounts": "all"});
     let key = offices.office(owner).post("/v1/keys", &tokens[owner], &key);
     let id: u32 = key.ok()["id"].as_str().unwrap().parse().unwrap();
     let address = offices.scene.addresses()[1 - owner].to_string();
@@ -89,11 +87,10 @@ fn a_login_is_good_at_every_office_until_its_user_is_removed_at_one() {
     for (node, token) in [(0, &bob[1]), (1, &bob[0])] {
         assert_eq!(offices.office(node).get("/v1/self", token).status, 200);
     }
-    let removed = offices.office(0).delete(
-        "/v1/users/bob",
-        &ada[0],
-        &json!({"reason": "has left"}),
-    );
+    let removed =
+        offices
+            .office(0)
+            .delete("/v1/users/bob", &ada[0], &json!({"reason": "has left"}));
     assert_eq!(removed.status, 204, "{removed:?}");
     for node in [0, 1] {
         let gone = offices.office(node).get("/v1/self", &bob[1]);
