@@ -33,4 +33,5 @@ pub mod routing;
 pub mod server;
 pub mod storage;
 pub mod threads;
+pub mod tls;
 pub mod treasury;

@@ -9,7 +9,9 @@ use std::path::Path;
 /// own, never its own line (stages do not know each other) and never one below. The small shared
 /// parts of the first line may use each other.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "storage", "keys", "routing", "ids", "metrics"],
+    &[
+        "clock", "storage", "keys", "routing", "ids", "metrics", "tls",
+    ],
     &["control", "ledger", "lease"],
     &["config"],
     &["handoff"],
@@ -39,7 +41,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
         "TcpStream",
         &[
             "src/gateway/acceptor.rs",
-            "src/gateway/connection.rs",
+            "src/tls/",
             "src/office/listener.rs",
             "src/conform/line.rs",
             "src/operations/",

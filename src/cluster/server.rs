@@ -31,10 +31,11 @@ use crate::keys;
 use crate::lease::{BootId, Deadline, Registered};
 use crate::metrics::Meters;
 use crate::operations::{Operations, Parts, Phase};
-use crate::server::parts::{Gateway, join, listen, operations, runtime, thread};
+use crate::server::parts::{Gateway, certificate, join, listen, operations, runtime, thread};
 use crate::server::{ServerError, StopError};
 use crate::storage::{Disk, FolderLock, LockError, SystemDisk};
 use crate::threads::{self, Plan};
+use crate::tls::Port;
 
 /// What the lock says before the boot id of the process that holds it.
 const BOOT: &str = ", boot ";
@@ -109,7 +110,8 @@ impl ClusterServer {
     pub fn start(config: &Config, cluster: &ClusterConfig) -> Result<Self, ClusterError> {
         let plan = Plan::new(&config.threads).map_err(ServerError::from)?;
         // First: it answers while the node waits for the database.
-        let operations = operations(config)?;
+        let certificate = certificate(config)?;
+        let operations = operations(config, certificate.as_ref())?;
         if let Some(operations) = &operations {
             let wait = Phase::Waiting("the node registers in the database");
             operations.board().set(wait);
@@ -155,6 +157,7 @@ impl ClusterServer {
                 journal: Some(journal.clone()),
                 meters: Arc::clone(&meters),
                 snapshots: None,
+                reach: None,
                 shares_cores: plan.shares_cores(),
             });
             board.show_lease(Arc::clone(&lease) as _);
@@ -164,6 +167,7 @@ impl ClusterServer {
         let (rest, rests) = watch::channel(false);
         let gateway = Gateway {
             listener,
+            port: Port::of(certificate),
             entrance: Arc::clone(&entrance),
             bounds: ConnectionBounds {
                 handshake_timeout: config.server.handshake_timeout,

@@ -26,6 +26,7 @@ use crate::history::{self, HistoryReader, Reach};
 use crate::journal::Journal;
 use crate::metrics::Meters;
 use crate::server::Server;
+use crate::tls::Port;
 
 /// Threads of the office.
 const THREADS: usize = 2;
@@ -106,10 +107,11 @@ impl Office {
             reach: Arc::clone(reach),
             meters: Arc::clone(meters),
         };
-        Self::open(office, parts).map(Some)
+        let port = Port::http(server.certificate().cloned());
+        Self::open(office, port, parts).map(Some)
     }
 
-    fn open(config: &OfficeConfig, parts: OfficeParts) -> Result<Self, StartError> {
+    fn open(config: &OfficeConfig, port: Port, parts: OfficeParts) -> Result<Self, StartError> {
         let state = Arc::new(state(parts)?);
         let runtime = runtime().map_err(StartError::Thread)?;
         let listen = |error| StartError::Listen {
@@ -121,13 +123,16 @@ impl Office {
             .map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (stop, stopped) = watch::channel(false);
+        let secure = port.is_secure();
         let router: Router = routes::router(&state)
             .fallback(pages::page)
             .with_state(Arc::clone(&state))
-            .layer(map_response(|response| async { pages::protect(response) }));
+            .layer(map_response(move |response| async move {
+                pages::protect(response, secure)
+            }));
         runtime.spawn(end_keys(Arc::clone(&state)));
         let run = move || {
-            runtime.block_on(listener::serve(listener, router, stopped));
+            runtime.block_on(listener::serve(listener, port, router, stopped));
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new()
