@@ -34,4 +34,5 @@ pub mod server;
 pub mod storage;
 pub mod tables;
 pub mod threads;
+pub mod tls;
 pub mod treasury;

@@ -176,7 +176,7 @@ struct Serve {
     /// Address and port to listen on.
     #[arg(long, env = "SOUK_LISTEN")]
     listen: Option<String>,
-    /// Listen beyond loopback although this version has no TLS.
+    /// Listen beyond loopback without a certificate: everybody on the way can read and change what is said.
     #[arg(long, env = "SOUK_ALLOW_REMOTE")]
     allow_remote: bool,
     /// Address and port for metrics and probes.
@@ -188,6 +188,12 @@ struct Serve {
     /// Address and port of the office, if the configuration has one.
     #[arg(long, env = "SOUK_OFFICE_LISTEN")]
     office_listen: Option<String>,
+    /// The file with the node's certificate and those above it, in PEM: its ports speak TLS.
+    #[arg(long, env = "SOUK_TLS_CERTIFICATE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The file with the certificate's private key, in PEM.
+    #[arg(long, env = "SOUK_TLS_KEY", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// How gateways and matchers share cores.
     #[arg(long, env = "SOUK_LAYOUT")]
     layout: Option<LayoutArg>,
@@ -350,6 +356,7 @@ fn run_server(serve: &Serve) -> anyhow::Result<()> {
         allow_remote: serve.allow_remote,
         operations_listen: serve.operations_listen.clone(),
         operations_allow_remote: serve.operations_allow_remote,
+        tls: serve.tls_certificate.clone().zip(serve.tls_key.clone()),
         layout: serve.layout.map(|layout| match layout {
             LayoutArg::Auto => Layout::Auto,
             LayoutArg::Inline => Layout::Inline,

@@ -25,6 +25,7 @@ use crate::operations::{Operations, Parts, Phase};
 use crate::partition::{Partition, PartitionMatcher};
 use crate::recovery::{DataDirectory, Follower, Progress, Recovered, Snapshotter};
 use crate::threads::{self, Plan, PlanError};
+use crate::tls::{Certificate, CertificateError, Port};
 use closing::{ClosedAccounts, Closing};
 use parts::{Gateway, Goodbyes, join, listen, run_inline, runtime, thread};
 
@@ -51,6 +52,9 @@ pub enum ServerError {
     /// Its parts cannot be made.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// Its certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
 }
 
 /// Why the end of a node is not a good one.
@@ -82,6 +86,7 @@ pub struct Server {
     stop_follower: Arc<AtomicBool>,
     reach: Option<Arc<Reach>>,
     meters: Option<Arc<Meters>>,
+    certificate: Option<Arc<Certificate>>,
     recovered: Recovered,
     operations: Option<Operations>,
     /// None when it has been looked at.
@@ -107,7 +112,8 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let plan = Plan::new(&config.threads)?;
         // First: it answers while the node recovers.
-        let operations = parts::operations(config)?;
+        let certificate = parts::certificate(config)?;
+        let operations = parts::operations(config, certificate.as_ref())?;
         let board = operations.as_ref().map(|it| Arc::clone(it.board()));
         let (listener, address) = listen(config.server.listen)?;
         let inline_wake = (plan.layout == Layout::Inline).then(|| Arc::new(Notify::new()));
@@ -134,6 +140,7 @@ impl Server {
         let (drain, drained) = watch::channel(false);
         let gateway = Gateway {
             listener,
+            port: Port::of(certificate.clone()),
             entrance: Arc::clone(&entrance),
             bounds: ConnectionBounds {
                 handshake_timeout: config.server.handshake_timeout,
@@ -155,15 +162,7 @@ impl Server {
             }) => (Some(journal), Some((writer, files)), Some(lock)),
             None => (None, None, None),
         };
-        if let (Some(board), Some(meters)) = (&board, meters.clone()) {
-            board.show(Parts {
-                entrance: Arc::clone(&entrance),
-                journal: journal.clone(),
-                meters,
-                snapshots: writer.as_ref().map(|(_, files)| files.snapshots.clone()),
-                shares_cores: plan.shares_cores(),
-            });
-        }
+        let snapshots = writer.as_ref().map(|(_, files)| files.snapshots.clone());
         let closing = Closing {
             accounts: ClosedAccounts {
                 treasury: Arc::clone(&shared.treasury),
@@ -187,6 +186,7 @@ impl Server {
             stop_follower: Arc::default(),
             reach: None,
             meters,
+            certificate,
             recovered,
             operations,
             closing: Some(closing),
@@ -196,6 +196,16 @@ impl Server {
             server.follow(config, files)?;
         }
         server.administrator = Some(thread("souk-administrator", move || administrator.run())?);
+        if let (Some(board), Some(meters)) = (&board, server.meters.clone()) {
+            board.show(Parts {
+                entrance: Arc::clone(&server.entrance),
+                journal: server.journal().cloned(),
+                meters,
+                snapshots,
+                reach: server.reach.clone(),
+                shares_cores: server.plan.shares_cores(),
+            });
+        }
         server.spawn(gateway, goodbyes, matchers, inline_wake)?;
         server.tell(Phase::Serving);
         Ok(server)
@@ -235,6 +245,12 @@ impl Server {
     #[must_use]
     pub const fn meters(&self) -> Option<&Arc<Meters>> {
         self.meters.as_ref()
+    }
+
+    /// What it shows to those who speak TLS, if it has a certificate.
+    #[must_use]
+    pub const fn certificate(&self) -> Option<&Arc<Certificate>> {
+        self.certificate.as_ref()
     }
 
     /// Where metrics and probes are answered, if they are.

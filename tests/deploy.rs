@@ -2,6 +2,8 @@
 //! every alert has a runbook, every probe's path answers, every variable and argument exists, and the configuration is one.
 #![allow(clippy::unwrap_used, missing_docs, dead_code)]
 
+#[path = "tls/certificates.rs"]
+mod certificates;
 #[path = "cluster/mariadb.rs"]
 mod mariadb;
 #[path = "cluster/node.rs"]
@@ -17,11 +19,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use certificates::{Authority, section};
 use mariadb::{MariaDb, free_port};
 use node::Cluster;
 use page::{Page, get, wait_for};
 use serde_json::Value;
 use souk::config::{Config, Overrides};
+use souk::server::Server;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -95,12 +99,31 @@ fn clustered(name: &str) -> (MariaDb, node::Node, SocketAddr) {
     (server, node, operations)
 }
 
+/// A node by itself, with a journal, a history and a certificate.
+fn alone() -> Server {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("deploy-alone");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    Authority::new(&folder, "authority").certify(&folder, "localhost");
+    let head = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[operations]\nlisten = \"127.0.0.1:0\"\n[history]\ntables = true\n[journal]\ndirectory = \"{}\"\n{}",
+        folder.join("data").display(),
+        section(&folder)
+    );
+    let config = Config::from_toml(&support::two_tenants(&head), &Overrides::default()).unwrap();
+    Server::start(&config).unwrap()
+}
+
 #[test]
 fn every_metric_that_is_named_is_there_and_every_probe_answers() {
     let (server, node, operations) = clustered("deploy");
     // The first money check may come after the first page.
     let page = Page::when(operations, |page| page.value("souk_tenants_served") == 2.0);
-    let names = page.names();
+    // What only a node with a certificate and a history tells.
+    let alone = alone();
+    let alone = Page::of(alone.operations_address().unwrap());
+    let mut names = page.names();
+    names.extend(alone.names());
     let of_rules = rules()
         .into_iter()
         .map(|rule| rule["expr"].as_str().unwrap().to_owned());

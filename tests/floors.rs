@@ -10,7 +10,7 @@ use std::path::Path;
 /// parts of the first line may use each other.
 const FLOORS: &[&[&str]] = &[
     &[
-        "clock", "storage", "tables", "keys", "routing", "ids", "metrics",
+        "clock", "storage", "tables", "keys", "routing", "ids", "metrics", "tls",
     ],
     &["control", "ledger", "lease"],
     &["config"],
@@ -41,7 +41,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
         "TcpStream",
         &[
             "src/gateway/acceptor.rs",
-            "src/gateway/connection.rs",
+            "src/tls/",
             "src/office/listener.rs",
             "src/conform/line.rs",
             "src/operations/",

@@ -205,6 +205,8 @@ export interface Options {
   timeout_ms?: number;
   /** Attempts in a row after which a lost session is over. */
   attempts?: number;
+  /** TLS, with these options of `tls.connect`; absent: a plain connection. */
+  tls?: import("node:tls").ConnectionOptions | null;
 }
 interface Place {
   market: number;

@@ -3,7 +3,8 @@
 // Prices are ticks, quantities lots; integers of eight bytes are bigints. A message is applied once, whatever happens to connections;
 // each report is handed on once, in order; a book is the market's, or it is not complete. What is in doubt is told, never guessed.
 // Sections named here are those of protocol/PROTOCOL.md.
-import { connect } from "node:net";
+import { connect, isIP } from "node:net";
+import { connect as connectSecurely } from "node:tls";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { Book, DEPTH, Lane, Ticket, WAITING_MAX } from "./market.mjs";
@@ -29,7 +30,7 @@ export class Client {
     return client;
   }
 
-  #seeds; #key; #logon; #onEvent; #timeout; #attempts; #keepalive;
+  #seeds; #key; #tls; #logon; #onEvent; #timeout; #attempts; #keepalive;
   #incarnation = 0n; #owner = null; #epoch = 0n; #followed = 0; #redirect = null; #loggedOnAt = 0;
   #lanes = new Map(); #lists = []; #listed = []; #resuming = []; #told = []; #due = [0, 0];
   #socket = null; #data = Buffer.alloc(0); #timer = null; #lose = null; #heard = 0; #spoke = 0;
@@ -40,10 +41,11 @@ export class Client {
   books = new Map();
 
   constructor(addresses, { key_id, key, session = 0, onEvent = () => {}, keepalive_ms = 5000, cancel_on_disconnect = 0, cancel_grace_ms = 0,
-    timeout_ms = 5000, attempts = 20 }) {
+    timeout_ms = 5000, attempts = 20, tls = null }) {
     this.#seeds = addresses.split(",").map((address) => address.trim());
     this.#logon = { key_id, session_number: session, keepalive_ms, cancel_on_disconnect, cancel_grace_ms };
     [this.#key, this.#onEvent, this.#timeout, this.#attempts, this.#keepalive] = [key, onEvent, timeout_ms, attempts, keepalive_ms];
+    this.#tls = tls;
   }
 
   // Messages to a market give a promise of their first report (a mass cancel's of its last, a batch's of one report for each entry),
@@ -329,9 +331,11 @@ export class Client {
         this.#onLost(error);
         resolve(error);
       };
-      socket.on("data", (more) => this.#onData(more));
-      socket.on("error", (error) => this.#lose(new Ended(`the connection was lost: ${error.message}`)));
-      socket.on("close", () => this.#lose(new Ended("the server closed the connection")));
+      listen(socket, {
+        data: (more) => this.#onData(more),
+        error: (error) => this.#lose(new Ended(`the connection was lost: ${error.message}`)),
+        close: () => this.#lose(new Ended("the server closed the connection")),
+      });
       this.#onLoggedOn(socket);
       this.#onData(Buffer.alloc(0));
     });
@@ -419,7 +423,7 @@ export class Client {
     const magic = Buffer.from("SOUKWIRE");
     const hello = encode("Hello", { magic, schema_min: 1, schema_max: 1, version_max: 1, max_frame_in: FRAME_MAX });
     return new Promise((resolve, reject) => {
-      const socket = connect({ host, port: Number(address.slice(colon + 1)), noDelay: true }), accounts = [];
+      const socket = this.#dial(host, Number(address.slice(colon + 1))), accounts = [];
       let data = Buffer.alloc(0);
       const settle = (error) => {
         clearTimeout(timer);
@@ -440,10 +444,7 @@ export class Client {
         this.info = { ...fields, accounts, address };
         return true;
       };
-      socket.on("connect", () => socket.write(hello));
-      socket.on("error", (error) => settle(new Ended(`${address}: ${error.message}`)));
-      socket.on("close", () => settle(new Ended(`${address}: the server closed the connection`)));
-      socket.on("data", (more) => {
+      const onData = (more) => {
         data = Buffer.concat([data, more]);
         try {
           for (let length; (length = split(data)) !== null; ) {
@@ -457,8 +458,20 @@ export class Client {
         } catch (error) {
           settle(error);
         }
+      };
+      listen(socket, {
+        [this.#tls ? "secureConnect" : "connect"]: () => socket.write(hello),
+        error: (error) => settle(new Ended(`${address}: ${error.message}`)),
+        close: () => settle(new Ended(`${address}: the server closed the connection`)),
+        data: onData,
       });
     });
+  }
+
+  #dial(host, port) {
+    if (!this.#tls) return connect({ host, port, noDelay: true });
+    const socket = connectSecurely({ ...(isIP(host) ? {} : { servername: host }), ...this.#tls, host, port });
+    return socket.setNoDelay(true);
   }
 
   #signedLogon(hello, challenge) {
@@ -470,9 +483,16 @@ export class Client {
   }
 }
 
+const listened = new WeakMap();
+
+function listen(socket, handlers) {
+  for (const [event, handler] of Object.entries(handlers)) socket.on(event, handler);
+  listened.set(socket, handlers);
+}
+
 /** Takes back what this client listens to; what the platform listens to stays. */
 function forget(socket) {
-  for (const event of ["connect", "data", "error", "close"]) socket.removeAllListeners(event);
+  for (const [event, handler] of Object.entries(listened.get(socket) ?? {})) socket.off(event, handler);
 }
 
 /** The frame's message; null for a template of a later version. */

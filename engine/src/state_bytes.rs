@@ -126,6 +126,9 @@ impl Market {
         let (orders_max, account_orders_max) = (source.u32()?, source.u32()?);
         let state = MarketState::try_from(source.bytes::<1>()?[0]).map_err(StateError::Refused)?;
         let last_match_id = MatchId(source.u64()?);
+        if last_match_id.0 >> 63 != 0 {
+            return broken("match ids stay below 2^63", last_match_id.0);
+        }
         let tiers = source.u16()?;
         if tiers == 0 {
             return broken("a market has at least one tier", 0);

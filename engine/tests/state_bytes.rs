@@ -161,3 +161,15 @@ fn a_state_with_a_flipped_bit_is_refused_or_another_legal_market() {
     println!("{refused} refused, {others} other legal markets");
     assert!(refused > 1_000 && others > 100);
 }
+
+#[test]
+fn a_match_id_that_would_run_out_is_refused() {
+    let market = some_market();
+    let mut bytes = bytes_of(&market);
+    // Behind the version, eight bounds, two counts and the market's state.
+    let at = 4 + 8 * 8 + 2 * 4 + 1;
+    assert_eq!(bytes[at..at + 8], market.last_match_id().0.to_le_bytes());
+    bytes[at + 7] = 0x80;
+    let refused = read(&bytes, 1).unwrap_err().to_string();
+    assert!(refused.contains("match ids stay below 2^63"), "{refused}");
+}

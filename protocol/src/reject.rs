@@ -121,6 +121,7 @@ reject_reasons! {
     JournalFailed = 216, retry, "a node answers nothing that its journal cannot keep: its disk has failed, and it stops", "Reconnect when it runs again, and resume: it knows what was applied.";
     NotOwner = 217, retry, "a tenant's markets are matched by one node at a time, and this is not it", "Connect to the node of the Redirect that came before, and resume; without one, to another node of the cluster.";
     TenantMoving = 218, retry, "a tenant's markets are between two nodes for a moment", "Log on again after retry_after_ms, and resume: nothing acknowledged is lost.";
+    TlsRequired = 219, final, "a node that has a certificate is spoken to with TLS from beyond its machine", "Connect with TLS.";
 
     // 3xx: too much. Nothing was applied; the same bytes may be sent again.
     SessionRateExceeded = 301, retry, "a session keeps to its rate", "Wait retry_after_us; rate and burst are in the logon acknowledgement.";

@@ -34,10 +34,11 @@ use crate::keys;
 use crate::lease::{BootId, Deadline, Registered};
 use crate::metrics::Meters;
 use crate::operations::{Operations, Parts, Phase};
-use crate::server::parts::{Gateway, join, listen, operations, runtime, thread};
+use crate::server::parts::{Gateway, certificate, join, listen, operations, runtime, thread};
 use crate::server::{ServerError, StopError};
 use crate::storage::{Disk, FolderLock, LockError, SystemDisk};
 use crate::threads::{self, Plan};
+use crate::tls::{Certificate, Port};
 
 /// What the lock says before the boot id of the process that holds it.
 const BOOT: &str = ", boot ";
@@ -115,6 +116,7 @@ pub struct ClusterServer {
     keyring: Arc<Keyring>,
     office: Option<OfficeAccess>,
     meters: Arc<Meters>,
+    certificate: Option<Arc<Certificate>>,
     operations: Option<Operations>,
     _lock: FolderLock,
 }
@@ -127,7 +129,8 @@ impl ClusterServer {
     pub fn start(config: &Config, cluster: &ClusterConfig) -> Result<Self, ClusterError> {
         let plan = Plan::new(&config.threads).map_err(ServerError::from)?;
         // First: it answers while the node waits for the database.
-        let operations = operations(config)?;
+        let certificate = certificate(config)?;
+        let operations = operations(config, certificate.as_ref())?;
         if let Some(operations) = &operations {
             let wait = Phase::Waiting("the node registers in the database");
             operations.board().set(wait);
@@ -173,6 +176,7 @@ impl ClusterServer {
                 journal: Some(journal.clone()),
                 meters: Arc::clone(&meters),
                 snapshots: None,
+                reach: None,
                 shares_cores: plan.shares_cores(),
             });
             board.show_lease(Arc::clone(&lease) as _);
@@ -182,6 +186,7 @@ impl ClusterServer {
         let (rest, rests) = watch::channel(false);
         let gateway = Gateway {
             listener,
+            port: Port::of(certificate.clone()),
             entrance: Arc::clone(&entrance),
             bounds: ConnectionBounds {
                 handshake_timeout: config.server.handshake_timeout,
@@ -208,6 +213,7 @@ impl ClusterServer {
             keyring: Arc::clone(&keyring),
             office: None,
             meters: Arc::clone(&meters),
+            certificate,
             writer: Some(thread("souk-journal", move || writer.run())?),
             operations,
             _lock: lock,
@@ -307,6 +313,12 @@ impl ClusterServer {
     #[must_use]
     pub fn operations_address(&self) -> Option<SocketAddr> {
         self.operations.as_ref().map(Operations::address)
+    }
+
+    /// What it shows to those who speak TLS, if it has a certificate.
+    #[must_use]
+    pub const fn certificate(&self) -> Option<&Arc<Certificate>> {
+        self.certificate.as_ref()
     }
 
     fn tell(&self, phase: Phase) {

@@ -43,10 +43,23 @@ pub struct Config {
     pub operations: Option<OperationsConfig>,
     /// The nodes it shares its tenants with; none with any durability but `mysql`.
     pub cluster: Option<ClusterConfig>,
+    /// The certificate that the node shows on its ports; without one they are plain.
+    pub tls: Option<TlsConfig>,
     /// The tenants' back office, if it is open.
     pub office: Option<OfficeConfig>,
     /// The tenants, in order of the file.
     pub tenants: Vec<TenantConfig>,
+}
+
+/// The certificate of the node.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// A file with the chain in PEM, the node's own certificate first.
+    pub certificate: PathBuf,
+    /// A file with its private key in PEM.
+    pub key: PathBuf,
+    /// A file with the authorities that the office believes when it speaks to other nodes of a cluster; nothing: the system's.
+    pub authorities: Option<PathBuf>,
 }
 
 /// The listener for whoever looks after the node: metrics and probes.

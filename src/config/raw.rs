@@ -15,7 +15,7 @@ use crate::storage::CommitStrategy;
 pub struct Overrides {
     /// `SOUK_LISTEN`, `--listen`.
     pub listen: Option<String>,
-    /// `SOUK_ALLOW_REMOTE`, `--allow-remote`: listen on addresses beyond loopback without TLS.
+    /// `SOUK_ALLOW_REMOTE`, `--allow-remote`: listen on addresses beyond loopback without a certificate.
     pub allow_remote: bool,
     /// `SOUK_OPERATIONS_LISTEN`, `--operations-listen`.
     pub operations_listen: Option<String>,
@@ -23,6 +23,8 @@ pub struct Overrides {
     pub operations_allow_remote: bool,
     /// `SOUK_OFFICE_LISTEN`, `--office-listen`.
     pub office_listen: Option<String>,
+    /// `SOUK_TLS_CERTIFICATE`, `--tls-certificate` and `SOUK_TLS_KEY`, `--tls-key`: the files of the node's certificate.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// `SOUK_LAYOUT`, `--layout`.
     pub layout: Option<Layout>,
     /// `SOUK_WAIT`, `--wait`.
@@ -56,6 +58,7 @@ pub(super) struct RawConfig {
     pub cluster: Option<Spanned<RawCluster>>,
     pub database: Option<Spanned<RawDatabase>>,
     pub office: Option<Spanned<RawOffice>>,
+    pub tls: Option<RawTls>,
     #[serde(default)]
     pub tenant: Vec<RawTenant>,
 }
@@ -154,6 +157,14 @@ pub(super) struct RawOffice {
     pub listen: Option<Spanned<String>>,
     #[serde(default)]
     pub allow_remote: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub authorities: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Deserialize)]

@@ -115,14 +115,17 @@ pub(super) fn resolve(text: &str, overrides: &Overrides) -> Result<Config, Confi
         tenants.push(tenant::resolve_tenant(&source, tenant, &mut keys)?);
     }
     let journal = resolve_journal(&source, &raw.journal, overrides)?;
-    let office = office::resolve_office(&source, &raw, &journal, overrides)?;
+    let tls = listen::resolve_tls(raw.tls.as_ref(), overrides);
+    let secure = tls.is_some();
+    let office = office::resolve_office(&source, &raw, &journal, secure, overrides)?;
     let (durability, read) = (journal.durability, office.is_some());
     Ok(Config {
-        server: resolve_server(&source, &raw.server, overrides)?,
+        server: resolve_server(&source, &raw.server, secure, overrides)?,
         threads: resolve_threads(&source, &raw.threads, overrides)?,
         limits: resolve_limits(&source, &raw.limits)?,
         history: resolve_history(&source, &raw.history, durability, read)?,
         journal,
+        tls,
         office,
         operations: listen::resolve_operations(&source, raw.operations.as_ref(), overrides)?,
         cluster: cluster::resolve_cluster(&source, &raw, overrides)?,
@@ -133,6 +136,7 @@ pub(super) fn resolve(text: &str, overrides: &Overrides) -> Result<Config, Confi
 fn resolve_server(
     source: &Source<'_>,
     raw: &RawServer,
+    tls: bool,
     overrides: &Overrides,
 ) -> Result<ServerConfig, ConfigError> {
     let ms = |key, given: &Option<Spanned<u64>>, default, range| {
@@ -147,7 +151,7 @@ fn resolve_server(
         1..=1_000_000,
     )?;
     Ok(ServerConfig {
-        listen: listen::resolve_server(source, raw, overrides)?,
+        listen: listen::resolve_server(source, raw, tls, overrides)?,
         cluster_id: raw.cluster_id.unwrap_or(1),
         handshake_timeout: ms(
             "handshake_timeout_ms",

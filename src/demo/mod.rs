@@ -269,7 +269,7 @@ fn log_on(address: SocketAddr, key: &DemoKey, session_number: u16) -> anyhow::Re
         cancel_grace_ms: 0,
     };
     let (connection, _, _) =
-        Connection::logon(address, &credentials, |bytes| key.private.sign(bytes))?;
+        Connection::logon(address, None, &credentials, |bytes| key.private.sign(bytes))?;
     Ok(connection)
 }
 

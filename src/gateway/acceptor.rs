@@ -8,11 +8,13 @@ use souk_protocol::message::Terminate;
 use souk_protocol::{Code, RejectReason, Reserved};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout_at};
 
 use super::connection::{Connection, ConnectionBounds};
 use super::entrance::Entrance;
 use super::session::RETRY_AFTER_DRAIN_MS;
+use crate::clock;
+use crate::tls::{EnterError, Port, Socket};
 
 /// Signatures verified at one time.
 const VERIFICATIONS_MAX: usize = 4;
@@ -25,6 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Acceptor {
     listener: TcpListener,
+    port: Port,
     entrance: Arc<Entrance>,
     bounds: ConnectionBounds,
     verifications: Arc<Semaphore>,
@@ -36,12 +39,14 @@ impl Acceptor {
     #[must_use]
     pub fn new(
         listener: TcpListener,
+        port: Port,
         entrance: Arc<Entrance>,
         bounds: ConnectionBounds,
         drain: watch::Receiver<bool>,
     ) -> Self {
         Self {
             listener,
+            port,
             entrance,
             bounds,
             verifications: Arc::new(Semaphore::new(VERIFICATIONS_MAX)),
@@ -69,15 +74,7 @@ impl Acceptor {
     fn accept(&self, stream: TcpStream, peer: SocketAddr) {
         let Some(admission) = self.entrance.registry.admit(peer.ip()) else {
             let reason = RejectReason::TooManyConnections;
-            self.entrance.registry.refuse(reason);
-            let frame = Terminate {
-                code: Code::from(reason),
-                reserved: Reserved,
-                retry_after_ms: RETRY_AFTER_DRAIN_MS,
-                detail: 0,
-            };
-            // A courtesy: if the socket cannot take it at once, closing says it too.
-            let _ = stream.try_write(&frame.frame(0));
+            refuse(&self.entrance, &stream, reason, RETRY_AFTER_DRAIN_MS);
             return;
         };
         let socket = socket2::SockRef::from(&stream);
@@ -87,6 +84,9 @@ impl Acceptor {
         if let Err(error) = options {
             tracing::warn!(%error, %peer, "cannot set socket options");
         }
+        let deadline = clock::monotonic() + self.bounds.handshake_timeout;
+        let (port, entrance) = (self.port.clone(), Arc::clone(&self.entrance));
+        let mut drain = self.drain.clone();
         let connection = Connection::new(
             Arc::clone(&self.entrance),
             self.bounds,
@@ -95,11 +95,54 @@ impl Acceptor {
             peer.ip(),
         );
         tokio::spawn(async move {
-            match connection {
-                Ok(connection) => connection.run(stream).await,
-                Err(error) => tracing::error!(%error, "cannot challenge a connection"),
+            let entered = tokio::select! {
+                entered = timeout_at(deadline.into(), enter(&port, stream, peer, &entrance)) => entered,
+                // Nothing is taken from it yet.
+                _ = drain.wait_for(|drain| *drain) => return,
+            };
+            match (entered, connection) {
+                (Ok(Some(socket)), Ok(connection)) => connection.run(socket, deadline).await,
+                (Ok(Some(_)), Err(error)) => {
+                    tracing::error!(%error, "cannot challenge a connection")
+                }
+                (Ok(None), _) => {}
+                (Err(_), _) => entrance.registry.refuse(RejectReason::HandshakeTimeout),
             }
             drop(admission);
         });
     }
+}
+
+/// Lets a peer in, with TLS or without.
+async fn enter(
+    port: &Port,
+    stream: TcpStream,
+    peer: SocketAddr,
+    entrance: &Entrance,
+) -> Option<Socket> {
+    let registry = &entrance.registry;
+    let admits = || {
+        registry
+            .logon_attempt(peer.ip(), clock::monotonic())
+            .is_ok()
+    };
+    match port.enter(stream, admits).await {
+        Ok(socket) => return Some(socket),
+        Err(EnterError::Plain(stream)) => refuse(entrance, &stream, RejectReason::TlsRequired, 0),
+        Err(EnterError::TooMany) => registry.refuse(RejectReason::LogonRateExceeded),
+        Err(EnterError::Failed(error)) => tracing::debug!(%error, %peer, "no TLS handshake"),
+    }
+    None
+}
+
+/// Says why a peer is not taken in. A courtesy: if the socket cannot take it at once, closing says it too.
+fn refuse(entrance: &Entrance, stream: &TcpStream, reason: RejectReason, retry_after_ms: u32) {
+    entrance.registry.refuse(reason);
+    let frame = Terminate {
+        code: Code::from(reason),
+        reserved: Reserved,
+        retry_after_ms,
+        detail: 0,
+    };
+    let _ = stream.try_write(&frame.frame(0));
 }

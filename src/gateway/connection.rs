@@ -8,16 +8,15 @@ use crossbeam_channel::TrySendError;
 use souk_protocol::message::{Heartbeat, Terminate};
 use souk_protocol::{Code, RejectReason, Reserved};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 
 use super::entrance::Entrance;
 use super::session::{Next, Now, RETRY_AFTER_DRAIN_MS, Session, Verification};
 use crate::clock;
 use crate::handoff::Link;
 use crate::keys;
+use crate::tls::{Socket, Turn};
 
 /// Bytes a connection that is not logged on yet may use for reading.
 const READ_BEFORE_LOGON: usize = 1_024;
@@ -94,10 +93,10 @@ impl Connection {
         })
     }
 
-    pub(super) async fn run(mut self, mut stream: TcpStream) {
-        let (mut reader, mut writer) = stream.split();
-        let end = match self.handshake(&mut reader, &mut writer).await {
-            Ok(link) => self.serve(&link, &mut reader, &mut writer).await,
+    /// Serves a peer that has to be logged on at `deadline`.
+    pub(super) async fn run(mut self, mut socket: Socket, deadline: Instant) {
+        let end = match self.handshake(&mut socket, deadline).await {
+            Ok(link) => self.serve(&link, &mut socket).await,
             Err(end) => end,
         };
         let logged_out = matches!(end, End::Finish(RejectReason::LoggedOut));
@@ -110,10 +109,10 @@ impl Connection {
             gone.leave(logged_out, &established.shared, &self.drain);
         }
         if let End::Finish(reason) = end {
-            self.finish(reason, &mut writer).await;
+            self.finish(reason, &mut socket).await;
         }
         if !matches!(end, End::Gone) {
-            self.last_words(&mut reader, &mut writer).await;
+            self.last_words(&mut socket).await;
         }
         self.leave().await;
     }
@@ -121,13 +120,12 @@ impl Connection {
     /// Until the logon is acknowledged, the time for it is over, or the node drains.
     async fn handshake(
         &mut self,
-        reader: &mut ReadHalf<'_>,
-        writer: &mut WriteHalf<'_>,
+        socket: &mut Socket,
+        deadline: Instant,
     ) -> Result<Arc<Link>, End> {
-        let time = self.bounds.handshake_timeout;
         let mut drain = self.drain.clone();
         let handshake = tokio::select! {
-            handshake = timeout(time, self.log_on(reader, writer)) => handshake,
+            handshake = timeout_at(deadline.into(), self.log_on(socket)) => handshake,
             // Nothing is taken from it yet, so nothing is to be answered.
             _ = drain.wait_for(|drain| *drain) => return Err(End::Finish(RejectReason::ServerDraining)),
         };
@@ -137,11 +135,7 @@ impl Connection {
         })
     }
 
-    async fn log_on(
-        &mut self,
-        reader: &mut ReadHalf<'_>,
-        writer: &mut WriteHalf<'_>,
-    ) -> Result<Arc<Link>, End> {
+    async fn log_on(&mut self, socket: &mut Socket) -> Result<Arc<Link>, End> {
         loop {
             let mut next = self.take_frames();
             if let Next::Verify(verification) = next {
@@ -157,10 +151,10 @@ impl Connection {
                 return Ok(Arc::clone(established.link()));
             }
             let out = std::mem::take(self.session.out());
-            if writer.write_all(&out).await.is_err() {
+            if socket.write_all(&out).await.is_err() || socket.flush().await.is_err() {
                 return Err(End::Gone);
             }
-            match reader.read(&mut self.read[self.filled..]).await {
+            match socket.read(&mut self.read[self.filled..]).await {
                 Ok(0) | Err(_) => return Err(End::Gone),
                 Ok(count) => self.filled += count,
             }
@@ -194,12 +188,7 @@ impl Connection {
     }
 
     /// From the logon to the end.
-    async fn serve(
-        &mut self,
-        link: &Arc<Link>,
-        reader: &mut ReadHalf<'_>,
-        writer: &mut WriteHalf<'_>,
-    ) -> End {
+    async fn serve(&mut self, link: &Arc<Link>, socket: &mut Socket) -> End {
         // What came in one piece with the logon.
         if let Some(end) = self.received() {
             return end;
@@ -212,7 +201,7 @@ impl Connection {
         // Made once: to register and to forget a waiter costs more than to ask it.
         tokio::pin!(drained, ready, timer);
         loop {
-            if self.write_ready(link, writer).is_err() {
+            if self.write_ready(link, socket).is_err() {
                 return End::Gone;
             }
             match link.ending() {
@@ -228,28 +217,24 @@ impl Connection {
             if link.outbox.overflowed() {
                 return self.too_slow();
             }
-            let blocked = self.written < self.writing.len();
             // A peer that always has more to read would keep the select from looking.
             if draining.has_changed().unwrap_or(true) {
                 return End::Finish(RejectReason::ServerDraining);
             }
             tokio::select! {
                 biased;
-                read = reader.read(&mut self.read[self.filled..]) => match read {
-                    Ok(0) | Err(_) => return End::Gone,
-                    Ok(count) => {
+                turn = socket.turn(&mut self.read[self.filled..], &self.writing[self.written..]) => match turn {
+                    Ok(Turn::Read(0)) | Err(_) => return End::Gone,
+                    Ok(Turn::Read(count)) => {
                         self.filled += count;
                         if let Some(end) = self.received() {
                             return end;
                         }
                     }
+                    Ok(Turn::Written(count)) => self.written += count,
                 },
                 // Also while the socket is full: it may be told to end.
                 () = &mut ready => ready.set(link.outbox.ready.notified()),
-                written = writer.write(&self.writing[self.written..]), if blocked => match written {
-                    Ok(count) => self.written += count,
-                    Err(_) => return End::Gone,
-                },
                 () = &mut timer => {
                     if let Some(end) = self.tick(link) {
                         return end;
@@ -287,17 +272,15 @@ impl Connection {
     }
 
     /// Writes what can be written without waiting.
-    fn write_ready(&mut self, link: &Link, writer: &WriteHalf<'_>) -> Result<(), ()> {
+    fn write_ready(&mut self, link: &Link, socket: &mut Socket) -> Result<(), ()> {
         loop {
             if self.written == self.writing.len() {
                 self.writing.clear();
                 self.written = 0;
                 link.outbox.take(&mut self.writing);
-                if self.writing.is_empty() {
-                    return Ok(());
-                }
             }
-            match writer.try_write(&self.writing[self.written..]) {
+            match socket.try_write(&self.writing[self.written..]) {
+                Ok(0) if self.writing.is_empty() => return Ok(()),
                 Ok(0) => return Err(()),
                 Ok(count) => {
                     self.written += count;
@@ -331,7 +314,7 @@ impl Connection {
     }
 
     /// Waits until everything taken is answered, then says why it ends.
-    async fn finish(&mut self, mut reason: RejectReason, writer: &mut WriteHalf<'_>) {
+    async fn finish(&mut self, mut reason: RejectReason, socket: &mut Socket) {
         let deadline = clock::monotonic() + self.bounds.drain_timeout;
         let link = self
             .session
@@ -346,7 +329,7 @@ impl Connection {
                 && !link.outbox.overflowed()
                 && link.ending().is_none_or(|ending| ending == reason)
             {
-                if self.write_ready(&link, writer).is_err() {
+                if self.write_ready(&link, socket).is_err() {
                     return;
                 }
                 let _ = timeout(Duration::from_millis(5), link.outbox.ready.notified()).await;
@@ -376,7 +359,7 @@ impl Connection {
     }
 
     /// Writes what is left, for a bounded time, and closes so that the peer can read it.
-    async fn last_words(&mut self, reader: &mut ReadHalf<'_>, writer: &mut WriteHalf<'_>) {
+    async fn last_words(&mut self, socket: &mut Socket) {
         let mut rest = std::mem::take(&mut self.writing);
         rest.drain(..self.written);
         rest.append(self.session.out());
@@ -388,15 +371,15 @@ impl Connection {
             rest.append(&mut waiting);
         }
         let written = timeout(LAST_WRITE, async {
-            writer.write_all(&rest).await?;
-            writer.shutdown().await
+            socket.write_all(&rest).await?;
+            socket.shutdown().await
         });
         if !matches!(written.await, Ok(Ok(()))) {
             return;
         }
         // Closing with unread bytes would reset the connection and lose what was just written.
         let _ = timeout(LINGER, async {
-            while matches!(reader.read(&mut self.read).await, Ok(count) if count > 0) {}
+            while matches!(socket.read(&mut self.read).await, Ok(count) if count > 0) {}
         })
         .await;
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use souk_client::{
     Client, ClientOptions, Currency, Doubt, FromReports, Market, Outcome, Pending, ReconnectPolicy,
-    SigningKey,
+    SigningKey, Tls,
 };
 use souk_protocol::{KeyId, MarketId, TenantId};
 
@@ -41,6 +41,8 @@ pub struct Desk {
 pub struct DeskAccess {
     /// The gateway.
     pub address: String,
+    /// Which nodes to believe, if the session may be sent to another one, over TLS.
+    pub tls: Option<Tls>,
     /// The key.
     pub key: KeyId,
     /// Its private part, which lives in this process only.
@@ -88,6 +90,7 @@ impl Desk {
         let key = SigningKey::from_seed(&self.access.seed)
             .map_err(|error| ApiError::unavailable(error.to_string()))?;
         let mut options = ClientOptions::new(self.access.key);
+        options.tls = self.access.tls.clone();
         options.session_number = session_number;
         options.reconnect = Some(ReconnectPolicy::default());
         let client = Client::connect(&self.access.address, key, options).await?;

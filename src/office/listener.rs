@@ -14,11 +14,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tower_service::Service;
 
 use super::admission::Peer;
+use crate::tls::{EnterError, Port};
 
 /// Connections at one time.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -28,6 +31,9 @@ const PER_ADDRESS_MAX: usize = 512;
 const DESCRIPTORS_SHARE: usize = 4;
 /// How long a connection may take to send the head of a request.
 const HEAD_MAX: Duration = Duration::from_secs(10);
+/// For who asks plainly from beyond the machine.
+const USE_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 54\r\nconnection: close\r\n\r\n\
+    This port speaks TLS. Ask again with https:// before.\n";
 /// How long it waits after the system had no more connections to give.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
@@ -94,7 +100,12 @@ impl Drop for Place {
 }
 
 /// Serves until `stopped` says so.
-pub async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+pub async fn serve(
+    listener: TcpListener,
+    port: Port,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let places = Places::new();
     loop {
         let accepted = tokio::select! {
@@ -109,7 +120,8 @@ pub async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Re
                 };
                 let _ = stream.set_nodelay(true);
                 let (router, stopped) = (router.clone(), stopped.clone());
-                tokio::spawn(connection(stream, peer, router, stopped, place));
+                let port = port.clone();
+                tokio::spawn(connection(port, stream, peer, router, stopped, place));
             }
             Err(error) => {
                 tracing::warn!(%error, "the office cannot take a connection in");
@@ -134,12 +146,25 @@ pub fn network_of(address: IpAddr) -> IpAddr {
 }
 
 async fn connection(
+    port: Port,
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
     mut stopped: watch::Receiver<bool>,
     place: Arc<Place>,
 ) {
+    let socket = match timeout(HEAD_MAX, port.enter(stream, || true)).await {
+        Ok(Ok(socket)) => socket,
+        Ok(Err(EnterError::Plain(mut stream))) => {
+            let _ = timeout(HEAD_MAX, stream.write_all(USE_TLS)).await;
+            return;
+        }
+        Ok(Err(EnterError::Failed(error))) => {
+            tracing::debug!(%error, %peer, "no TLS handshake");
+            return;
+        }
+        Ok(Err(EnterError::TooMany)) | Err(_) => return,
+    };
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(Arc::clone(&place));
@@ -152,7 +177,7 @@ async fn connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     tokio::pin!(connection);
     tokio::select! {

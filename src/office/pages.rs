@@ -98,8 +98,13 @@ pub async fn page(
 }
 
 /// What every answer says to a browser.
-pub fn protect(mut response: Response) -> Response {
+pub fn protect(mut response: Response, secure: bool) -> Response {
     let headers = response.headers_mut();
+    if secure {
+        // Heeded over TLS alone (RFC 6797, section 8.1).
+        let thirty_days = HeaderValue::from_static("max-age=2592000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, thirty_days);
+    }
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

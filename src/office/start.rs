@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::map_response;
+use souk_client::{Tls, TlsError};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -21,11 +22,12 @@ use super::store::{Checked, OfficeError, OfficeStore};
 use super::{listener, pages, routes};
 use crate::clock;
 use crate::cluster::ClusterServer;
-use crate::config::{Config, OfficeConfig, TenantConfig};
+use crate::config::{ClusterConfig, Config, OfficeConfig, TenantConfig, TlsConfig};
 use crate::database::DatabaseTables;
 use crate::history::{self, HistoryReader};
 use crate::metrics::Meters;
 use crate::server::Server;
+use crate::tls::Port;
 
 /// Threads of the office.
 const THREADS: usize = 2;
@@ -51,6 +53,11 @@ pub enum StartError {
     /// A thread or the runtime cannot be made.
     #[error("the office cannot start a thread: {0}")]
     Thread(std::io::Error),
+    /// It cannot tell which nodes to believe.
+    #[error(
+        "the office cannot speak to the nodes of the cluster over TLS: {0}\nremedy: name a file as [tls] authorities"
+    )]
+    Tls(TlsError),
     /// Its tables cannot be used.
     #[error(transparent)]
     Office(#[from] OfficeError),
@@ -60,7 +67,10 @@ pub enum StartError {
 struct OfficeParts {
     config: Arc<Config>,
     keys: OwnKeys,
-    gateway: SocketAddr,
+    /// Where its clients' sessions are taken in.
+    gateway: String,
+    /// Which nodes they believe, over TLS.
+    tls: Option<Tls>,
     history: HistoryReader,
     node: Node,
     meters: Arc<Meters>,
@@ -97,7 +107,8 @@ impl Office {
         let parts = OfficeParts {
             config: Arc::new(config.clone()),
             keys: keys.clone(),
-            gateway: server.address(),
+            gateway: server.address().to_string(),
+            tls: None,
             history: HistoryReader::new(history::file(&config.journal.directory)),
             node: Node::Alone(Alone {
                 entrance: Arc::clone(server.entrance()),
@@ -107,7 +118,8 @@ impl Office {
             }),
             meters: Arc::clone(meters),
         };
-        Self::open(office, parts).map(Some)
+        let port = Port::http(server.certificate().cloned());
+        Self::open(office, port, parts).map(Some)
     }
 
     /// Opens the office of a node of a cluster, if its configuration has one.
@@ -120,11 +132,17 @@ impl Office {
         else {
             return Ok(None);
         };
+        // Another node than this one may serve a tenant, and has a certificate as this one has.
+        let (gateway, tls) = match &config.tls {
+            Some(tls) => (advertised(server, cluster), Some(believed(tls)?)),
+            None => (server.address().to_string(), None),
+        };
         let tables = || DatabaseTables::new(cluster).map_err(OfficeError::from);
         let parts = OfficeParts {
             config: Arc::new(config.clone()),
             keys: OwnKeys::of_cluster(access.clone()),
-            gateway: server.address(),
+            gateway,
+            tls,
             history: HistoryReader::over(Box::new(tables()?)),
             node: Node::Clustered(Clustered::new(
                 Arc::clone(server.entrance()),
@@ -134,10 +152,11 @@ impl Office {
             )),
             meters: Arc::clone(server.meters()),
         };
-        Self::open(office, parts).map(Some)
+        let port = Port::http(server.certificate().cloned());
+        Self::open(office, port, parts).map(Some)
     }
 
-    fn open(config: &OfficeConfig, parts: OfficeParts) -> Result<Self, StartError> {
+    fn open(config: &OfficeConfig, port: Port, parts: OfficeParts) -> Result<Self, StartError> {
         let state = Arc::new(state(parts)?);
         let runtime = runtime().map_err(StartError::Thread)?;
         let listen = |error| StartError::Listen {
@@ -149,15 +168,18 @@ impl Office {
             .map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (stop, stopped) = watch::channel(false);
+        let secure = port.is_secure();
         let router: Router = routes::router(&state)
             .fallback(pages::page)
             .with_state(Arc::clone(&state))
-            .layer(map_response(|response| async { pages::protect(response) }));
+            .layer(map_response(move |response| async move {
+                pages::protect(response, secure)
+            }));
         if let Node::Alone(_) = state.node {
             runtime.spawn(end_keys(Arc::clone(&state)));
         }
         let run = move || {
-            runtime.block_on(listener::serve(listener, router, stopped));
+            runtime.block_on(listener::serve(listener, port, router, stopped));
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new()
@@ -192,6 +214,7 @@ fn state(parts: OfficeParts) -> Result<OfficeState, StartError> {
         config,
         keys,
         gateway,
+        tls,
         history,
         node,
         meters,
@@ -205,7 +228,8 @@ fn state(parts: OfficeParts) -> Result<OfficeState, StartError> {
     }
     let desk = |tenant: &TenantConfig| {
         let access = DeskAccess {
-            address: gateway.to_string(),
+            address: gateway.clone(),
+            tls: tls.clone(),
             key: keys.id(tenant.id)?,
             seed: keys.seed(),
         };
@@ -226,6 +250,21 @@ fn state(parts: OfficeParts) -> Result<OfficeState, StartError> {
         hubs,
         memory: Memory::default(),
     })
+}
+
+/// What the node's certificate is made out to.
+fn advertised(server: &ClusterServer, cluster: &ClusterConfig) -> String {
+    let advertised = cluster.advertise.clone();
+    advertised.unwrap_or_else(|| server.address().to_string())
+}
+
+/// The nodes that the office believes.
+fn believed(tls: &TlsConfig) -> Result<Tls, StartError> {
+    let believed = match &tls.authorities {
+        Some(file) => Tls::of_authorities(file),
+        None => Tls::of_system(),
+    };
+    believed.map_err(StartError::Tls)
 }
 
 /// Lets keys log on no more whose time is over, as long as the office is open.

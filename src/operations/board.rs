@@ -11,9 +11,11 @@ use souk_protocol::TenantId;
 use crate::clock::{self, Moment};
 use crate::config::Config;
 use crate::gateway::entrance::Entrance;
+use crate::history::Reach;
 use crate::journal::Journal;
 use crate::metrics::{Distribution, Meters};
 use crate::recovery::Progress;
+use crate::tls::Certificate;
 
 /// What a node is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Parts {
     pub meters: Arc<Meters>,
     /// The folder of snapshots, if they are files.
     pub snapshots: Option<PathBuf>,
+    /// How far the history reaches, if it is kept.
+    pub reach: Option<Arc<Reach>>,
     /// Whether there are fewer cores than threads that want one.
     pub shares_cores: bool,
 }
@@ -109,12 +113,13 @@ pub struct Board {
     /// It has been ready to serve once.
     pub(super) started: AtomicBool,
     pub(super) money: MoneyState,
+    pub(super) certificate: Option<Arc<Certificate>>,
 }
 
 impl Board {
     /// The board of a node that has just begun to start.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, certificate: Option<Arc<Certificate>>) -> Self {
         let name = |tenant: &crate::config::TenantConfig| (tenant.id, tenant.name.clone());
         Self {
             node: config.journal.node.clone(),
@@ -125,6 +130,7 @@ impl Board {
             parts: OnceLock::new(),
             lease: OnceLock::new(),
             started: AtomicBool::new(false),
+            certificate,
             money: MoneyState {
                 sound: AtomicU64::new(0),
                 disturbed: AtomicU64::new(0),

@@ -16,13 +16,14 @@ use axum::routing::get;
 use axum::serve::Listener;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Sleep, sleep};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::board::Board;
 use super::{health, page};
+use crate::tls::{Port, Socket};
 
 /// Connections at one time; more wait in the system's queue.
 const CONNECTIONS_MAX: usize = 64;
@@ -43,23 +44,20 @@ struct Readiness {
 pub(super) fn answer(
     runtime: &Runtime,
     listener: std::net::TcpListener,
+    port: Port,
     board: Arc<Board>,
     mut stop: watch::Receiver<bool>,
 ) {
     runtime.block_on(async {
         let prepared = listener.set_nonblocking(true);
-        let listener = match prepared.and_then(|()| TcpListener::from_std(listener)) {
-            Ok(listener) => listener,
+        let listener = prepared.and_then(|()| TcpListener::from_std(listener));
+        let serve = match listener.and_then(|listener| Bounded::new(listener, port)) {
+            Ok(bounded) => axum::serve(bounded, router(board)),
             Err(error) => {
                 tracing::error!(%error, "the operations listener cannot be used");
                 return;
             }
         };
-        let bounded = Bounded {
-            listener,
-            room: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-        };
-        let serve = axum::serve(bounded, router(board));
         tokio::select! {
             _ = serve.into_future() => {}
             // An error: whoever could ask for the end is gone.
@@ -103,17 +101,58 @@ const fn status(good: bool) -> StatusCode {
     }
 }
 
-/// Accepts no more than there is room for.
+/// Those who were let in, no more than there is room for.
 struct Bounded {
-    listener: TcpListener,
-    room: Arc<Semaphore>,
+    address: SocketAddr,
+    visits: mpsc::Receiver<(Visit, SocketAddr)>,
 }
 
 /// A connection that ends when its time is over.
 struct Visit {
-    stream: TcpStream,
+    socket: Socket,
     over: Pin<Box<Sleep>>,
     _room: OwnedSemaphorePermit,
+}
+
+impl Bounded {
+    fn new(listener: TcpListener, port: Port) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let (sender, visits) = mpsc::channel(1);
+        tokio::spawn(accept(listener, port, sender));
+        Ok(Self { address, visits })
+    }
+}
+
+async fn accept(listener: TcpListener, port: Port, visits: mpsc::Sender<(Visit, SocketAddr)>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    // Never closed, so there is always some room in the end.
+    while let Ok(room) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let over = Box::pin(sleep(CONNECTION_TIME));
+                let (port, visits) = (port.clone(), visits.clone());
+                tokio::spawn(async move {
+                    // Whoever speaks plainly and may not is cut off: probes and scrapers are told by the manual.
+                    let Ok(Ok(socket)) =
+                        timeout(CONNECTION_TIME, port.enter(stream, || true)).await
+                    else {
+                        return;
+                    };
+                    let visit = Visit {
+                        socket,
+                        over,
+                        _room: room,
+                    };
+                    // Nobody takes visits any more: the end.
+                    let _ = visits.send((visit, peer)).await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection for operations");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
 }
 
 impl Listener for Bounded {
@@ -121,31 +160,14 @@ impl Listener for Bounded {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Visit, SocketAddr) {
-        loop {
-            // Never closed, so there is always some room in the end.
-            let Ok(room) = Arc::clone(&self.room).acquire_owned().await else {
-                std::future::pending::<()>().await;
-                continue;
-            };
-            match self.listener.accept().await {
-                Ok((stream, peer)) => {
-                    let visit = Visit {
-                        stream,
-                        over: Box::pin(sleep(CONNECTION_TIME)),
-                        _room: room,
-                    };
-                    return (visit, peer);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection for operations");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
+        match self.visits.recv().await {
+            Some(visit) => visit,
+            None => std::future::pending().await,
         }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        Ok(self.address)
     }
 }
 
@@ -158,7 +180,7 @@ impl AsyncRead for Visit {
         if self.over.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        Pin::new(&mut self.socket).poll_read(context, buffer)
     }
 }
 
@@ -171,14 +193,14 @@ impl AsyncWrite for Visit {
         if self.over.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        Pin::new(&mut self.socket).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        Pin::new(&mut self.socket).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }

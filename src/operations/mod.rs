@@ -17,6 +17,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+use crate::tls::Port;
+
 pub use board::{Board, LeaseReading, Parts, Phase, ReadsLease, TenantsHere};
 
 /// The listener at work. Dropping it ends it.
@@ -34,7 +36,7 @@ impl Operations {
     ///
     /// # Errors
     /// When a thread or its runtime cannot be made.
-    pub fn start(listener: TcpListener, board: Arc<Board>) -> io::Result<Self> {
+    pub fn start(listener: TcpListener, port: Port, board: Arc<Board>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let stop_money: Arc<AtomicBool> = Arc::default();
@@ -42,7 +44,7 @@ impl Operations {
             .enable_all()
             .build()?;
         let answering = Arc::clone(&board);
-        let answer = move || http::answer(&runtime, listener, answering, stopped);
+        let answer = move || http::answer(&runtime, listener, port, answering, stopped);
         let (checked, stop_checks) = (Arc::clone(&board), Arc::clone(&stop_money));
         let check = move || money::check_periodically(&checked, &stop_checks);
         let mut operations = Self {

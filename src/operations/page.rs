@@ -145,6 +145,18 @@ impl Shown {
         let started = health::startup(board).started;
         self.gauge("souk_started", "Whether it has been ready once")
             .whole(&[], u64::from(started));
+        if let Some(certificate) = &board.certificate {
+            self.seconds(
+                "souk_tls_certificate_end",
+                "When the certificate ends, in seconds since 1970-01-01 UTC",
+            )
+            .whole(&[], certificate.ends().max(0) as u64);
+            self.counter(
+                "souk_tls_refused",
+                "Handshakes that came to nothing, and peers from beyond the machine that spoke plainly",
+            )
+            .whole(&[], certificate.refused());
+        }
         let shares = board.parts().is_some_and(|parts| parts.shares_cores);
         self.gauge(
             "souk_cores_shared",
@@ -268,6 +280,19 @@ impl Shown {
         let failed = journal.failure().is_err();
         self.gauge("souk_journal_failed", "Whether the journal cannot go on")
             .whole(&[], u64::from(failed));
+        if let Some(reach) = &parts.reach {
+            let next = reach.next_batch();
+            self.gauge(
+                "souk_history_lag_batches",
+                "Batches that are durable and not in the tables of the history yet",
+            )
+            .whole(&[], journal.durable_until().saturating_sub(next));
+            self.counter(
+                "souk_history_batches",
+                "Batches in the tables of the history, or before them",
+            )
+            .whole(&[], next);
+        }
     }
 
     fn tenants(&mut self, board: &Board, parts: &Parts) {

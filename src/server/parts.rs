@@ -11,13 +11,14 @@ use tokio::sync::{Notify, watch};
 
 use super::ServerError;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, TlsConfig};
 use crate::gateway::entrance::Entrance;
 use crate::gateway::grace::Gone;
 use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
 use crate::operations::{Board, Operations};
 use crate::partition::PartitionMatcher;
+use crate::tls::{Certificate, Port};
 
 /// Connections the system may hold for us before we accept them.
 const BACKLOG: i32 = 4_096;
@@ -46,6 +47,7 @@ impl Goodbyes {
 /// What the gateway's thread is given.
 pub(crate) struct Gateway {
     pub listener: TcpListener,
+    pub port: Port,
     pub entrance: Arc<Entrance>,
     pub bounds: ConnectionBounds,
     pub drained: watch::Receiver<bool>,
@@ -56,6 +58,7 @@ impl Gateway {
     pub(crate) fn run(self, runtime: &Runtime) {
         let Self {
             listener,
+            port,
             entrance,
             bounds,
             drained,
@@ -69,7 +72,7 @@ impl Gateway {
                 }
             };
             let registry = Arc::clone(&entrance.registry);
-            Acceptor::new(listener, entrance, bounds, drained)
+            Acceptor::new(listener, port, entrance, bounds, drained)
                 .run()
                 .await;
             // Connections see the drain themselves and bound their own end.
@@ -112,14 +115,24 @@ pub(crate) async fn run_inline(
     }
 }
 
+/// The certificate of the node, if its configuration has one.
+pub(crate) fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, ServerError> {
+    let read = |tls: &TlsConfig| Certificate::read(&tls.certificate, &tls.key).map(Arc::new);
+    Ok(config.tls.as_ref().map(read).transpose()?)
+}
+
 /// Begins to answer probes and metrics, if the configuration asks for it.
-pub(crate) fn operations(config: &Config) -> Result<Option<Operations>, ServerError> {
+pub(crate) fn operations(
+    config: &Config,
+    certificate: Option<&Arc<Certificate>>,
+) -> Result<Option<Operations>, ServerError> {
     let Some(asked) = config.operations else {
         return Ok(None);
     };
     let (listener, address) = listen(asked.listen)?;
-    let board = Arc::new(Board::new(config));
-    let operations = Operations::start(listener, board).map_err(ServerError::Thread)?;
+    let board = Arc::new(Board::new(config, certificate.cloned()));
+    let port = Port::http(certificate.cloned());
+    let operations = Operations::start(listener, port, board).map_err(ServerError::Thread)?;
     tracing::info!(%address, "operations: metrics and probes");
     Ok(Some(operations))
 }

@@ -7,7 +7,7 @@ mod state;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -25,6 +25,31 @@ const READ_BYTES: usize = 1 << 20;
 /// What the system says, with the path.
 pub fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path).map_err(|error| named(path, &error))
+}
+
+/// What of a file differs when it is another one, or has been written to; and who may use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStamp {
+    inode: u64,
+    len: u64,
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
+    /// The permissions, as `chmod` has them.
+    pub mode: u32,
+}
+
+/// The stamp of a file, or of what a link leads to.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn stamp(path: &Path) -> io::Result<FileStamp> {
+    let metadata = std::fs::metadata(path).map_err(|error| named(path, &error))?;
+    Ok(FileStamp {
+        inode: metadata.ino(),
+        len: metadata.len(),
+        changed: (metadata.mtime(), metadata.mtime_nsec()),
+        mode: metadata.mode() & 0o777,
+    })
 }
 
 /// When the newest file of a folder whose name ends so was written, in nanoseconds since 1970-01-01 UTC; nothing if there

@@ -12,7 +12,7 @@ fn two_offices_write_one_chain_and_what_was_written_cannot_be_changed_unseen() {
     let tokens = offices.log_on("globex", "ada", "owner");
     // Both have their session at the engine.
     for node in [0, 1] {
-        let credit = json!({"account": "1", "currency": "USDT", "amount": "1", "business": "first", "business_id": node.to_string(), "reason": "for the test"});
+        let credit = json!({"account": "1", "currency": "USDT", "amount": "1", "business": "first", "business_id": (node + 1).to_string(), "reason": "for the test"});
         offices
             .office(node)
             .post_soon("/v1/funding/credit", &tokens[node], &credit);

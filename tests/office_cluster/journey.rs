@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use souk_client::{
-    Client, ClientOptions, KeyId, Order, Outcome, ReconnectPolicy, Side, SigningKey,
+    Client, ClientOptions, KeyId, Market, Order, Outcome, ReconnectPolicy, Side, SigningKey,
 };
 use souk_protocol::AccountId;
 use tungstenite::{Message, WebSocket};
@@ -31,8 +31,7 @@ pub async fn client(addresses: &str, number: u16) -> Client {
 }
 
 /// Two orders of globex's accounts that meet.
-pub async fn trade(client: &Client, symbol: &str, price: &str, qty: &str, accounts: [u32; 2]) {
-    let market = client.market(symbol).await.unwrap();
+pub async fn trade(client: &Client, market: &Market, price: &str, qty: &str, accounts: [u32; 2]) {
     let (price, qty) = (market.price(price).unwrap(), market.qty(qty).unwrap());
     for (account, side) in accounts.into_iter().zip([Side::Sell, Side::Buy]) {
         let order = Order::limit(AccountId(account), side, price, qty);
@@ -107,7 +106,8 @@ fn an_office_does_everything_for_a_tenant_that_another_node_serves() {
         .collect();
     block_on(async {
         let client = client(&addresses.join(","), 7).await;
-        trade(&client, "GOLD-USDT", "300.00", "2.00", [alice, 77]).await;
+        let market = client.market("GOLD-USDT").await.unwrap();
+        trade(&client, &market, "300.00", "2.00", [alice, 77]).await;
         client.terminate().await.unwrap();
     });
     let tick = live.next_of("trade");

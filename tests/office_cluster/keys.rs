@@ -19,7 +19,7 @@ async fn log_on(address: &str, id: u32) -> Result<Client, ClientError> {
 
 #[test]
 fn a_key_works_and_ends_at_every_node_wherever_it_was_given_and_revoked() {
-    let mut offices = Offices::new("keys");
+    let mut offices = Offices::new("revoked");
     let owner = offices.owner_of(3);
     let other = 1 - owner;
     let tokens = offices.log_on("globex", "ada", "owner");
@@ -96,10 +96,6 @@ fn a_login_is_good_at_every_office_until_its_user_is_removed_at_one() {
         let gone = offices.office(node).get("/v1/self", &bob[1]);
         assert_eq!(gone.status, 401, "{gone:?}");
     }
-    let last = offices
-        .office(1)
-        .delete("/v1/users/ada", &ada[1], &json!({"reason": "no owner"}));
-    assert_eq!(last.status, 409, "{last:?}");
     let brand = json!({"name": "Globex", "color": "#123456"});
     offices.office(0).put("/v1/brand", &ada[0], &brand).ok();
     let shown = offices.office(1).get("/v1/brand", &ada[1]).ok();

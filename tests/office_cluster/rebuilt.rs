@@ -91,10 +91,12 @@ fn remove(offices: &Offices) {
 fn trades(addresses: String, stop: std::sync::mpsc::Receiver<()>) -> u64 {
     block_on(async {
         let client = client(&addresses, 7).await;
-        client.join(souk_protocol::MarketId(1)).await.unwrap();
+        // Once: a list is refused while a tenant moves.
+        let market = client.market("BTC-USDT").await.unwrap();
+        client.join(market.id()).await.unwrap();
         let mut count = 0;
         while stop.try_recv().is_err() {
-            trade(&client, "BTC-USDT", "60000.00", "0.0100", [1, 77]).await;
+            trade(&client, &market, "60000.00", "0.0100", [1, 77]).await;
             count += 1;
         }
         client.terminate().await.unwrap();

@@ -26,7 +26,7 @@ fn log_on(address: SocketAddr) -> Result<Connection, ConnectionError> {
         cancel_grace_ms: 0,
     };
     let key = private();
-    let logged_on = Connection::logon(address, &credentials, |bytes| key.sign(bytes));
+    let logged_on = Connection::logon(address, None, &credentials, |bytes| key.sign(bytes));
     logged_on.map(|(connection, ..)| connection)
 }
 

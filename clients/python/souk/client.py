@@ -1,6 +1,7 @@
 """One session with Souk: what it asks for, what comes, and its connection. Sections named here are those of protocol/PROTOCOL.md."""
 import collections
 import socket
+import ssl
 import struct
 import time
 
@@ -15,14 +16,15 @@ LIMIT, GTC = 2, 1
 
 class Client:
     """One session: it is logged on when this is made. `on_event` gets everything the server says but reports that came before, and
-    `LoggedOn`, `Disconnected`, `Resumed`, `ReportsLost`, `BookBroken`. `addresses` are nodes with commas between them."""
+    `LoggedOn`, `Disconnected`, `Resumed`, `ReportsLost`, `BookBroken`. `addresses` are nodes with commas between them; `tls` is the
+    `ssl.SSLContext` that says which nodes to trust, and None is a plain connection."""
 
     def __init__(self, addresses, key_id, key, session=0, on_event=None, keepalive_ms=5000, cancel_on_disconnect=0, cancel_grace_ms=0,
-                 timeout=5.0, attempts=20):
+                 timeout=5.0, attempts=20, tls=None):
         self.seeds, self.seed, self.on_event = addresses.split(","), bytes.fromhex(key.strip()), on_event or (lambda event: None)
         self.logon = dict(key_id=key_id, session_number=session, keepalive_ms=keepalive_ms, cancel_on_disconnect=cancel_on_disconnect,
                           cancel_grace_ms=cancel_grace_ms)
-        self.timeout, self.attempts, self.keepalive, self.incarnation = timeout, attempts, keepalive_ms / 1000, 0
+        self.timeout, self.attempts, self.keepalive, self.incarnation, self.tls = timeout, attempts, keepalive_ms / 1000, 0, tls
         self.lanes, self.books, self.lists, self.listed, self.resuming = {}, {}, [], [], []
         self.owner, self.epoch, self.followed, self.redirect, self.logged_on_at = None, 0, 0, None, 0.0
         self.online, self.over, self.leaving, self.due, self.told = False, None, False, [0.0, 0.0], collections.deque()
@@ -362,6 +364,8 @@ class Client:
             try:
                 self._log_on(self.owner or self.seeds[0])
                 return self._on_logged_on()
+            except ssl.SSLCertVerificationError as error:  # it will not be believed later either
+                raise Ended(f"{self.owner or self.seeds[0]}: {error}") from error
             except (OSError, ValueError, Ended) as error:
                 lost, dialing = error if isinstance(error, Ended) else Ended(f"{self.owner or self.seeds[0]}: {error}"), True
 
@@ -370,6 +374,8 @@ class Client:
         self.data, deadline = b"", time.monotonic() + self.timeout
         self.socket = socket.create_connection((host.strip("[]"), int(port)), self.timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls:
+            self.socket = self.tls.wrap_socket(self.socket, server_hostname=host.strip("[]"))
 
         def receive():
             for frame in iter(self._frame, None):

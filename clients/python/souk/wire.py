@@ -95,7 +95,7 @@ CODES = """
 ReservedNotZero 107 SchemaNotSupported 108 BadMagic 109 SequenceMustBeZero 110 FlagNotSupported 111 UnknownFeature 201 ProtocolOrder 202
 AuthenticationFailed 203 ClockSkew 204 SessionTakenOver 205 IncarnationNotNewer 206 HandshakeTimeout 207 KeepaliveLapsed 208
 KeepaliveOutOfRange 209 ServerDraining 210 LoggedOut 211 TooManyConnections 212 PermissionDenied 213 CancelOnDisconnectNotSupported 214
-SlowConsumer 215 NotJoined 216 JournalFailed 217 NotOwner 218 TenantMoving 301 SessionRateExceeded 302 CreditExceeded 303
+SlowConsumer 215 NotJoined 216 JournalFailed 217 NotOwner 218 TenantMoving 219 TlsRequired 301 SessionRateExceeded 302 CreditExceeded 303
 TenantShareExceeded 304 MarketBusy 305 LogonRateExceeded 306 TooManySubscriptions 401 UnknownSide 402 UnknownOrderType 403
 UnknownTimeInForce 404 UnknownPostOnly 405 UnknownStpMode 406 UnknownStpScope 407 UnknownMarketState 408 UnknownCancelReason 409
 UnknownBatchMode 410 UnknownBatchOperation 411 UnknownOrderState 412 UnknownLiquidity 413 UnknownDurability 414 UnsupportedCombination 415

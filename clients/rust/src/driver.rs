@@ -3,8 +3,9 @@
 
 use std::time::Instant;
 
+use bytes::BytesMut;
 use souk_protocol::message::Heartbeat;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::unix_time_ns;
@@ -57,13 +58,16 @@ impl Driver {
         connection: Connection,
     ) -> Result<std::convert::Infallible, ClientError> {
         let Connection {
-            mut stream,
+            stream,
             mut incoming,
             ..
         } = connection;
-        let (mut reader, mut writer) = stream.split();
+        let (mut reader, mut writer) = tokio::io::split(stream);
         let options = &self.dialer.options;
         let (keepalive, waiting_max) = (options.keepalive, options.waiting_max);
+        // TLS keeps what the system had no room for, until it is asked to send it.
+        let keeps = options.tls.is_some();
+        let mut kept = false;
         let mut heard = Instant::now();
         let mut spoke = heard;
         loop {
@@ -88,8 +92,9 @@ impl Driver {
                     }
                     heard = Instant::now();
                 }
-                written = writer.write_buf(&mut session.out), if !session.out.is_empty() => {
-                    written?;
+                written = write(&mut writer, &mut session.out), if kept || !session.out.is_empty() => {
+                    let taken = written?;
+                    kept = keeps && taken > 0;
                     spoke = Instant::now();
                 }
                 command = self.commands.recv(), if room && matches!(session.logout, Logout::No) => {
@@ -167,6 +172,18 @@ impl Driver {
             room_for_events(self.session.listener.clone()).await;
             self.session.hand_on_events();
         }
+    }
+}
+
+/// Writes some of what is to be sent, or sends what the writer keeps. Gives how many bytes it took.
+async fn write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    out: &mut BytesMut,
+) -> std::io::Result<usize> {
+    if out.is_empty() {
+        writer.flush().await.map(|()| 0)
+    } else {
+        writer.write_buf(out).await
     }
 }
 

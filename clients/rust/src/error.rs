@@ -17,6 +17,16 @@ pub enum ClientError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// The TLS handshake failed.
+    #[error(
+        "TLS with {address}: {source}; does this port speak TLS, and is the certificate made out to this host by an authority that is trusted?"
+    )]
+    Tls {
+        /// The address asked for.
+        address: String,
+        /// What the operating system or rustls says.
+        source: std::io::Error,
+    },
     /// Connecting and logging on took too long.
     #[error("no logon to {address} within {limit:?}; raise connect_timeout if the way is long")]
     ConnectTimeout {
@@ -183,6 +193,11 @@ impl ClientError {
             | Self::Io(_)
             | Self::ClosedByServer
             | Self::KeepaliveLapsed(_) => true,
+            // A certificate that is not believed will not be later either.
+            Self::Tls { source, .. } => !matches!(
+                source.kind(),
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput
+            ),
             _ => false,
         }
     }

@@ -47,6 +47,7 @@ mod request;
 mod route;
 mod session;
 mod session_resume;
+mod tls;
 mod wire;
 
 pub use book::{Book, BookError, Level};
@@ -61,6 +62,7 @@ pub use options::{ClientOptions, ReconnectPolicy, RetryPolicy};
 pub use order::{Change, Instruction, Order, OrderRef};
 pub use outcome::{Doubt, FromReports, Outcome, Pending, Refusal, ReplaceReport};
 pub use report::Report;
+pub use tls::{Tls, TlsError};
 pub use wire::SessionInfo;
 
 pub use souk_protocol::message;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use souk_protocol::{CancelOnDisconnect, KeyId};
 
+use crate::tls::Tls;
+
 /// How a session is opened and kept.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
@@ -25,6 +27,9 @@ pub struct ClientOptions {
     /// How long connecting to one node and logging on there may take together. A tenant that is between two nodes is
     /// waited for as long again; a node holds such a logon for a second, so make it longer than that.
     pub connect_timeout: Duration,
+    /// Whom to take for a node, over TLS. `None`: the connection is plain, which a node with a certificate allows on its own
+    /// machine only.
+    pub tls: Option<Tls>,
     /// What to do about messages that were refused for lack of room.
     pub retry: RetryPolicy,
     /// What to do when the connection is lost, or the tenant moves to another node. `None`: the session ends.
@@ -48,6 +53,7 @@ impl ClientOptions {
             cancel_on_disconnect: CancelOnDisconnect::None,
             cancel_grace: Duration::ZERO,
             connect_timeout: Duration::from_secs(5),
+            tls: None,
             retry: RetryPolicy::default(),
             reconnect: None,
             waiting_max: 65_536,

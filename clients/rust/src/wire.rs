@@ -6,7 +6,7 @@ use souk_protocol::{
     AccountId, Credentials, Durability, FRAME_FROM_SERVER_MAX, Frame, RejectReason, ServerMessage,
     SessionId, TenantId, hello, logon, split_frame,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::clock::unix_time_ns;
@@ -58,10 +58,15 @@ pub(crate) struct LogonTerms<'a> {
     pub(crate) incarnation: u64,
 }
 
+/// A connection's two directions, with TLS or without.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug> Stream for T {}
+
 /// A connection that is logged on.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Box<dyn Stream>,
     /// Bytes that came and are not read yet.
     pub(crate) incoming: BytesMut,
     pub(crate) info: SessionInfo,
@@ -97,12 +102,22 @@ impl Connection {
         };
         let stream = TcpStream::connect(address).await.map_err(connect)?;
         stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = match &logon.options.tls {
+            None => Box::new(stream),
+            Some(tls) => {
+                let secure = tls.connect(address, stream).await;
+                Box::new(secure.map_err(|source| ClientError::Tls {
+                    address: address.to_owned(),
+                    source,
+                })?)
+            }
+        };
         let mut handshake = Handshake {
             stream,
             incoming: BytesMut::with_capacity(READ_LEN),
             redirect,
         };
-        handshake.stream.write_all(&hello().frame(0)).await?;
+        handshake.send(&hello().frame(0)).await?;
         let challenge = handshake
             .next("a challenge", |message| match message {
                 ServerMessage::Challenge(challenge) => Some(Ok(*challenge)),
@@ -110,7 +125,7 @@ impl Connection {
             })
             .await?;
         let logon = signed_logon(&challenge, &logon);
-        handshake.stream.write_all(&logon).await?;
+        handshake.send(&logon).await?;
         let info = handshake
             .next("a logon acknowledgement", |message| match message {
                 ServerMessage::LogonAck(ack, accounts) => {
@@ -178,12 +193,17 @@ fn session_info(
 
 /// A connection before it is logged on.
 struct Handshake<'a> {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     incoming: BytesMut,
     redirect: &'a mut Option<Redirect>,
 }
 
 impl Handshake<'_> {
+    async fn send(&mut self, frame: &[u8]) -> Result<(), ClientError> {
+        self.stream.write_all(frame).await?;
+        Ok(self.stream.flush().await?)
+    }
+
     /// Reads one message. A refusal is an error, anything else unexpected too; a redirect, which comes before its
     /// refusal, is noted.
     async fn next<T>(

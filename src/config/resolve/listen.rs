@@ -1,9 +1,12 @@
-//! Where to listen: `[server]`, `[office]` and `[operations]`.
+//! Where to listen: `[server]`, `[office]` and `[operations]`; and with which certificate: `[tls]`.
 
 use super::*;
 
 const RULE: &str = "must be an address and a port, such as 127.0.0.1:7001";
 const REMEDY: &str = "listen on 127.0.0.1, or set allow_remote = true on a private network";
+const PLAIN: &str =
+    "is beyond loopback, and without [tls] everybody on the way can read and change what is said";
+const PLAIN_REMEDY: &str = "set [tls] certificate and key, or listen on 127.0.0.1, or set allow_remote = true on a private network";
 
 /// An address that somebody may reach, and what was said of it.
 struct Asked<'a> {
@@ -11,21 +14,23 @@ struct Asked<'a> {
     flag: (&'static str, Option<&'a String>),
     /// As the file has it.
     given: Option<&'a Spanned<String>>,
+    /// Whether it may be beyond loopback.
     allow_remote: bool,
-    /// Why it is not for everybody.
-    remote: &'static str,
+    /// Why it is not for everybody, and what to do.
+    remote: (&'static str, &'static str),
 }
 
 pub(super) fn resolve_server(
     source: &Source<'_>,
     raw: &RawServer,
+    tls: bool,
     overrides: &Overrides,
 ) -> Result<SocketAddr, ConfigError> {
     let asked = Asked {
         flag: ("listen", overrides.listen.as_ref()),
         given: raw.listen.as_ref(),
-        allow_remote: raw.allow_remote || overrides.allow_remote,
-        remote: "is beyond loopback, and this version has no TLS",
+        allow_remote: tls || raw.allow_remote || overrides.allow_remote,
+        remote: (PLAIN, PLAIN_REMEDY),
     };
     let default = SocketAddr::from(([127, 0, 0, 1], 7001));
     Ok(asked.resolve(source)?.unwrap_or(default))
@@ -40,7 +45,10 @@ pub(super) fn resolve_operations(
         flag: ("operations-listen", overrides.operations_listen.as_ref()),
         given: raw.and_then(|raw| raw.listen.as_ref()),
         allow_remote: raw.is_some_and(|raw| raw.allow_remote) || overrides.operations_allow_remote,
-        remote: "is beyond loopback, and whoever reaches it may read it without a password",
+        remote: (
+            "is beyond loopback, and whoever reaches it may read it without a password",
+            REMEDY,
+        ),
     };
     let listen = asked.resolve(source)?;
     Ok(listen.map(|listen| OperationsConfig { listen }))
@@ -49,16 +57,27 @@ pub(super) fn resolve_operations(
 pub(super) fn resolve_office(
     source: &Source<'_>,
     raw: &RawOffice,
+    tls: bool,
     overrides: &Overrides,
 ) -> Result<SocketAddr, ConfigError> {
     let asked = Asked {
         flag: ("office-listen", overrides.office_listen.as_ref()),
         given: raw.listen.as_ref(),
-        allow_remote: raw.allow_remote || overrides.allow_remote,
-        remote: "is beyond loopback, and this version has no TLS",
+        allow_remote: tls || raw.allow_remote || overrides.allow_remote,
+        remote: (PLAIN, PLAIN_REMEDY),
     };
     let default = SocketAddr::from(([127, 0, 0, 1], 7080));
     Ok(asked.resolve(source)?.unwrap_or(default))
+}
+
+pub(super) fn resolve_tls(raw: Option<&RawTls>, overrides: &Overrides) -> Option<TlsConfig> {
+    let of_file = || raw.map(|raw| (raw.certificate.clone(), raw.key.clone()));
+    let (certificate, key) = overrides.tls.clone().or_else(of_file)?;
+    Some(TlsConfig {
+        certificate,
+        key,
+        authorities: raw.and_then(|raw| raw.authorities.clone()),
+    })
 }
 
 impl Asked<'_> {
@@ -72,17 +91,20 @@ impl Asked<'_> {
             };
             let address: SocketAddr = text.parse().map_err(|_| fail(RULE))?;
             if refused(address) {
-                return Err(fail(&format!("{}; {REMEDY}", self.remote)));
+                let (rule, remedy) = self.remote;
+                return Err(fail(&format!("{rule}; {remedy}")));
             }
             return Ok(Some(address));
         }
         let Some(given) = self.given else {
             return Ok(None);
         };
-        let fail = |rule| source.error("listen", given.span(), given.get_ref(), rule, REMEDY);
-        let address: SocketAddr = given.get_ref().parse().map_err(|_| fail(RULE))?;
+        let fail =
+            |rule, remedy| source.error("listen", given.span(), given.get_ref(), rule, remedy);
+        let address: SocketAddr = given.get_ref().parse().map_err(|_| fail(RULE, REMEDY))?;
         if refused(address) {
-            return Err(fail(self.remote));
+            let (rule, remedy) = self.remote;
+            return Err(fail(rule, remedy));
         }
         Ok(Some(address))
     }

@@ -10,6 +10,7 @@ pub(super) fn resolve_office(
     source: &Source<'_>,
     raw: &RawConfig,
     journal: &JournalConfig,
+    tls: bool,
     overrides: &Overrides,
 ) -> Result<Option<OfficeConfig>, ConfigError> {
     let Some(given) = &raw.office else {
@@ -41,6 +42,6 @@ pub(super) fn resolve_office(
             return Err(source.error("key.id", key.id.span(), id, rule, remedy));
         }
     }
-    let listen = listen::resolve_office(source, office, overrides)?;
+    let listen = listen::resolve_office(source, office, tls, overrides)?;
     Ok(Some(OfficeConfig { listen }))
 }

@@ -225,7 +225,7 @@ pub struct Volume {
 
 pub(super) const ORDER: &str = "number, market, id, cl_ord_id, account, session, side, type, time_in_force, price, qty, budget, executed, leaves, value_high, value_low, state, reason, created_at, updated_at";
 pub(super) const TRADE: &str = "number, market, id, at, price, qty, notional, taker_side, buyer, seller, buyer_order, seller_order, buyer_fee, seller_fee";
-pub(super) const STATEMENT: &str = "sequence, at, kind, change, total, market, reference";
+pub(super) const STATEMENT: &str = "sequence, at, kind, `change`, total, market, reference";
 pub(super) const ACCOUNT: &str = "id, external_id, status, fee_group, stp_group";
 
 impl OrderRow {

@@ -4,7 +4,7 @@
 //! replaying a file. The measured path is `driver`, which takes the socket over.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use souk_protocol::message::{
@@ -18,6 +18,7 @@ use souk_protocol::{
 };
 
 use crate::owner::Owner;
+use crate::wire::{Tls, Wire};
 
 /// Why a connection ended or did not come to be.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +109,7 @@ pub struct Depth {
 /// A session's connection.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Wire,
     /// Bytes received and not yet taken are `inbox[taken..]`.
     inbox: Vec<u8>,
     taken: usize,
@@ -119,21 +120,21 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects and logs on, at the node that the one at `address` names if that is another. `sign` makes the Ed25519
-    /// signature of the bytes it is given.
+    /// Connects and logs on, at the node that the one at `address` names if that is another, and over TLS if `tls` says which
+    /// nodes to believe. `sign` makes the Ed25519 signature of the bytes it is given.
     ///
     /// # Errors
     /// When the socket fails, the server refuses, or does not answer within [`ANSWER_TIMEOUT`].
     pub fn logon(
         address: SocketAddr,
+        tls: Option<&Tls>,
         credentials: &Credentials,
         sign: impl Fn(&[u8]) -> [u8; 64],
     ) -> Result<(Self, LogonAck, Vec<AccountId>), ConnectionError> {
         let keepalive = Duration::from_millis(u64::from(credentials.keepalive_ms));
         let mut owner = Owner::new(address);
         loop {
-            let stream = TcpStream::connect_timeout(&owner.address, ANSWER_TIMEOUT)?;
-            stream.set_nodelay(true)?;
+            let stream = Wire::connect(owner.address, ANSWER_TIMEOUT, tls)?;
             let received = Vec::with_capacity(READ_BYTES);
             let mut connection = Self::from_parts(stream, received, keepalive);
             match connection.shake_hands(credentials, &sign) {
@@ -173,6 +174,7 @@ impl Connection {
     /// When the socket fails.
     pub fn send(&mut self, frames: &[u8]) -> Result<(), ConnectionError> {
         self.stream.write_all(frames)?;
+        self.stream.flush()?;
         self.last_sent = Instant::now();
         Ok(())
     }
@@ -294,14 +296,14 @@ impl Connection {
 
     /// The socket, and the bytes that were received and not yet taken.
     #[must_use]
-    pub fn into_parts(mut self) -> (TcpStream, Vec<u8>) {
+    pub fn into_parts(mut self) -> (Wire, Vec<u8>) {
         self.inbox.drain(..self.taken);
         (self.stream, self.inbox)
     }
 
     /// A connection of a socket that has logged on, with bytes that were received before.
     #[must_use]
-    pub fn from_parts(stream: TcpStream, received: Vec<u8>, keepalive: Duration) -> Self {
+    pub fn from_parts(stream: Wire, received: Vec<u8>, keepalive: Duration) -> Self {
         Self {
             stream,
             inbox: received,

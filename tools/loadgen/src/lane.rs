@@ -1,7 +1,6 @@
 //! One connection as a driver thread drives it: bytes out, bytes in, nothing allocated on the way.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use souk_protocol::message::{Accepted, JoinMarket, OrderStatus};
@@ -14,6 +13,7 @@ use crate::rng::Rng;
 use crate::schedule::Schedule;
 use crate::stream::{Common, MarketView, Stream, Times};
 use crate::verify::{Fault, Faults};
+use crate::wire::Wire;
 
 /// Bytes read at one time. Several thousand reports.
 const INBOX_BYTES: usize = 512 * 1024;
@@ -36,7 +36,7 @@ pub enum Pace {
 /// A connection and its session's streams.
 #[derive(Debug)]
 pub struct Lane {
-    stream: TcpStream,
+    stream: Wire,
     outbox: Vec<u8>,
     /// `outbox[..written]` is with the socket.
     written: usize,
@@ -65,7 +65,7 @@ pub struct Lane {
 #[derive(Debug)]
 pub struct LaneStart {
     /// A socket that has logged on.
-    pub socket: TcpStream,
+    pub socket: Wire,
     /// Bytes received from it and not yet taken.
     pub received: Vec<u8>,
     /// The session's streams; not empty.
@@ -120,7 +120,7 @@ impl Lane {
 
     /// The socket.
     #[must_use]
-    pub const fn socket(&self) -> &TcpStream {
+    pub const fn socket(&self) -> &Wire {
         &self.stream
     }
 
@@ -132,8 +132,8 @@ impl Lane {
 
     /// Whether bytes wait for room in the socket.
     #[must_use]
-    pub const fn has_output(&self) -> bool {
-        self.written < self.outbox.len()
+    pub fn has_output(&self) -> bool {
+        self.written < self.outbox.len() || self.stream.keeps()
     }
 
     /// Messages without an answer.
@@ -190,7 +190,7 @@ impl Lane {
 
     /// The streams, the socket, and bytes not yet taken.
     #[must_use]
-    pub fn into_parts(self) -> (Vec<Stream>, TcpStream, Vec<u8>) {
+    pub fn into_parts(self) -> (Vec<Stream>, Wire, Vec<u8>) {
         let rest = self.inbox[self.taken..self.filled].to_vec();
         (self.streams, self.stream, rest)
     }
@@ -245,6 +245,11 @@ impl Lane {
     #[inline]
     pub fn flush(&mut self, common: &mut Common, now: u64) -> bool {
         if self.written == self.outbox.len() || self.ended {
+            if self.stream.keeps()
+                && let Err(error) = self.stream.flush()
+            {
+                self.socket_failed(common, &error);
+            }
             return false;
         }
         match self.stream.write(&self.outbox[self.written..]) {

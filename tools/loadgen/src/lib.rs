@@ -35,3 +35,4 @@ pub mod stream;
 mod testing;
 pub mod venue;
 pub mod verify;
+pub mod wire;

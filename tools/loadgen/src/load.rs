@@ -18,6 +18,7 @@ use crate::report::{LoadReport, finish};
 use crate::schedule::Arrivals;
 use crate::session::{Plan, Prepared, prepare};
 use crate::stats::{Latency, Percentiles};
+use crate::wire::Tls;
 
 /// Why a load did not start, or did not end as it should.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,8 @@ pub enum Target {
 pub struct LoadConfig {
     /// The server.
     pub address: SocketAddr,
+    /// Which servers are believed over TLS; `None`: the connections are plain.
+    pub tls: Option<Tls>,
     /// What it is.
     pub target: Target,
     /// Keys to log on with.
@@ -139,6 +142,7 @@ impl LoadConfig {
     pub fn new(address: SocketAddr, keys: Vec<SessionKey>, profile: Profile) -> Self {
         Self {
             address,
+            tls: None,
             target: Target::Souk,
             keys,
             connections: 4,

@@ -1,7 +1,6 @@
 //! Before the load: sessions log on, find their markets and clear what earlier runs left.
 
 use std::collections::BTreeSet;
-use std::net::TcpStream;
 use std::time::Duration;
 
 use souk_protocol::message::{LogonAck, MarketDefinition, MassCancel};
@@ -9,12 +8,13 @@ use souk_protocol::{
     AccountId, Credentials, MarketId, MarketState, Reserved, ServerMessage, TenantId,
 };
 
-use crate::connection::{Connection, ConnectionError, unix_time_ns};
+use crate::connection::{ANSWER_TIMEOUT, Connection, ConnectionError, unix_time_ns};
 use crate::funding::{Funds, coins};
 use crate::load::{LoadConfig, LoadError, SessionKey, Target};
 use crate::money::{FEE_ACCOUNT, Terms};
 use crate::orders::LANES_MAX;
 use crate::verify::Opening;
+use crate::wire::Wire;
 
 /// Keepalive interval of the sessions.
 pub const KEEPALIVE: Duration = Duration::from_secs(10);
@@ -93,7 +93,7 @@ impl Plan {
 #[derive(Debug)]
 pub struct SessionSocket {
     /// The socket.
-    pub socket: TcpStream,
+    pub socket: Wire,
     /// Bytes received and not taken.
     pub received: Vec<u8>,
 }
@@ -137,8 +137,7 @@ fn prepare_echo(config: &LoadConfig) -> Result<Prepared, LoadError> {
     };
     let mut sessions = Vec::new();
     for _ in 0..config.connections {
-        let socket = TcpStream::connect(config.address)?;
-        socket.set_nodelay(true)?;
+        let socket = Wire::connect(config.address, ANSWER_TIMEOUT, None)?;
         sessions.push(SessionSocket {
             socket,
             received: Vec::new(),
@@ -262,7 +261,7 @@ fn logon(
         cancel_on_disconnect: souk_protocol::CancelOnDisconnect::None,
         cancel_grace_ms: 0,
     };
-    Connection::logon(config.address, &credentials, |bytes| {
+    Connection::logon(config.address, config.tls.as_ref(), &credentials, |bytes| {
         key.private.sign(bytes)
     })
 }

@@ -1,6 +1,7 @@
 //! Options that several commands have.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use souk_loadgen::load::{LoadConfig, SessionKey};
 use souk_loadgen::money::Rates;
 use souk_loadgen::output::Environment;
 use souk_loadgen::profile::{DEFAULT_PROFILE, Mix, PROFILES, profile};
+use souk_loadgen::wire::Tls;
 use souk_protocol::{SESSION_NUMBER_MAX, StpMode};
 
 /// What every load needs.
@@ -60,6 +62,12 @@ pub struct LoadOptions {
     /// The server's process: its processor time and cores are told.
     #[arg(long)]
     pub server_pid: Option<u32>,
+    /// A file with certificate authorities in PEM: the connections to the server are TLS.
+    #[arg(long, value_name = "FILE")]
+    pub tls_authorities: Option<PathBuf>,
+    /// The name or address that the server's certificate is made out to; the host of --addr by default.
+    #[arg(long, requires = "tls_authorities", value_name = "NAME")]
+    pub tls_name: Option<String>,
     /// Others may trade in the same markets.
     #[arg(long)]
     pub shared: bool,
@@ -106,6 +114,12 @@ impl LoadOptions {
         let counted = self.keys.iter().filter_map(|key| key.sessions);
         let sessions: usize = counted.map(usize::from).sum();
         let mut config = LoadConfig::new(address, keys, profile.clone());
+        if let Some(file) = &self.tls_authorities {
+            let host = self.addr.rsplit_once(':').map_or("", |(host, _)| host);
+            let name = self.tls_name.as_deref().unwrap_or(host);
+            let name = name.trim_start_matches('[').trim_end_matches(']');
+            config.tls = Some(Tls::new(file, name)?);
+        }
         config.connections = connections.unwrap_or(if sessions > 0 { sessions } else { 4 });
         config.session_base = self.session_base;
         config.threads = self.threads;

@@ -65,7 +65,7 @@ impl Player {
             cancel_grace_ms: 0,
         };
         let (mut connection, ack, accounts) =
-            Connection::logon(address, &credentials, |bytes| option.key.sign(bytes))?;
+            Connection::logon(address, None, &credentials, |bytes| option.key.sign(bytes))?;
         let accounts = match option.accounts {
             // The fee account, which a key of all accounts has too, enters no orders.
             [] => {
