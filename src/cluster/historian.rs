@@ -233,13 +233,10 @@ impl Historian {
 
     /// Writes what waits.
     fn write(&mut self) -> Result<(), KeeperError> {
-        let has_rows = |it: &(&TenantId, &Chronicle)| !it.1.rows.is_empty();
-        let waiting: Vec<TenantId> = self
-            .chronicles
-            .iter()
-            .filter(has_rows)
-            .map(|it| *it.0)
-            .collect();
+        // Also the check of the money, which comes later than the rows it is about.
+        let waits = |it: &Chronicle| !it.rows.is_empty() || it.sums.is_due(it.done);
+        let waiting = self.chronicles.iter().filter(|(_, it)| waits(it));
+        let waiting: Vec<TenantId> = waiting.map(|(tenant, _)| *tenant).collect();
         for tenant in waiting {
             self.attempt(tenant, Self::commit)?;
         }

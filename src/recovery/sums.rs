@@ -21,10 +21,15 @@ pub(crate) struct SumsCheck {
 }
 
 impl SumsCheck {
+    /// Whether it is time for a check.
+    pub(crate) fn is_due(&self, done: u64) -> bool {
+        done != self.checked && self.due.is_none_or(|due| clock::monotonic() >= due)
+    }
+
     /// The sums of all currencies, if it is time for them and more is done than at the last time: `done` grows with it.
     pub(crate) fn check(&mut self, recovery: &Recovery, done: u64) -> Vec<MoneyChecked> {
         let begun = clock::monotonic();
-        if done == self.checked || self.due.is_some_and(|due| begun < due) {
+        if !self.is_due(done) {
             return Vec::new();
         }
         let (tenants, at) = (&recovery.config.tenants, clock::wall_ns());
