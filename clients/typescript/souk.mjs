@@ -3,11 +3,10 @@
 // Prices are ticks, quantities lots; integers of eight bytes are bigints. A message is applied once, whatever happens to connections;
 // each report is handed on once, in order; a book is the market's, or it is not complete. What is in doubt is told, never guessed.
 // Sections named here are those of protocol/PROTOCOL.md.
-import { connect, isIP } from "node:net";
-import { connect as connectSecurely } from "node:tls";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { Book, DEPTH, Lane, Ticket, WAITING_MAX } from "./market.mjs";
+import { dial, forget, listen } from "./socket.mjs";
 import { CODES, Ended, FRAME_MAX, NotApplied, Refused, SoukError } from "./wire.mjs";
 import { decode, encode, layoutOf, sign, signedBytes, split } from "./wire.mjs";
 
@@ -423,7 +422,7 @@ export class Client {
     const magic = Buffer.from("SOUKWIRE");
     const hello = encode("Hello", { magic, schema_min: 1, schema_max: 1, version_max: 1, max_frame_in: FRAME_MAX });
     return new Promise((resolve, reject) => {
-      const socket = this.#dial(host, Number(address.slice(colon + 1))), accounts = [];
+      const socket = dial(host, Number(address.slice(colon + 1)), this.#tls), accounts = [];
       let data = Buffer.alloc(0);
       const settle = (error) => {
         clearTimeout(timer);
@@ -468,39 +467,11 @@ export class Client {
     });
   }
 
-  #dial(host, port) {
-    if (!this.#tls) return connect({ host, port, noDelay: true });
-    const socket = connectSecurely({ ...(isIP(host) ? {} : { servername: host }), ...this.#tls, host, port });
-    return socket.setNoDelay(true);
-  }
-
   #signedLogon(hello, challenge) {
     const now = nowNs();
     this.#incarnation = now > this.#incarnation ? now : this.#incarnation + 1n;
     const fields = { ...this.#logon, incarnation: this.#incarnation, client_time: now };
     const signature = sign(this.#key, signedBytes(hello, challenge, encode("Logon", fields)));
     return encode("Logon", { ...fields, signature });
-  }
-}
-
-const listened = new WeakMap();
-
-function listen(socket, handlers) {
-  for (const [event, handler] of Object.entries(handlers)) socket.on(event, handler);
-  listened.set(socket, handlers);
-}
-
-/** Takes back what this client listens to; what the platform listens to stays. */
-function forget(socket) {
-  for (const [event, handler] of Object.entries(listened.get(socket) ?? {})) socket.off(event, handler);
-}
-
-/** The frame's message; null for a template of a later version. */
-function known(frame) {
-  try {
-    return decode(frame);
-  } catch (error) {
-    if (error instanceof Refused && error.rule === "UnknownTemplate") return null;
-    throw error;
   }
 }

@@ -21,18 +21,19 @@ impl History {
     /// without a gap or a repetition through all its owners.
     pub fn check(server: &MariaDb, database: &str) -> Self {
         let of = |query: &str| query.replace("FROM ", &format!("FROM {database}."));
+        let nodes: Vec<(Vec<u8>, u64, u8)> =
+            server.rows(&of("SELECT node_name, incarnation, state FROM engine_node"));
+        let rows: Vec<(u64, u64, u8, Vec<u8>)> = server.rows(&of(
+            "SELECT log_id, seq, kind, payload FROM log_row ORDER BY log_id, seq",
+        ));
+        // After the rows: an ownership is there before the first row under it, and stays.
         let tenures: Vec<(u32, u64, u64)> = server.rows(&of(
             "SELECT tenant_id, epoch, log_id FROM tenure ORDER BY tenant_id, epoch",
         ));
-        let nodes: Vec<(Vec<u8>, u64, u8)> =
-            server.rows(&of("SELECT node_name, incarnation, state FROM engine_node"));
         let mut by_tenant: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
         for (tenant, epoch, log) in &tenures {
             by_tenant.entry(*tenant).or_default().push((*epoch, *log));
         }
-        let rows: Vec<(u64, u64, u8, Vec<u8>)> = server.rows(&of(
-            "SELECT log_id, seq, kind, payload FROM log_row ORDER BY log_id, seq",
-        ));
         check_logs(&rows);
         check_batches(&rows, &by_tenant);
         let name = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
