@@ -139,7 +139,10 @@ fn beyond_loopback_is_refused_unless_it_is_asked_for() {
     assert!(open("0.0.0.0:7001", true).is_ok());
     assert!(open("localhost", true).is_err());
     let error = error_of("[server]\nlisten = \"0.0.0.0:1\"\n");
-    assert!(error.contains("line 2") && error.contains("[tls]"), "{error}");
+    assert!(
+        error.contains("line 2") && error.contains("[tls]"),
+        "{error}"
+    );
 }
 
 #[test]

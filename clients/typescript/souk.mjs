@@ -475,3 +475,13 @@ export class Client {
     return encode("Logon", { ...fields, signature });
   }
 }
+
+/** The frame's message; null for a template of a later version. */
+function known(frame) {
+  try {
+    return decode(frame);
+  } catch (error) {
+    if (error instanceof Refused && error.rule === "UnknownTemplate") return null;
+    throw error;
+  }
+}
