@@ -29,7 +29,7 @@ pub enum Node {
     /// It has its tenants alone.
     Alone(Alone),
     /// It is one of a cluster.
-    Clustered(Clustered),
+    Clustered(Box<Clustered>),
 }
 
 /// A node that has its tenants alone.

@@ -144,12 +144,12 @@ impl Office {
             gateway,
             tls,
             history: HistoryReader::over(Box::new(tables()?)),
-            node: Node::Clustered(Clustered::new(
+            node: Node::Clustered(Box::new(Clustered::new(
                 Arc::clone(server.entrance()),
                 Arc::clone(server.keyring()),
                 server.journal().clone(),
                 tables()?,
-            )),
+            ))),
             meters: Arc::clone(server.meters()),
         };
         let port = Port::http(server.certificate().cloned());

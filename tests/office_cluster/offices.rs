@@ -94,8 +94,8 @@ fn office_of(node: &Node) -> SocketAddr {
     loop {
         let log = node.log();
         let urls = log.lines().filter_map(|line| line.split("http://").nth(1));
-        let addresses = urls.filter_map(|rest| rest.split('/').next()?.parse().ok());
-        if let Some(address) = addresses.last() {
+        let mut addresses = urls.filter_map(|rest| rest.split('/').next()?.parse().ok());
+        if let Some(address) = addresses.next_back() {
             return address;
         }
         assert!(begun.elapsed() < SOON, "no office: {log}");
