@@ -149,9 +149,9 @@ mod tests {
 
     #[test]
     fn what_is_no_authority_is_refused_by_name() {
-        let missing = Tls::of_authorities(Path::new("no/such.pem")).unwrap_err();
+        let missing = Tls::of_authorities(Path::new("no/such.pem")).expect_err("nothing is there");
         assert!(missing.to_string().contains("no/such.pem"), "{missing}");
-        let empty = Tls::of_authorities(Path::new("Cargo.toml")).unwrap_err();
+        let empty = Tls::of_authorities(Path::new("Cargo.toml")).expect_err("it is no certificate");
         assert!(empty.to_string().contains("no certificate"), "{empty}");
     }
 }
