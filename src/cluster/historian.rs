@@ -187,17 +187,10 @@ impl Historian {
 
     /// Does again what is new in the logs. Gives how many rows that was.
     fn read(&mut self) -> Result<usize, KeeperError> {
-        let mut wanted: BTreeMap<(LogId, u64), Vec<TenantId>> = BTreeMap::new();
-        for (tenant, chronicle) in &mut self.chronicles {
-            if chronicle.warm.next(&chronicle.tenures).is_none() {
-                chronicle.tenures = self.past.tenures(*tenant)?;
-            }
-            if let Some(next) = chronicle.warm.next(&chronicle.tenures) {
-                wanted.entry(next).or_default().push(*tenant);
-            }
-        }
+        let chronicles = self.chronicles.iter_mut();
+        let tenants = chronicles.map(|(tenant, it)| (*tenant, &it.warm, &mut it.tenures));
         let mut count = 0;
-        for ((log, from), tenants) in wanted {
+        for ((log, from), tenants) in self.past.wanted(tenants)? {
             let rows = self.past.rows(log, from)?;
             count += rows.len();
             for tenant in tenants {

@@ -160,17 +160,10 @@ impl Keeper {
     /// # Errors
     /// When the database does not answer, or a past does not come out as it was recorded: that tenant is warm no more.
     pub(crate) fn follow(&mut self) -> Result<usize, KeeperError> {
-        let mut wanted: BTreeMap<(LogId, u64), Vec<TenantId>> = BTreeMap::new();
-        for (tenant, Warmth { warm, tenures }) in &mut self.warm {
-            if warm.next(tenures).is_none() {
-                *tenures = self.past.tenures(*tenant)?;
-            }
-            if let Some(next) = warm.next(tenures) {
-                wanted.entry(next).or_default().push(*tenant);
-            }
-        }
+        let warm = self.warm.iter_mut();
+        let tenants = warm.map(|(tenant, it)| (*tenant, &it.warm, &mut it.tenures));
         let mut count = 0;
-        for ((log, from), tenants) in wanted {
+        for ((log, from), tenants) in self.past.wanted(tenants)? {
             let rows = self.past.rows(log, from)?;
             count += rows.len();
             for tenant in tenants {

@@ -46,6 +46,24 @@ impl Past {
         self.ask(async |it| it.log_rows(log, from).await)
     }
 
+    /// What is to be read next for tenants that are kept warm: by log and row, those that wait for it. Looks for further
+    /// ownerships of a tenant whose known ones are read to their end.
+    pub(crate) fn wanted<'a>(
+        &mut self,
+        tenants: impl Iterator<Item = (TenantId, &'a Warm, &'a mut Vec<Tenure>)>,
+    ) -> Result<BTreeMap<(LogId, u64), Vec<TenantId>>, DatabaseError> {
+        let mut wanted: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (tenant, warm, tenures) in tenants {
+            if warm.next(tenures).is_none() {
+                *tenures = self.tenures(tenant)?;
+            }
+            if let Some(next) = warm.next(tenures) {
+                wanted.entry(next).or_default().push(tenant);
+            }
+        }
+        Ok(wanted)
+    }
+
     /// Adds an ownership; adding it again changes nothing.
     pub(crate) fn begin(&mut self, tenant: TenantId, tenure: Tenure) -> Result<(), DatabaseError> {
         self.ask(async |it| it.begin_tenure(tenant, tenure).await)

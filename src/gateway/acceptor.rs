@@ -86,27 +86,23 @@ impl Acceptor {
         }
         let deadline = clock::monotonic() + self.bounds.handshake_timeout;
         let (port, entrance) = (self.port.clone(), Arc::clone(&self.entrance));
+        let (bounds, verifications) = (self.bounds, Arc::clone(&self.verifications));
         let mut drain = self.drain.clone();
-        let connection = Connection::new(
-            Arc::clone(&self.entrance),
-            self.bounds,
-            Arc::clone(&self.verifications),
-            self.drain.clone(),
-            peer.ip(),
-        );
         tokio::spawn(async move {
             let entered = tokio::select! {
                 entered = timeout_at(deadline.into(), enter(&port, stream, peer, &entrance)) => entered,
                 // Nothing is taken from it yet.
                 _ = drain.wait_for(|drain| *drain) => return,
             };
-            match (entered, connection) {
-                (Ok(Some(socket)), Ok(connection)) => connection.run(socket, deadline).await,
-                (Ok(Some(_)), Err(error)) => {
-                    tracing::error!(%error, "cannot challenge a connection")
+            match entered {
+                Ok(Some(socket)) => {
+                    match Connection::new(entrance, bounds, verifications, drain, peer.ip()) {
+                        Ok(connection) => connection.run(socket, deadline).await,
+                        Err(error) => tracing::error!(%error, "cannot challenge a connection"),
+                    }
                 }
-                (Ok(None), _) => {}
-                (Err(_), _) => entrance.registry.refuse(RejectReason::HandshakeTimeout),
+                Ok(None) => {}
+                Err(_) => entrance.registry.refuse(RejectReason::HandshakeTimeout),
             }
             drop(admission);
         });

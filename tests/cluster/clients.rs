@@ -86,9 +86,9 @@ fn a_client_that_asks_the_wrong_node_is_sent_to_the_right_one() {
 #[test]
 fn a_client_follows_its_tenant_from_node_to_node_and_every_order_is_answered_once() {
     let mut scene = Scene::new("follows");
-    let seeds: Vec<String> = scene.addresses().iter().map(ToString::to_string).collect();
+    let seeds = scene.seeds();
     run(async {
-        let client = connect(&seeds.join(",")).await;
+        let client = connect(&seeds).await;
         let mut count = 0;
         for _ in 0..2 {
             let owner = tokio::task::block_in_place(|| scene.owner());
@@ -112,9 +112,9 @@ fn a_client_follows_its_tenant_from_node_to_node_and_every_order_is_answered_onc
 #[test]
 fn a_client_of_a_killed_node_waits_for_the_takeover_and_every_order_is_answered_once() {
     let mut scene = Scene::new("waits");
-    let seeds: Vec<String> = scene.addresses().iter().map(ToString::to_string).collect();
+    let seeds = scene.seeds();
     run(async {
-        let client = connect(&seeds.join(",")).await;
+        let client = connect(&seeds).await;
         let owner = tokio::task::block_in_place(|| scene.owner());
         let ttl = scene.ttl();
         let killed = async {

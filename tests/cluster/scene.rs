@@ -57,6 +57,13 @@ impl Scene {
         self.nodes.iter_mut().map(Node::address).collect()
     }
 
+    /// All nodes, as a client is told of them.
+    pub fn seeds(&mut self) -> String {
+        let addresses = self.addresses();
+        let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        texts.join(",")
+    }
+
     /// The number of the node that has acme.
     pub fn owner(&mut self) -> usize {
         let addresses = self.addresses();

@@ -98,14 +98,9 @@ fn an_office_does_everything_for_a_tenant_that_another_node_serves() {
     let mut live = Consumer::open(office, token);
     live.say(&json!({"op": "subscribe", "market": id, "levels": 0}));
     assert_eq!(live.next_of("snapshot")["market"], id);
-    let addresses: Vec<String> = offices
-        .scene
-        .addresses()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let seeds = offices.scene.seeds();
     block_on(async {
-        let client = client(&addresses.join(","), 7).await;
+        let client = client(&seeds, 7).await;
         let market = client.market("GOLD-USDT").await.unwrap();
         trade(&client, &market, "300.00", "2.00", [alice, 77]).await;
         client.terminate().await.unwrap();

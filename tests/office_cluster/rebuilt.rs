@@ -112,14 +112,9 @@ fn the_history_is_what_the_logs_say_after_its_writer_was_killed_under_load() {
         ("globex", offices.log_on("globex", "eve", "owner")),
     ];
     let load = Load::begin(&offices.scene.addresses());
-    let addresses: Vec<String> = offices
-        .scene
-        .addresses()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let seeds = offices.scene.seeds();
     let (stop, stopped) = std::sync::mpsc::channel();
-    let trading = std::thread::spawn(move || trades(addresses.join(","), stopped));
+    let trading = std::thread::spawn(move || trades(seeds, stopped));
     load.run(Duration::from_millis(1_000));
     let owner = offices.owner_of(2);
     let (name, address) = (
