@@ -247,7 +247,14 @@ fn a_peer_that_never_finishes_its_handshake_is_cut_off() {
         let _ = stream.read_to_end(&mut rest);
     }
     assert!(began.elapsed() >= Duration::from_millis(1_900));
-    assert_eq!(venue.server.connections(), 0);
+    // The socket is closed before its place is given back.
+    while venue.server.connections() > 0 {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "a place is not given back"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -145,6 +146,15 @@ pub fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Reads the rest of the question too: a socket that is closed over unread bytes is reset, and the answer may be lost with it.
+async fn tell_to_use_tls(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(USE_TLS).await?;
+    stream.shutdown().await?;
+    let mut unread = [0; 1_024];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
+}
+
 async fn connection(
     port: Port,
     stream: TcpStream,
@@ -155,8 +165,8 @@ async fn connection(
 ) {
     let socket = match timeout(HEAD_MAX, port.enter(stream, || true)).await {
         Ok(Ok(socket)) => socket,
-        Ok(Err(EnterError::Plain(mut stream))) => {
-            let _ = timeout(HEAD_MAX, stream.write_all(USE_TLS)).await;
+        Ok(Err(EnterError::Plain(stream))) => {
+            let _ = timeout(HEAD_MAX, tell_to_use_tls(stream)).await;
             return;
         }
         Ok(Err(EnterError::Failed(error))) => {
