@@ -124,3 +124,43 @@ fn a_reader_never_sees_half_a_commit() {
         writer.join().unwrap();
     });
 }
+
+#[test]
+fn a_reader_never_sees_half_a_commit_of_one_that_writes_alone() {
+    every_order(3, || {
+        let balance = funded(8);
+        let writer = start(&balance, |balance| {
+            balance.hold_alone(Amount(8)).unwrap();
+            balance.commit_alone(change(-3, 5, 0));
+            balance.commit_alone(change(0, -5, 5));
+        });
+        let seen = balance.read();
+        sound(seen);
+        let found = (seen.total, seen.held, seen.available, seen.sequence);
+        let legal = [(8, 0, 8, 1), (8, 0, 0, 1), (5, 5, 0, 2), (5, 0, 5, 3)];
+        assert!(legal.contains(&found), "{found:?}");
+        writer.join().unwrap();
+        assert_eq!(balance.read().available, 5);
+    });
+}
+
+/// Somebody begins to watch a balance while it changes: either the answer has the change, or whoever changed it sees
+/// that it is watched and tells. In the ledger's order: changes, a fence, is anybody there; somebody is, a fence, balances.
+#[test]
+fn who_begins_to_watch_is_told_or_reads_it() {
+    every_order(3, || {
+        let balance = funded(8);
+        let watched = Arc::new(sync::AtomicU64::new(0));
+        let flag = Arc::clone(&watched);
+        let writer = start(&balance, move |balance| {
+            balance.commit_alone(change(1, 0, 1));
+            sync::fence(sync::Ordering::SeqCst);
+            flag.load(sync::Ordering::Relaxed) == 1
+        });
+        watched.store(1, sync::Ordering::Relaxed);
+        sync::fence(sync::Ordering::SeqCst);
+        let read = balance.read().total;
+        let told = writer.join().unwrap();
+        assert!(told || read == 9, "{told} {read}");
+    });
+}
