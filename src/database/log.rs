@@ -10,14 +10,15 @@ use tokio::runtime::Runtime;
 
 use super::connection::{Connection, PACKET_MAX, runtime};
 use super::error::{DatabaseError, TELL_EVERY};
+use super::pack::{pack, unpack};
 use crate::clock::{self, Moment, Seldom};
 use crate::ids::Epoch;
 use crate::journal::{ChainEnd, GROUP_HEADER_LEN, GroupStore, JournalError, seal};
 use crate::lease::NodeId;
 use souk_protocol::TenantId;
 
-/// Bytes of batches that make a row: with more of them nothing is gained, and the answer comes later.
-const ROW_BYTES: usize = 64 << 10;
+/// Bytes of batches that make a row. Packed they are half as many: with more nothing is gained, and the answer comes later.
+const ROW_BYTES: usize = 128 << 10;
 /// What the header of a packet and the other values of a row take.
 const PACKET_OVERHEAD: usize = 4 << 10;
 /// How soon a database that did not answer is asked again.
@@ -48,6 +49,8 @@ pub enum RowKind {
     Group = 0,
     /// The end of a log: nothing comes after it.
     Seal = 1,
+    /// A group of batches, packed. Whoever reads rows gets it as a group.
+    Packed = 2,
 }
 
 /// A row of a log.
@@ -64,7 +67,7 @@ pub struct LogRow {
 /// One statement: it adds the row if the log is not sealed, and whoever seals waits for it or is waited for. The lock lives
 /// as long as the statement, whatever becomes of this process.
 const APPEND: &str = "INSERT INTO log_row(log_id, seq, kind, payload) \
-     SELECT ?, ?, 0, ? FROM node_log WHERE log_id = ? AND sealed = 0 LOCK IN SHARE MODE";
+     SELECT ?, ?, ?, ? FROM node_log WHERE log_id = ? AND sealed = 0 LOCK IN SHARE MODE";
 const READ_BACK: &str = "SELECT kind, payload FROM log_row WHERE log_id = ? AND seq = ?";
 
 /// The log that this process writes.
@@ -75,7 +78,17 @@ pub struct LogStore {
     log: LogId,
     end: ChainEnd,
     row: Vec<u8>,
+    packed: Vec<u8>,
     outage_max: Duration,
+}
+
+/// A row to be added.
+#[derive(Clone, Copy)]
+struct NewRow<'a> {
+    log: LogId,
+    seq: u64,
+    kind: RowKind,
+    payload: &'a [u8],
 }
 
 /// What became of a row.
@@ -102,6 +115,7 @@ impl LogStore {
             log,
             end: ChainEnd::START,
             row: Vec::new(),
+            packed: Vec::new(),
             outage_max,
         })
     }
@@ -109,14 +123,12 @@ impl LogStore {
     /// Adds the row, until it is known what became of it.
     async fn append(
         connection: &mut Connection,
-        log: LogId,
-        seq: u64,
-        row: &[u8],
+        row: &NewRow<'_>,
         outage_max: Duration,
     ) -> Result<bool, DatabaseError> {
         let mut silent_since: Option<Moment> = None;
         let mut tell = Seldom::new(TELL_EVERY);
-        let mut fate = Self::add(connection, log, seq, row).await;
+        let mut fate = Self::add(connection, row).await;
         loop {
             match fate {
                 Fate::Durable => return Ok(true),
@@ -129,24 +141,31 @@ impl LogStore {
                     }
                     if tell.is_due(now) {
                         let silent = now.since(since);
-                        tracing::warn!(%error, row = seq, ?silent, "the log's answer did not come: reading back");
+                        tracing::warn!(%error, row = row.seq, ?silent, "the log's answer did not come: reading back");
                     }
                 }
             }
             connection.forget();
             tokio::time::sleep(AGAIN).await;
-            fate = match Self::read_back(connection, log, seq, row).await {
+            fate = match Self::read_back(connection, row).await {
                 // Not there: the same row once more. If the lost statement is still under way, its key or this one's is
                 // refused, never both taken.
-                Ok(None) => Self::add(connection, log, seq, row).await,
+                Ok(None) => Self::add(connection, row).await,
                 Ok(Some(fate)) => fate,
                 Err(error) => Fate::Unknown(error),
             };
         }
     }
 
-    async fn add(connection: &mut Connection, log: LogId, seq: u64, row: &[u8]) -> Fate {
-        match connection.execute(APPEND, (log.0, seq, row, log.0)).await {
+    async fn add(connection: &mut Connection, row: &NewRow<'_>) -> Fate {
+        let NewRow {
+            log,
+            seq,
+            kind,
+            payload,
+        } = *row;
+        let values = (log.0, seq, kind as u8, payload, log.0);
+        match connection.execute(APPEND, values).await {
             Ok(1) => Fate::Durable,
             Ok(_) => Fate::Fenced,
             Err(error) => Fate::Unknown(error),
@@ -155,13 +174,12 @@ impl LogStore {
 
     async fn read_back(
         connection: &mut Connection,
-        log: LogId,
-        seq: u64,
-        row: &[u8],
+        row: &NewRow<'_>,
     ) -> Result<Option<Fate>, DatabaseError> {
-        let rows: Vec<(u8, Vec<u8>)> = connection.rows(READ_BACK, (log.0, seq)).await?;
+        let values = (row.log.0, row.seq);
+        let rows: Vec<(u8, Vec<u8>)> = connection.rows(READ_BACK, values).await?;
         Ok(rows.first().map(|(kind, payload)| {
-            if *kind == RowKind::Group as u8 && payload == row {
+            if *kind == row.kind as u8 && payload == row.payload {
                 Fate::Durable
             } else {
                 // Its seal, or a row that is not ours.
@@ -191,13 +209,18 @@ impl GroupStore for LogStore {
         self.row.resize(GROUP_HEADER_LEN, 0);
         self.row.extend_from_slice(batches);
         let checksum = seal(&mut self.row, self.end, count);
-        let append = Self::append(
-            &mut self.connection,
-            self.log,
-            self.end.group,
-            &self.row,
-            self.outage_max,
-        );
+        let (kind, payload) = if pack(&self.row, &mut self.packed) {
+            (RowKind::Packed, &self.packed)
+        } else {
+            (RowKind::Group, &self.row)
+        };
+        let row = NewRow {
+            log: self.log,
+            seq: self.end.group,
+            kind,
+            payload,
+        };
+        let append = Self::append(&mut self.connection, &row, self.outage_max);
         let durable = self.runtime.block_on(append);
         match durable {
             Ok(true) => {
@@ -271,9 +294,13 @@ impl Connection {
         );
         let rows: Vec<(u64, u8, Vec<u8>)> = self.rows(&statement, (log.0, from)).await?;
         let row = |(seq, kind, payload)| {
-            let kind = match kind {
-                0 => RowKind::Group,
-                1 => RowKind::Seal,
+            let (kind, payload) = match kind {
+                0 => (RowKind::Group, payload),
+                1 => (RowKind::Seal, payload),
+                2 => {
+                    let damaged = |damaged| DatabaseError::answer("log_row.payload", damaged);
+                    (RowKind::Group, unpack(&payload).map_err(damaged)?)
+                }
                 other => return Err(DatabaseError::answer("log_row.kind", other)),
             };
             Ok(LogRow { seq, kind, payload })

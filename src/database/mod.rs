@@ -12,6 +12,7 @@ mod error;
 mod keys;
 mod leases;
 mod log;
+mod pack;
 mod schema;
 mod snapshots;
 mod status;

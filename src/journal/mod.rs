@@ -18,8 +18,6 @@ pub mod segment;
 mod segments;
 mod strategy;
 mod tail;
-#[cfg(test)]
-mod tests;
 mod wire_form;
 mod writer;
 

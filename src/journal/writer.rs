@@ -1,8 +1,10 @@
-//! The journal's thread: takes all batches that wait, writes them as one group, syncs once, and says so. While one group
-//! is synced the next one fills, so a batch waits for one sync under way and its own, never for more.
+//! The journal's thread: takes the batches that wait, up to a group's length, writes them as one group, syncs once, and says
+//! so. While one group is synced the next ones fill, so a batch waits for one sync under way and its own; for more only
+//! when more waits than a group takes.
 //!
 //! Must never: say "durable" before the sync has returned, ask for a failed sync again, or leave a batch out and go on.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,7 +13,6 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 use tokio::sync::Notify;
 
-use super::bytes::u32_at;
 use super::entry::number;
 use crate::clock;
 use crate::lease::Deadline;
@@ -19,8 +20,10 @@ use crate::metrics::{Distribution, Histogram};
 
 /// Bytes that may wait for a sync before matchers apply nothing more.
 const PENDING_BYTES_MAX: usize = 8 << 20;
-/// Memory that is kept for the next group.
+/// Memory that is kept for a later group.
 const KEPT_BYTES_MAX: usize = 4 << 20;
+/// Groups whose memory is kept.
+const KEPT_GROUPS_MAX: usize = 4;
 
 /// Why a journal cannot go on. Nothing that is not durable is ever answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -136,6 +139,8 @@ pub struct Journal {
 #[derive(Debug)]
 struct Shared {
     pending: Mutex<Pending>,
+    /// Bytes of batches that make a group.
+    group_bytes_max: usize,
     /// Told when something waits and the thread rests.
     something: Condvar,
     /// The highest ticket that is durable.
@@ -159,9 +164,14 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Pending {
-    bytes: Vec<u8>,
-    /// What the bytes that wait now get when they are taken.
+    /// What waits, the oldest first; the last one still fills.
+    groups: VecDeque<Group>,
+    /// Bytes of batches in them.
+    bytes: usize,
+    /// The ticket of the newest group there was.
     ticket: u64,
+    /// Memory of groups that were written.
+    spare: Vec<Vec<u8>>,
     /// The number of the next batch.
     batch: u64,
     /// Batches that were appended, and their bytes.
@@ -170,11 +180,36 @@ struct Pending {
     closed: bool,
 }
 
-/// What the thread has taken to write.
-struct Taken {
+/// Batches that become durable together.
+#[derive(Debug)]
+struct Group {
+    bytes: Vec<u8>,
+    batches: u32,
     ticket: u64,
     /// The number of the first batch that is not in it.
     until: u64,
+}
+
+impl Pending {
+    /// Adds a numbered batch. Gives the ticket of its group.
+    fn add(&mut self, batch: &[u8], group_bytes_max: usize) -> Ticket {
+        let fits = |last: &Group| last.bytes.len() + batch.len() <= group_bytes_max;
+        if !self.groups.back().is_some_and(fits) {
+            self.ticket += 1;
+            self.groups.push_back(Group {
+                bytes: self.spare.pop().unwrap_or_default(),
+                batches: 0,
+                ticket: self.ticket,
+                until: 0,
+            });
+        }
+        let group = self.groups.back_mut().expect("one that fills");
+        group.bytes.extend_from_slice(batch);
+        group.batches += 1;
+        group.until = self.batch;
+        self.bytes += batch.len();
+        Ticket(group.ticket)
+    }
 }
 
 /// Says when what was appended is durable: see [`Journal::durable`].
@@ -197,10 +232,10 @@ impl Journal {
     ) -> (Self, JournalWriter<S>) {
         let shared = Arc::new(Shared {
             pending: Mutex::new(Pending {
-                ticket: 1,
                 batch: first_batch,
                 ..Pending::default()
             }),
+            group_bytes_max: store.batches_len_max(),
             something: Condvar::new(),
             durable: AtomicU64::new(0),
             durable_until: AtomicU64::new(first_batch),
@@ -242,8 +277,7 @@ impl Journal {
         pending.batch += 1;
         pending.appended.batches += 1;
         pending.appended.bytes += batch.len() as u64;
-        pending.bytes.extend_from_slice(batch);
-        let ticket = Ticket(pending.ticket);
+        let ticket = pending.add(batch, self.shared.group_bytes_max);
         if pending.resting {
             pending.resting = false;
             drop(pending);
@@ -272,7 +306,7 @@ impl Journal {
         if self.failure().is_err() {
             return true;
         }
-        self.is_leased() && self.shared.lock().bytes.len() < PENDING_BYTES_MAX
+        self.is_leased() && self.shared.lock().bytes < PENDING_BYTES_MAX
     }
 
     /// Whether the node may take and tell something now.
@@ -378,23 +412,33 @@ pub struct JournalWriter<S> {
 impl<S: GroupStore> JournalWriter<S> {
     /// Writes until the journal is closed, or something fails.
     pub fn run(mut self) {
-        let mut taken = Vec::new();
-        while let Some(Taken { ticket, until }) = self.take(&mut taken) {
-            if let Err(error) = self.write_all(&taken) {
+        let mut spare = Vec::new();
+        while let Some(mut group) = self.take(spare) {
+            if let Err(error) = self.write(&group.bytes, group.batches) {
                 return self.shared.fail(error);
             }
-            taken.clear();
-            taken.shrink_to(KEPT_BYTES_MAX);
-            self.shared.durable_until.store(until, Ordering::Release);
-            self.shared.durable.store(ticket, Ordering::Release);
-            self.shared.wake_all();
+            let shared = &self.shared;
+            shared.durable_until.store(group.until, Ordering::Release);
+            shared.durable.store(group.ticket, Ordering::Release);
+            shared.wake_all();
+            group.bytes.clear();
+            group.bytes.shrink_to(KEPT_BYTES_MAX);
+            spare = group.bytes;
         }
     }
 
-    /// Waits for bytes; nothing when the journal is closed.
-    fn take(&self, taken: &mut Vec<u8>) -> Option<Taken> {
+    /// Waits for a group, the oldest that waits; nothing when the journal is closed. Keeps the memory of the last one.
+    fn take(&self, spare: Vec<u8>) -> Option<Group> {
         let mut pending = self.shared.lock();
-        while pending.bytes.is_empty() {
+        if pending.spare.len() < KEPT_GROUPS_MAX {
+            pending.spare.push(spare);
+        }
+        loop {
+            if let Some(group) = pending.groups.pop_front() {
+                pending.resting = false;
+                pending.bytes -= group.bytes.len();
+                return Some(group);
+            }
             if pending.closed {
                 return None;
             }
@@ -402,34 +446,9 @@ impl<S: GroupStore> JournalWriter<S> {
             let waited = self.shared.something.wait(pending);
             pending = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        pending.resting = false;
-        std::mem::swap(&mut pending.bytes, taken);
-        let taken = Taken {
-            ticket: pending.ticket,
-            until: pending.batch,
-        };
-        pending.ticket += 1;
-        Some(taken)
     }
 
-    /// Writes whole batches as one group, or as a few if they are many.
-    fn write_all(&mut self, batches: &[u8]) -> Result<(), JournalError> {
-        let group_max = self.store.batches_len_max();
-        let (mut rest, mut from) = (batches, 0);
-        let mut count = 0;
-        while from < rest.len() {
-            let len = u32_at(rest, from) as usize;
-            if from > 0 && from + len > group_max {
-                self.write_group(&rest[..from], count)?;
-                (rest, from, count) = (&rest[from..], 0, 0);
-            }
-            from += len;
-            count += 1;
-        }
-        self.write_group(rest, count)
-    }
-
-    fn write_group(&mut self, batches: &[u8], count: u32) -> Result<(), JournalError> {
+    fn write(&mut self, batches: &[u8], count: u32) -> Result<(), JournalError> {
         let begun = clock::monotonic();
         let len = self.store.write(batches, count)?;
         let shared = &self.shared;
@@ -459,3 +478,7 @@ impl Journal {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
