@@ -25,6 +25,8 @@ mod mariadb;
 mod node;
 #[path = "office_cluster/offices.rs"]
 mod offices;
+#[path = "office_cluster/passing.rs"]
+mod passing;
 #[path = "office_cluster/rebuilt.rs"]
 mod rebuilt;
 #[allow(dead_code)]

@@ -57,7 +57,7 @@ pub enum KeeperError {
 
 impl KeeperError {
     /// Whether to try again is of use.
-    pub(crate) const fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Database(error) => error.is_passing(),
             Self::History(error) => error.is_passing(),

@@ -177,18 +177,18 @@ impl Connection {
         self.settle(answer)
     }
 
-    /// Keeps the connection after a good answer and after a refusal; gives it up after anything else.
+    /// Keeps the connection after a good answer and after a refusal; gives it up after anything else, and if the server takes no
+    /// changes.
     fn settle<T>(&mut self, answer: Option<Result<T, Error>>) -> Result<T, DatabaseError> {
         let error = match answer {
             Some(Ok(answer)) => return Ok(answer),
-            Some(Err(Error::Server(error))) => DatabaseError::Server {
-                code: error.code,
-                message: error.message,
-            },
+            Some(Err(Error::Server(error))) => {
+                DatabaseError::said(&self.address, error.code, error.message)
+            }
             Some(Err(error)) => DatabaseError::lost(&self.address, error),
             None => DatabaseError::late(&self.address, self.timeout),
         };
-        if !matches!(error, DatabaseError::Server { .. }) {
+        if !matches!(error, DatabaseError::Server { .. }) || error.is_away() {
             self.forget();
         }
         Err(error)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::tables::{Fault, Session, TablesError};
+use crate::tables::{Session, TablesError};
 
 /// The tables cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ impl HistoryError {
         let (Self::Store { error, .. } | Self::Database(error)) = self else {
             return false;
         };
-        matches!(error.fault(), Fault::Busy | Fault::Lost)
+        error.is_passing()
     }
 
     /// What tables said, with where they are.

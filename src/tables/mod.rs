@@ -32,6 +32,8 @@ pub(crate) use values;
 pub enum Fault {
     /// Others are in the way: nothing was done, and to try again is of use.
     Busy,
+    /// The store is not reached, or takes no changes for a moment: nothing was done.
+    Away,
     /// No answer came: what was asked may have been done.
     Lost,
     /// A row with this key is there.
@@ -70,6 +72,12 @@ impl TablesError {
             Self::Store { fault, .. } => *fault,
             Self::Unknown { .. } => Fault::Refused,
         }
+    }
+
+    /// Whether it may go away by itself.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self.fault(), Fault::Busy | Fault::Away | Fault::Lost)
     }
 }
 
