@@ -17,6 +17,8 @@ mod kit;
 #[allow(dead_code)]
 #[path = "cluster/load.rs"]
 mod load;
+#[path = "office_cluster/locked.rs"]
+mod locked;
 #[allow(dead_code)]
 #[path = "cluster/mariadb.rs"]
 mod mariadb;

@@ -64,6 +64,15 @@ impl KeeperError {
             _ => false,
         }
     }
+
+    /// Whether the database is not reached, whoever it is about.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Database(error) => error.is_away(),
+            Self::History(error) => error.is_away(),
+            _ => false,
+        }
+    }
 }
 
 impl From<WarmError> for KeeperError {

@@ -13,7 +13,7 @@ use crate::config::{DatabaseConfig, HostPort};
 use crate::lease::LeaseTerms;
 use crate::storage;
 
-/// Of the heartbeat's connections, whose statements have little time.
+/// A heartbeat's statement has little time; and who writes for one tenant keeps others waiting.
 const LOCK_WAIT_SECONDS: u32 = 1;
 /// People wait longer than leases do.
 const TABLES_TIMEOUT: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::tables::{Session, TablesError};
+use crate::tables::{Fault, Session, TablesError};
 
 /// The tables cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +65,25 @@ impl HistoryError {
             return false;
         };
         error.is_passing()
+    }
+
+    /// Whether others are in the way: another time they may not be.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.fault() == Some(Fault::Busy)
+    }
+
+    /// Whether the tables are not reached, whoever's they are.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.fault() == Some(Fault::Away)
+    }
+
+    const fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Store { error, .. } | Self::Database(error) => Some(error.fault()),
+            _ => None,
+        }
     }
 
     /// What tables said, with where they are.

@@ -139,17 +139,26 @@ pub fn transaction<T>(
 ) -> Result<T, TablesError> {
     let mut attempts = 1;
     loop {
-        let done = session.begin().and_then(|()| work(session));
-        let done = match done {
-            Ok(done) => session.commit().map(|()| done),
-            Err(error) => {
-                session.roll_back();
-                Err(error)
-            }
-        };
-        match done {
+        match once(session, &mut work) {
             Err(error) if error.fault() == Fault::Busy && attempts < ATTEMPTS_MAX => attempts += 1,
             done => return done,
+        }
+    }
+}
+
+/// [`transaction`], for who does not begin anew if others were in the way.
+///
+/// # Errors
+/// The same.
+pub fn once<T>(
+    session: &mut dyn Session,
+    work: impl FnOnce(&mut dyn Session) -> Result<T, TablesError>,
+) -> Result<T, TablesError> {
+    match session.begin().and_then(|()| work(session)) {
+        Ok(done) => session.commit().map(|()| done),
+        Err(error) => {
+            session.roll_back();
+            Err(error)
         }
     }
 }
