@@ -223,9 +223,10 @@ fn session(timeout: Duration, class: Class) -> Vec<String> {
     };
     // What writes for people has the lowest priority, and may be kept waiting for longer.
     let idle = if class == Class::Tables { 5 } else { 1 };
-    // A statement that nobody waits for any more ends by itself, and so does a transaction.
+    // A statement that nobody waits for any more ends by itself, and so does a transaction. The clock of another time zone may
+    // have an hour twice.
     let set = format!(
-        "SET SESSION autocommit=1, innodb_lock_wait_timeout={LOCK_WAIT_SECONDS}, lock_wait_timeout={LOCK_WAIT_SECONDS} \
+        "SET SESSION autocommit=1, time_zone='+00:00', innodb_lock_wait_timeout={LOCK_WAIT_SECONDS}, lock_wait_timeout={LOCK_WAIT_SECONDS} \
          /*M!100103 , max_statement_time={seconds}.{millis:03}, wsrep_sync_wait={sync_wait} */ \
          /*M!100300 , idle_write_transaction_timeout={idle}, idle_transaction_timeout={idle} */"
     );
