@@ -5,6 +5,9 @@
 #[path = "office_cluster/audit.rs"]
 mod audit;
 #[allow(dead_code)]
+#[path = "tls/certificates.rs"]
+mod certificates;
+#[allow(dead_code)]
 #[path = "cluster/history.rs"]
 mod history;
 #[path = "office_cluster/journey.rs"]
@@ -34,6 +37,8 @@ mod rebuilt;
 #[allow(dead_code)]
 #[path = "cluster/scene.rs"]
 mod scene;
+#[path = "office_cluster/secure.rs"]
+mod secure;
 mod support;
 #[path = "cluster/trader.rs"]
 mod trader;

@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 use serde_json::json;
-use souk::config::{Config, Overrides};
 use souk::database::{Class, Connection, GivenKey};
 use souk_client::{Client, ClientError, ClientOptions, KeyId, SigningKey};
 
 use crate::kit::block_on;
-use crate::mariadb::{MariaDb, free_port};
+use crate::mariadb::MariaDb;
 use crate::node::Cluster;
 use crate::offices::{Offices, SOON};
 
@@ -96,9 +95,7 @@ fn keys_that_ended_long_ago_are_not_read_again() {
     // Whatever the server's own time zone is.
     let server = MariaDb::start_with("ended", &["--default-time-zone=-07:00"], &[]);
     let cluster = Cluster::new("ended", &server);
-    let text = std::fs::read_to_string(cluster.config("a", free_port())).unwrap();
-    let config = Config::from_toml(&text, &Overrides::default()).unwrap();
-    let config = config.cluster.unwrap();
+    let config = cluster.cluster_config();
     for (id, revoked_at) in [
         (1, "0"),
         (2, "(UNIX_TIMESTAMP() + 3600) * 1000000000"),

@@ -2,13 +2,12 @@
 
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
-use souk::config::{Config, Overrides};
 use souk::database::DatabaseTables;
 use souk::history::{Committed, Quiet, SharedStore};
 use souk::ids::{Epoch, Position};
 use souk_protocol::TenantId;
 
-use crate::mariadb::{MariaDb, free_port, runtime};
+use crate::mariadb::{MariaDb, runtime};
 use crate::node::Cluster;
 use crate::offices::{Browser, Offices};
 
@@ -73,9 +72,7 @@ fn a_tenant_whose_rows_are_locked_keeps_no_other_waiting() {
 fn what_was_said_of_a_history_may_be_said_again_when_the_answer_was_lost() {
     let server = MariaDb::start("repeated");
     let cluster = Cluster::new("repeated", &server);
-    let text = std::fs::read_to_string(cluster.config("a", free_port())).unwrap();
-    let config = Config::from_toml(&text, &Overrides::default()).unwrap();
-    let tables = DatabaseTables::new(&config.cluster.unwrap()).unwrap();
+    let tables = DatabaseTables::new(&cluster.cluster_config()).unwrap();
     let mut store = SharedStore::new(Box::new(tables));
     let tenant = TenantId(1);
     let at = |epoch, next_row| Position {
