@@ -73,6 +73,12 @@ impl HistoryError {
         self.fault() == Some(Fault::Busy)
     }
 
+    /// Whether the file is not whole, or something else than tables.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.fault() == Some(Fault::Damaged)
+    }
+
     /// Whether the tables are not reached, whoever's they are.
     #[must_use]
     pub fn is_away(&self) -> bool {

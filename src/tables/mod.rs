@@ -38,6 +38,8 @@ pub enum Fault {
     Lost,
     /// A row with this key is there.
     Duplicate,
+    /// The file is not whole, or something else than tables.
+    Damaged,
     /// Anything else.
     Refused,
 }

@@ -170,6 +170,32 @@ impl Venue {
         }
     }
 
+    /// Everything that the history has of acme, as text.
+    pub fn listed(&self, token: &str) -> String {
+        let paths = [
+            "/v1/orders?format=csv",
+            "/v1/trades?format=csv",
+            "/v1/accounts/1/statement?currency=USDT&format=csv",
+            "/v1/accounts/2/statement?currency=BTC&format=csv",
+            "/v1/accounts/4294967295/statement?currency=USDT&format=csv",
+        ];
+        paths.map(|path| self.get(path, token).text).concat()
+    }
+
+    /// Trades until segments of the journal are gone, because snapshots cover them.
+    pub fn trade_until_segments_are_gone(&mut self, token: &str) {
+        let first = self.data.join("journal/0000000001.journal");
+        for round in 0.. {
+            assert!(round < 40, "the journal is never trimmed");
+            block_on(trade(self.gateway(), 500));
+            self.reopen();
+            self.wait_for_history(token);
+            if !first.exists() {
+                break;
+            }
+        }
+    }
+
     pub fn get(&self, path: &str, token: &str) -> Answer {
         self.ask("GET", path, token, None)
     }
