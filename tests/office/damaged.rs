@@ -43,7 +43,10 @@ fn damage(data: &Path, what: &str, rest: bool) {
     tables
         .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
         .unwrap();
-    let number = |sql: &str| -> u64 { tables.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let number = |sql: &str| -> u64 {
+        let found: i64 = tables.query_row(sql, [], |row| row.get(0)).unwrap();
+        found as u64
+    };
     let size = number("PRAGMA page_size");
     let count = number("PRAGMA page_count");
     let page = match what {
