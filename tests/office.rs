@@ -6,6 +6,8 @@
 mod attacks;
 #[path = "office/audit.rs"]
 mod audit;
+#[path = "office/damaged.rs"]
+mod damaged;
 #[path = "office/journeys.rs"]
 mod journeys;
 #[path = "office/keys.rs"]

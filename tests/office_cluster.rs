@@ -5,6 +5,9 @@
 #[path = "office_cluster/audit.rs"]
 mod audit;
 #[allow(dead_code)]
+#[path = "tls/certificates.rs"]
+mod certificates;
+#[allow(dead_code)]
 #[path = "cluster/history.rs"]
 mod history;
 #[path = "office_cluster/journey.rs"]
@@ -17,6 +20,8 @@ mod kit;
 #[allow(dead_code)]
 #[path = "cluster/load.rs"]
 mod load;
+#[path = "office_cluster/locked.rs"]
+mod locked;
 #[allow(dead_code)]
 #[path = "cluster/mariadb.rs"]
 mod mariadb;
@@ -25,11 +30,15 @@ mod mariadb;
 mod node;
 #[path = "office_cluster/offices.rs"]
 mod offices;
+#[path = "office_cluster/passing.rs"]
+mod passing;
 #[path = "office_cluster/rebuilt.rs"]
 mod rebuilt;
 #[allow(dead_code)]
 #[path = "cluster/scene.rs"]
 mod scene;
+#[path = "office_cluster/secure.rs"]
+mod secure;
 mod support;
 #[path = "cluster/trader.rs"]
 mod trader;

@@ -10,7 +10,6 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use certificates::{Authority, put, section};
@@ -23,9 +22,6 @@ use souk_client::{
 };
 use souk_protocol::{Durability, RejectReason, ServerMessage};
 use support::{Wire, seed, two_tenants};
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{name}"));
@@ -81,27 +77,6 @@ impl Venue {
     fn refused(&self) -> u64 {
         self.server.certificate().unwrap().refused()
     }
-}
-
-/// A blocking connection of TLS.
-fn secure(authority: &Path, address: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(authority).unwrap() {
-        roots.add(certificate.unwrap()).unwrap();
-    }
-    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").unwrap();
-    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-    let stream = TcpStream::connect(address).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
-    StreamOwned::new(connection, stream)
 }
 
 /// What a GET is answered with, until the peer closes.
@@ -226,7 +201,7 @@ fn plain_peers_of_the_machine_are_let_in_and_those_from_beyond_are_told_to_use_t
     assert_eq!(venue.refused(), 1);
     // And with TLS it is let in.
     let operations = venue.server.operations_address().unwrap();
-    let page = get(secure(&venue.authority.file, operations), "/metrics");
+    let page = get(venue.authority.connect("localhost", operations), "/metrics");
     assert!(page.contains("souk_tls_refused_total 1"), "{page}");
     assert!(page.contains("souk_tls_certificate_end_seconds"), "{page}");
 }
@@ -359,7 +334,7 @@ fn the_office_is_asked_over_tls() {
     let server = Server::start(&config).unwrap();
     let office = Office::beside(&server, &config, &keys).unwrap().unwrap();
     let address = office.address();
-    let page = get(secure(&authority.file, address), "/");
+    let page = get(authority.connect("localhost", address), "/");
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     assert!(page.contains("strict-transport-security"), "{page}");
     let plain = get(TcpStream::connect(address).unwrap(), "/");

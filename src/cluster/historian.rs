@@ -20,7 +20,7 @@ use crate::clock::{self, Moment};
 use crate::config::Config;
 use crate::database::{LogId, LogRow, Position, SNAPSHOTS_KEPT, Tenure};
 use crate::gateway::entrance::Entrance;
-use crate::history::{Committed, Quiet, Recorder, Row, SharedStore};
+use crate::history::{Committed, MoneyChecked, Quiet, Recorder, Row, SharedStore};
 use crate::recovery::SumsCheck;
 
 /// Rows of one transaction, after which the next one begins.
@@ -33,6 +33,8 @@ const IDLE: Duration = Duration::from_millis(20);
 const QUIET_PERIOD: Duration = Duration::from_millis(100);
 /// How soon a database that did not answer is asked again.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How long a tenant waits whose rows somebody else has locked, or of whom an answer did not come.
+const AFTER_BUSY: Duration = Duration::from_secs(5);
 /// How long a tenant waits whose past could not be done again.
 const AFTER_FAILURE: Duration = Duration::from_secs(30);
 
@@ -46,7 +48,7 @@ pub(crate) struct Historian {
     lease: Arc<Lease>,
     chronicles: BTreeMap<TenantId, Chronicle>,
     /// Tenants that wait until then.
-    failed: BTreeMap<TenantId, Moment>,
+    waiting: BTreeMap<TenantId, Moment>,
     quiet_at: Moment,
 }
 
@@ -55,8 +57,9 @@ struct Chronicle {
     warm: Warm,
     tenures: Vec<Tenure>,
     recorder: Arc<Recorder>,
-    /// Not in the tables yet.
+    /// Not in the tables yet; so is the last check of the money.
     rows: Vec<Row>,
+    money: Vec<MoneyChecked>,
     /// What the tables have.
     committed: Position,
     /// Log rows that had something of the tenant.
@@ -79,7 +82,7 @@ impl Historian {
             entrance,
             lease,
             chronicles: BTreeMap::new(),
-            failed: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             quiet_at: clock::boottime(),
         }
     }
@@ -110,6 +113,8 @@ impl Historian {
     fn look(&mut self) -> Result<usize, KeeperError> {
         let here = self.entrance.tenants_here();
         self.chronicles.retain(|tenant, _| here.contains(tenant));
+        let now = clock::boottime();
+        self.waiting.retain(|_, until| now < *until);
         // What could not be written comes first: nothing is added to it before it is known what became of it.
         self.write()?;
         for tenant in here {
@@ -120,34 +125,42 @@ impl Historian {
         Ok(read)
     }
 
-    /// Does something for a tenant. If it fails for good, the tenant waits; the others do not.
+    /// Does something for a tenant, unless it waits. If it fails, the tenant waits, and the others do not; unless it is because the
+    /// database is not reached.
     fn attempt(
         &mut self,
         tenant: TenantId,
         act: impl FnOnce(&mut Self, TenantId) -> Result<(), KeeperError>,
     ) -> Result<(), KeeperError> {
+        if self.waiting.contains_key(&tenant) {
+            return Ok(());
+        }
         match act(self, tenant) {
-            Err(error) if !error.is_passing() => {
+            Err(error) if error.is_away() => return Err(error),
+            Err(error) if error.is_passing() => {
+                tracing::warn!(%error, tenant = tenant.0, "the history of a tenant waits a moment");
+                self.wait(tenant, AFTER_BUSY);
+            }
+            Err(error) => {
                 tracing::error!(%error, tenant = tenant.0, "the history of a tenant waits");
                 self.chronicles.remove(&tenant);
-                let until = clock::boottime().plus(AFTER_FAILURE);
-                self.failed.insert(tenant, until);
-                Ok(())
+                self.wait(tenant, AFTER_FAILURE);
             }
-            done => done,
+            Ok(()) => {}
         }
+        Ok(())
+    }
+
+    fn wait(&mut self, tenant: TenantId, time: Duration) {
+        self.waiting.insert(tenant, clock::boottime().plus(time));
     }
 
     /// Begins where the tables end: from the last snapshot before that. If there is none any more, the history has a gap, and
     /// goes on with the state behind it.
     fn begin(&mut self, tenant: TenantId) -> Result<(), KeeperError> {
-        let waits = self.failed.get(&tenant);
-        if self.chronicles.contains_key(&tenant)
-            || waits.is_some_and(|until| clock::boottime() < *until)
-        {
+        if self.chronicles.contains_key(&tenant) {
             return Ok(());
         }
-        self.failed.remove(&tenant);
         let config = self.configs.get(&tenant);
         let config = Arc::clone(config.ok_or(KeeperError::NotConfigured(tenant))?);
         let committed = self.store.position(tenant)?;
@@ -177,6 +190,7 @@ impl Historian {
             tenures: Vec::new(),
             recorder,
             rows,
+            money: Vec::new(),
             committed,
             done: 0,
             sums: SumsCheck::default(),
@@ -187,7 +201,9 @@ impl Historian {
 
     /// Does again what is new in the logs. Gives how many rows that was.
     fn read(&mut self) -> Result<usize, KeeperError> {
-        let chronicles = self.chronicles.iter_mut();
+        let waits = |tenant: &TenantId| self.waiting.contains_key(tenant);
+        // Of who waits nothing is added to what may have been written already.
+        let chronicles = self.chronicles.iter_mut().filter(|(it, _)| !waits(it));
         let tenants = chronicles.map(|(tenant, it)| (*tenant, &it.warm, &mut it.tenures));
         let mut count = 0;
         for ((log, from), tenants) in self.past.wanted(tenants)? {
@@ -211,8 +227,7 @@ impl Historian {
                 Err(WarmError::Missing { .. }) => {
                     // It was removed: the tables may be behind a snapshot now.
                     self.chronicles.remove(&tenant);
-                    let until = clock::boottime().plus(AGAIN);
-                    self.failed.insert(tenant, until);
+                    self.wait(tenant, AGAIN);
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
@@ -227,10 +242,11 @@ impl Historian {
     /// Writes what waits.
     fn write(&mut self) -> Result<(), KeeperError> {
         // Also the check of the money, which comes later than the rows it is about.
-        let waits = |it: &Chronicle| !it.rows.is_empty() || it.sums.is_due(it.done);
-        let waiting = self.chronicles.iter().filter(|(_, it)| waits(it));
-        let waiting: Vec<TenantId> = waiting.map(|(tenant, _)| *tenant).collect();
-        for tenant in waiting {
+        let has_some =
+            |it: &Chronicle| !it.rows.is_empty() || !it.money.is_empty() || it.sums.is_due(it.done);
+        let tenants = self.chronicles.iter().filter(|(_, it)| has_some(it));
+        let tenants: Vec<TenantId> = tenants.map(|(tenant, _)| *tenant).collect();
+        for tenant in tenants {
             self.attempt(tenant, Self::commit)?;
         }
         let now = clock::boottime();
@@ -245,15 +261,20 @@ impl Historian {
         let Some(chronicle) = self.chronicles.get_mut(&tenant) else {
             return Ok(());
         };
-        let money = chronicle
-            .sums
-            .check(chronicle.warm.recovery(), chronicle.done);
-        let (from, to) = (chronicle.committed, chronicle.warm.position());
-        let (rows, at) = (&chronicle.rows, clock::wall_ns());
-        match self.store.commit(tenant, rows, &money, (from, to), at)? {
+        let Chronicle {
+            warm, rows, money, ..
+        } = chronicle;
+        let checked = chronicle.sums.check(warm.recovery(), chronicle.done);
+        if !checked.is_empty() {
+            *money = checked;
+        }
+        let (from, to) = (chronicle.committed, warm.position());
+        let at = clock::wall_ns();
+        match self.store.commit(tenant, rows, money, (from, to), at)? {
             Committed::Done => {
                 chronicle.committed = to;
-                chronicle.rows.clear();
+                rows.clear();
+                money.clear();
             }
             Committed::Elsewhere => {
                 self.chronicles.remove(&tenant);
@@ -268,7 +289,7 @@ impl Historian {
         let mut alone = Vec::new();
         for (tenant, chronicle) in &self.chronicles {
             let (from, to) = (chronicle.committed, chronicle.warm.position());
-            if from >= to || !chronicle.rows.is_empty() {
+            if from >= to || !chronicle.rows.is_empty() || self.waiting.contains_key(tenant) {
                 continue;
             }
             if from.epoch == to.epoch {
@@ -284,7 +305,16 @@ impl Historian {
         }
         let at = clock::wall_ns();
         for group in together.into_values() {
-            let all = self.store.pass_over(&group, at)?;
+            let all = match self.store.pass_over(&group, at) {
+                // One of them keeps the others waiting: each alone, then.
+                Err(error) if error.is_busy() => {
+                    for quiet in group {
+                        self.attempt(quiet.tenant, Self::commit)?;
+                    }
+                    continue;
+                }
+                all => all?,
+            };
             for quiet in group {
                 match self.chronicles.get_mut(&quiet.tenant) {
                     Some(chronicle) if all => chronicle.committed = quiet.to,

@@ -57,10 +57,19 @@ pub enum KeeperError {
 
 impl KeeperError {
     /// Whether to try again is of use.
-    pub(crate) const fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Database(error) => error.is_passing(),
             Self::History(error) => error.is_passing(),
+            _ => false,
+        }
+    }
+
+    /// Whether the database is not reached, whoever it is about.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Database(error) => error.is_away(),
+            Self::History(error) => error.is_away(),
             _ => false,
         }
     }

@@ -30,6 +30,7 @@ pub struct Keyring {
     entrance: Arc<Entrance>,
     /// Ids of the configuration: they are nobody else's.
     configured: BTreeSet<KeyId>,
+    /// Also those that do not work any more.
     known: Mutex<BTreeMap<KeyId, GivenKey>>,
 }
 
@@ -50,31 +51,38 @@ impl Keyring {
         ids.find(|id| self.configured.contains(id))
     }
 
-    /// Lets in and turns away what has changed; `given` are all there are.
+    /// Lets in and turns away what has changed; `given` are all that work, and some that do not any more.
     pub(crate) fn apply(&self, given: Vec<GivenKey>) {
         let given = given.into_iter().map(|given| (given.key.id, given));
         let given: BTreeMap<_, _> = given
             .filter(|(id, _)| !self.configured.contains(id))
             .collect();
-        let before = std::mem::replace(&mut *self.lock(), given.clone());
-        for (id, known) in &before {
-            let now = given.get(id);
-            let works =
-                now.is_some_and(|now| now.works && now.key.public_key == known.key.public_key);
-            if known.works && !works {
-                self.entrance.revoke_key(known.tenant, *id);
+        let (mut ended, mut changed) = (Vec::new(), Vec::new());
+        let mut known = self.lock();
+        for (id, before) in known.iter_mut().filter(|(_, it)| it.works) {
+            let now = given.get(id).filter(|now| now.works);
+            if now.is_none_or(|now| now.key.public_key != before.key.public_key) {
+                before.works = false;
+                ended.push((before.tenant, *id));
             }
         }
-        for (id, now) in &given {
-            if before.get(id) == Some(now) {
-                continue;
+        for (id, now) in given {
+            if known.get(&id) != Some(&now) {
+                known.insert(id, now.clone());
+                changed.push(now);
             }
-            self.make_known(now.tenant, &now.key);
-            if now.works {
-                self.let_in(now.tenant, &now.key);
+        }
+        drop(known);
+        for (tenant, id) in ended {
+            self.entrance.revoke_key(tenant, id);
+        }
+        for GivenKey { tenant, key, works } in changed {
+            self.make_known(tenant, &key);
+            if works {
+                self.let_in(tenant, &key);
             } else {
                 // Given here and revoked elsewhere between two looks.
-                self.entrance.revoke_key(now.tenant, *id);
+                self.entrance.revoke_key(tenant, key.id);
             }
         }
     }
@@ -126,7 +134,7 @@ pub(crate) fn watch(
     let mut tell = Seldom::new(TELL_EVERY);
     let ends = || lease.ends() || lease.loss().is_some();
     while !ends() {
-        match runtime.block_on(connection.given_keys()) {
+        match runtime.block_on(connection.recent_keys()) {
             Ok(given) => keyring.apply(given),
             Err(error) if tell.is_due(clock::boottime()) => {
                 tracing::warn!(%error, "the keys cannot be read: what was given or revoked elsewhere waits");

@@ -13,7 +13,7 @@ use crate::config::{DatabaseConfig, HostPort};
 use crate::lease::LeaseTerms;
 use crate::storage;
 
-/// Of the heartbeat's connections, whose statements have little time.
+/// A heartbeat's statement has little time; and who writes for one tenant keeps others waiting.
 const LOCK_WAIT_SECONDS: u32 = 1;
 /// People wait longer than leases do.
 const TABLES_TIMEOUT: Duration = Duration::from_secs(5);
@@ -177,18 +177,18 @@ impl Connection {
         self.settle(answer)
     }
 
-    /// Keeps the connection after a good answer and after a refusal; gives it up after anything else.
+    /// Keeps the connection after a good answer and after a refusal; gives it up after anything else, and if the server takes no
+    /// changes.
     fn settle<T>(&mut self, answer: Option<Result<T, Error>>) -> Result<T, DatabaseError> {
         let error = match answer {
             Some(Ok(answer)) => return Ok(answer),
-            Some(Err(Error::Server(error))) => DatabaseError::Server {
-                code: error.code,
-                message: error.message,
-            },
+            Some(Err(Error::Server(error))) => {
+                DatabaseError::said(&self.address, error.code, error.message)
+            }
             Some(Err(error)) => DatabaseError::lost(&self.address, error),
             None => DatabaseError::late(&self.address, self.timeout),
         };
-        if !matches!(error, DatabaseError::Server { .. }) {
+        if !matches!(error, DatabaseError::Server { .. }) || error.is_away() {
             self.forget();
         }
         Err(error)
@@ -223,9 +223,10 @@ fn session(timeout: Duration, class: Class) -> Vec<String> {
     };
     // What writes for people has the lowest priority, and may be kept waiting for longer.
     let idle = if class == Class::Tables { 5 } else { 1 };
-    // A statement that nobody waits for any more ends by itself, and so does a transaction.
+    // A statement that nobody waits for any more ends by itself, and so does a transaction. The clock of another time zone may
+    // have an hour twice.
     let set = format!(
-        "SET SESSION autocommit=1, innodb_lock_wait_timeout={LOCK_WAIT_SECONDS}, lock_wait_timeout={LOCK_WAIT_SECONDS} \
+        "SET SESSION autocommit=1, time_zone='+00:00', innodb_lock_wait_timeout={LOCK_WAIT_SECONDS}, lock_wait_timeout={LOCK_WAIT_SECONDS} \
          /*M!100103 , max_statement_time={seconds}.{millis:03}, wsrep_sync_wait={sync_wait} */ \
          /*M!100300 , idle_write_transaction_timeout={idle}, idle_transaction_timeout={idle} */"
     );

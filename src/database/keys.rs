@@ -1,6 +1,7 @@
 //! Keys that are given while nodes run: those of clients, and those that the nodes' offices log on with.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use souk_protocol::{KEY_ID_MAX, KeyId, TenantId};
 
@@ -20,21 +21,39 @@ pub struct GivenKey {
     pub works: bool,
 }
 
-const GIVEN: &str = "SELECT id, tenant, public_key, permissions, accounts, \
-        revoked_at = 0 OR revoked_at > CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED) * 1000 FROM `keys`";
+/// Those that ended within `?` nanoseconds, or still work.
+const GIVEN: &str = "SELECT id, tenant, public_key, permissions, accounts, revoked_at = 0 OR revoked_at > now_ns \
+     FROM `keys` JOIN (SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED) * 1000 AS now_ns) AS clock \
+     WHERE revoked_at = 0 OR revoked_at > now_ns - ?";
 /// Of processes that are at work: who was replaced, or has ended, has no office.
 const OFFICES: &str = "SELECT k.key_id, k.tenant, k.public_key FROM office_key k \
      JOIN engine_node n ON n.node_id = k.node_id AND n.incarnation = k.incarnation AND n.state IN (1, 2)";
 
+/// How long a key that has ended is still told of: whoever looks less often has no lease any more.
+const RECENT: Duration = Duration::from_secs(24 * 3_600);
+
 type Given = (u32, u32, Vec<u8>, Vec<u8>, Vec<u8>, u8);
 
 impl Connection {
-    /// All keys that were given, and those of offices at work.
+    /// All keys that were ever given, and those of offices at work.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn given_keys(&mut self) -> Result<Vec<GivenKey>, DatabaseError> {
-        let given: Vec<Given> = self.rows(GIVEN, ()).await?;
+        self.keys_since(Duration::MAX).await
+    }
+
+    /// The keys that were given and work, or ended within the last day, and those of offices at work.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn recent_keys(&mut self) -> Result<Vec<GivenKey>, DatabaseError> {
+        self.keys_since(RECENT).await
+    }
+
+    async fn keys_since(&mut self, span: Duration) -> Result<Vec<GivenKey>, DatabaseError> {
+        let span = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        let given: Vec<Given> = self.rows(GIVEN, (span,)).await?;
         let offices: Vec<(u32, u32, Vec<u8>)> = self.rows(OFFICES, ()).await?;
         let mut keys = Vec::with_capacity(given.len() + offices.len());
         for (id, tenant, public_key, permissions, accounts, works) in given {

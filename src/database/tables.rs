@@ -236,6 +236,8 @@ impl From<DatabaseError> for TablesError {
     fn from(error: DatabaseError) -> Self {
         let fault = if error.is_busy() {
             Fault::Busy
+        } else if error.is_away() {
+            Fault::Away
         } else if error.is_duplicate() {
             Fault::Duplicate
         } else if error.is_passing() {

@@ -64,7 +64,32 @@ impl HistoryError {
         let (Self::Store { error, .. } | Self::Database(error)) = self else {
             return false;
         };
-        matches!(error.fault(), Fault::Busy | Fault::Lost)
+        error.is_passing()
+    }
+
+    /// Whether others are in the way: another time they may not be.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.fault() == Some(Fault::Busy)
+    }
+
+    /// Whether the file is not whole, or something else than tables.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.fault() == Some(Fault::Damaged)
+    }
+
+    /// Whether the tables are not reached, whoever's they are.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.fault() == Some(Fault::Away)
+    }
+
+    const fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Store { error, .. } | Self::Database(error) => Some(error.fault()),
+            _ => None,
+        }
     }
 
     /// What tables said, with where they are.

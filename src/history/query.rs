@@ -4,12 +4,12 @@ mod rows;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use souk_protocol::{AccountId, AccountStatus, MarketId, OrderId, TenantId};
 
-use super::HistoryError;
 use super::schema::{CANCELED, FILLED, OPEN, REJECTED};
+use super::{HistoryError, Reach};
 use crate::tables::{Row, Session, Sqlite, TablesError, Value, row, values};
 use rows::{ACCOUNT, ORDER, STATEMENT, TRADE};
 pub use rows::{
@@ -21,6 +21,8 @@ pub use rows::{
 #[derive(Debug)]
 pub struct HistoryReader {
     session: Mutex<Box<dyn Session>>,
+    /// Who writes a file is told here if it is damaged.
+    reach: Option<Arc<Reach>>,
 }
 
 /// Which orders or trades are wanted.
@@ -84,10 +86,13 @@ impl Conditions {
 }
 
 impl HistoryReader {
-    /// Reads the tables in `file`, as soon as their writer has made them.
+    /// Reads the tables in `file`, as soon as their writer has made them; it is told through `reach` if they are damaged.
     #[must_use]
-    pub fn new(file: PathBuf) -> Self {
-        Self::over(Box::new(Sqlite::reading(file)))
+    pub fn new(file: PathBuf, reach: Arc<Reach>) -> Self {
+        Self {
+            session: Mutex::new(Box::new(Sqlite::reading(file))),
+            reach: Some(reach),
+        }
     }
 
     /// Reads the tables that `session` speaks to.
@@ -95,6 +100,7 @@ impl HistoryReader {
     pub const fn over(session: Box<dyn Session>) -> Self {
         Self {
             session: Mutex::new(session),
+            reach: None,
         }
     }
 
@@ -437,8 +443,15 @@ impl HistoryReader {
         question: impl FnOnce(&mut dyn Session) -> Result<T, TablesError>,
     ) -> Result<T, HistoryError> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let set_aside = self.reach.as_ref().map(|reach| reach.set_aside());
         let answer = question(&mut **session);
-        answer.map_err(|error| HistoryError::of(&**session, error))
+        let answer = answer.map_err(|error| HistoryError::of(&**session, error));
+        if let (Some(reach), Some(set_aside), Err(error)) = (&self.reach, set_aside, &answer)
+            && error.is_damaged()
+        {
+            reach.found_damaged(set_aside);
+        }
+        answer
     }
 }
 

@@ -12,6 +12,10 @@ pub struct Reach {
     /// The number of the first batch that is not in the tables.
     next_batch: AtomicU64,
     changed: Notify,
+    /// Files of tables that were set aside.
+    set_aside: AtomicU64,
+    /// Of them, with the one in use, how many were found damaged by a reader.
+    damaged: AtomicU64,
 }
 
 impl Reach {
@@ -25,6 +29,28 @@ impl Reach {
     pub fn set(&self, next_batch: u64) {
         self.next_batch.store(next_batch, Ordering::Release);
         self.changed.notify_waiters();
+    }
+
+    /// How many files of tables were set aside.
+    #[must_use]
+    pub fn set_aside(&self) -> u64 {
+        self.set_aside.load(Ordering::Acquire)
+    }
+
+    /// Another file was set aside.
+    pub fn begin_anew(&self) {
+        self.set_aside.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A reader has found the file damaged that is in use after so many were set aside.
+    pub fn found_damaged(&self, set_aside: u64) {
+        self.damaged.fetch_max(set_aside + 1, Ordering::AcqRel);
+    }
+
+    /// Whether a reader has found the file damaged that is in use.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Acquire) > self.set_aside()
     }
 
     /// Waits until everything before batch `until` is in the tables, but not longer than `wait_max`. Gives whether it is.

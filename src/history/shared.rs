@@ -10,7 +10,7 @@ use super::HistoryError;
 use super::rows::Row;
 use super::write::{MoneyChecked, Writer};
 use crate::ids::{Epoch, Position};
-use crate::tables::{Session, TablesError, row, transaction, values};
+use crate::tables::{Session, TablesError, once, row, values};
 
 /// Tenants of one statement that says how far those are of whom nothing has happened.
 const QUIET_MAX: usize = 256;
@@ -72,7 +72,7 @@ impl SharedStore {
         (from, to): (Position, Position),
         at: u64,
     ) -> Result<Committed, HistoryError> {
-        let committed = transaction(&mut *self.session, |session| {
+        let committed = once(&mut *self.session, |session| {
             let sql = format!("{POSITION}{}", session.dialect().for_update());
             let mut known = row(session, &sql, values![tenant.0])?;
             if known.is_none() {
@@ -111,10 +111,10 @@ impl SharedStore {
     }
 
     /// Says how far the tables go for tenants of whom nothing has happened. All are between the same two rows; gives whether
-    /// all were where they were thought to be.
+    /// all were there. Of who was somewhere in between nothing has happened until there, either.
     ///
     /// # Errors
-    /// What the database says.
+    /// What the database says. The same may be asked again, whatever became of it.
     pub fn pass_over(&mut self, quiet: &[Quiet], at: u64) -> Result<bool, HistoryError> {
         let mut all = true;
         for quiet in quiet.chunks(QUIET_MAX) {
@@ -123,12 +123,13 @@ impl SharedStore {
             };
             let pairs = vec!["(?, ?)"; quiet.len()].join(", ");
             let sql = format!(
-                "UPDATE history_position SET next_row = ?, written_at = ? WHERE next_row = ? AND (tenant, epoch) IN ({pairs})"
+                "UPDATE history_position SET next_row = ?, written_at = ? WHERE next_row BETWEEN ? AND ? AND (tenant, epoch) IN ({pairs})"
             );
             let mut values = values![
                 first.to.next_row.cast_signed(),
                 at.cast_signed(),
-                first.from.next_row.cast_signed()
+                first.from.next_row.cast_signed(),
+                first.to.next_row.cast_signed()
             ]
             .to_vec();
             for it in quiet {

@@ -1,6 +1,7 @@
 //! Tables in a file: rows, and how far they go in the journal, in one transaction.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use souk_protocol::TenantId;
 
@@ -8,6 +9,7 @@ use super::HistoryError;
 use super::rows::Row;
 use super::schema::LAYOUT;
 use super::write::{MoneyChecked, Writer};
+use crate::storage;
 use crate::tables::{OpenError, Sqlite, row, transaction, values};
 
 /// The tables, as their writer has them.
@@ -46,6 +48,24 @@ impl Store {
             tenants,
             next_batch: next,
         })
+    }
+
+    /// Gives a file that nobody writes any more, and what belongs to it, another name. Gives that.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn set_aside(file: &Path, now: u64) -> io::Result<PathBuf> {
+        let with = |file: &Path, end: &str| {
+            let mut name = file.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        let aside = with(file, &format!(".damaged-{}", now / 1_000_000_000));
+        // The file first: without it nobody opens what belongs to it.
+        for end in ["", "-wal", "-shm"] {
+            storage::rename(&with(file, end), &with(&aside, end))?;
+        }
+        Ok(aside)
     }
 
     /// The number of the first batch that is not in the tables.

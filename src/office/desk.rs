@@ -2,7 +2,7 @@
 //! door, so whatever the gateway and the markets refuse, they refuse to the office too.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use souk_client::{
@@ -33,7 +33,7 @@ pub struct Desk {
     client: tokio::sync::Mutex<Option<Client>>,
     /// Held by who changes a part of something and sends all of it.
     pub changes: tokio::sync::Mutex<()>,
-    catalogue: Mutex<Option<(Instant, Arc<Catalogue>)>>,
+    known: Mutex<Known>,
 }
 
 /// How a desk logs on.
@@ -47,6 +47,14 @@ pub struct DeskAccess {
     pub key: KeyId,
     /// Its private part, which lives in this process only.
     pub seed: [u8; 32],
+}
+
+/// The lists, as they were when they were asked for last.
+#[derive(Debug, Default)]
+struct Known {
+    /// Changes that were made so far.
+    changes: u64,
+    lists: Option<(Instant, Arc<Catalogue>)>,
 }
 
 /// What a tenant offers.
@@ -68,7 +76,7 @@ impl Desk {
             access,
             client: tokio::sync::Mutex::default(),
             changes: tokio::sync::Mutex::default(),
-            catalogue: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -99,9 +107,14 @@ impl Desk {
 
     /// What the tenant offers, at most a second old.
     pub async fn catalogue(&self) -> Result<Arc<Catalogue>, ApiError> {
-        if let Some(known) = self.known() {
-            return Ok(known);
-        }
+        let asked = clock::monotonic();
+        let changes = {
+            let known = self.lock();
+            if let Some(lists) = known.lists(asked) {
+                return Ok(lists);
+            }
+            known.changes
+        };
         let client = self.client().await?;
         let markets = client.markets().await?;
         let currencies = client.currencies().await?;
@@ -112,25 +125,36 @@ impl Desk {
                 .map(|it| (it.code().to_owned(), it))
                 .collect(),
         });
-        *self.lock() = Some((clock::monotonic(), Arc::clone(&catalogue)));
+        self.lock().keep(changes, asked, &catalogue);
         Ok(catalogue)
     }
 
     /// The lists have changed.
     pub fn forget_catalogue(&self) {
-        *self.lock() = None;
+        self.lock().change();
     }
 
-    fn known(&self) -> Option<Arc<Catalogue>> {
-        let known = self.lock();
-        let (at, catalogue) = known.as_ref()?;
-        (clock::monotonic() - *at < CATALOGUE_MAX).then(|| Arc::clone(catalogue))
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn lists(&self, now: Instant) -> Option<Arc<Catalogue>> {
+        let (asked, lists) = self.lists.as_ref()?;
+        (now - *asked < CATALOGUE_MAX).then(|| Arc::clone(lists))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Arc<Catalogue>)>> {
-        self.catalogue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Keeps lists that were asked for after so many changes, unless there was one since: they may be from before it.
+    fn keep(&mut self, changes: u64, asked: Instant, lists: &Arc<Catalogue>) {
+        if changes == self.changes {
+            self.lists = Some((asked, Arc::clone(lists)));
+        }
+    }
+
+    fn change(&mut self) {
+        self.changes += 1;
+        self.lists = None;
     }
 }
 
@@ -171,5 +195,23 @@ async fn is_over(client: &Client) -> bool {
         biased;
         _ = client.closed() => true,
         () = std::future::ready(()) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_were_asked_for_before_a_change_are_not_kept_after_it() {
+        let (mut known, now) = (Known::default(), clock::monotonic());
+        let lists = Arc::new(Catalogue::default());
+        let before = known.changes;
+        known.change();
+        known.keep(before, now, &lists);
+        assert!(known.lists(now).is_none());
+        known.keep(known.changes, now, &lists);
+        assert!(known.lists(now).is_some());
+        assert!(known.lists(now + CATALOGUE_MAX).is_none());
     }
 }

@@ -266,7 +266,13 @@ impl From<DecimalError> for ApiError {
 
 impl From<OfficeError> for ApiError {
     fn from(error: OfficeError) -> Self {
-        Self::internal(&error)
+        if !error.is_passing() {
+            return Self::internal(&error);
+        }
+        tracing::warn!(%error, "the office's tables do not answer");
+        Self::unavailable(
+            "the office's tables do not answer just now; look at the lists for what became of it",
+        )
     }
 }
 

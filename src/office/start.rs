@@ -109,7 +109,10 @@ impl Office {
             keys: keys.clone(),
             gateway: server.address().to_string(),
             tls: None,
-            history: HistoryReader::new(history::file(&config.journal.directory)),
+            history: HistoryReader::new(
+                history::file(&config.journal.directory),
+                Arc::clone(reach),
+            ),
             node: Node::Alone(Alone {
                 entrance: Arc::clone(server.entrance()),
                 directory: Arc::clone(directory),

@@ -136,7 +136,8 @@ impl OfficeState {
         desk.ok_or_else(ApiError::not_found)
     }
 
-    /// Does what `deed` says, after an entry in the audit log is on disk, and writes down what came of it.
+    /// Does what `deed` says, after an entry in the audit log is on disk, and writes down what came of it. What is done stays so
+    /// if that cannot be written.
     pub async fn audited<T>(
         &self,
         caller: &Caller,
@@ -162,7 +163,11 @@ impl OfficeState {
             Err(error) if error.is_done() => "done".to_owned(),
             Err(error) => error.body().code.to_string(),
         };
-        blocking(|| self.store.end(&attempt, clock::wall_ns(), &outcome, begun))?;
+        let written = blocking(|| self.store.end(&attempt, clock::wall_ns(), &outcome, begun));
+        if let Err(error) = written {
+            let Attempt { tenant, action, .. } = attempt;
+            tracing::error!(%error, ?tenant, action, begun, outcome, "the audit log does not say how this ended");
+        }
         done
     }
 

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, bounded};
 use souk_protocol::TenantId;
@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::history::{HistoryError, Reach, Recorder, Row, Store};
 use crate::journal::segment::{self, Beginning};
 use crate::journal::{ChainEnd, Journal, Next, Tail, Wake};
+use crate::tables::{Fault, TablesError};
 
 /// Rows of one transaction, after which the next one begins.
 const ROWS_MAX: usize = 8_192;
@@ -33,6 +34,9 @@ const PACE: Duration = Duration::from_millis(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How long it waits after a failure before it begins anew.
 const AFTER_FAILURE: Duration = Duration::from_secs(30);
+/// Damaged files of tables that are set aside; if there are more, the disk is to be mended first.
+const SET_ASIDE_MAX: u64 = 3;
+
 /// Follows the journal of a node.
 #[derive(Debug)]
 pub struct Follower {
@@ -84,6 +88,12 @@ impl Follower {
         while !self.is_stopped() {
             match self.follow() {
                 Ok(()) => return,
+                Err(RecoveryError::History(HistoryError::Store { error, .. }))
+                    if error.fault() == Fault::Damaged
+                        && self.reach.set_aside() < SET_ASIDE_MAX =>
+                {
+                    self.set_aside(&error);
+                }
                 Err(error) => {
                     tracing::error!(%error, "the journal cannot be followed: history and snapshots wait");
                     self.wait(AFTER_FAILURE);
@@ -144,10 +154,14 @@ impl Follower {
         let mut snapshot = self.data.snapshot_until(next_batch)?;
         let oldest = segment::numbers(disk, &self.data.journal)?.first().copied();
         if snapshot.is_none() && oldest.is_some_and(|oldest| oldest > 1) {
-            snapshot = self.data.newest_snapshot()?;
+            snapshot = self.data.oldest_snapshot()?;
+            let at = snapshot.and_then(|head| self.data.written_at(&head));
+            let at = UNIX_EPOCH + Duration::from_nanos(at.unwrap_or(0));
             tracing::warn!(
+                file = %self.file.display(),
                 from = next_batch,
                 to = snapshot.map(|head| head.start.batch),
+                missing_until = %humantime::format_rfc3339_seconds(at),
                 "history has a gap: the journal does not reach back to the batch where it ended"
             );
         }
@@ -162,6 +176,33 @@ impl Follower {
             Beginning::Head(head) => Ok((segment, head.start)),
             _ => Ok((segment, ChainEnd::START)),
         }
+    }
+
+    /// What a reader has found.
+    fn damaged(&self) -> RecoveryError {
+        RecoveryError::History(HistoryError::Store {
+            file: self.file.clone(),
+            error: TablesError::Store {
+                fault: Fault::Damaged,
+                text: "a reader has found it damaged".to_owned(),
+            },
+        })
+    }
+
+    /// Puts damaged tables out of the way, so that they are made again.
+    fn set_aside(&self, error: &TablesError) {
+        match Store::set_aside(&self.file, clock::wall_ns()) {
+            Ok(aside) => tracing::error!(
+                %error,
+                aside = %aside.display(),
+                "the history was damaged and is made again from the journal; remedy: see that the disk is sound, and remove what was set aside"
+            ),
+            Err(error) => {
+                tracing::error!(%error, file = %self.file.display(), "the history is damaged and cannot be set aside");
+                self.wait(AFTER_FAILURE);
+            }
+        }
+        self.reach.begin_anew();
     }
 
     fn is_stopped(&self) -> bool {
@@ -194,6 +235,9 @@ impl Following<'_> {
     fn run(mut self) -> Result<(), RecoveryError> {
         let mut records = Vec::new();
         while !self.follower.is_stopped() {
+            if self.follower.reach.is_damaged() {
+                return Err(self.follower.damaged());
+            }
             let durable = self.follower.journal.durable_until();
             match self.tail.next(durable, &mut records)? {
                 Next::Batch(head) => {

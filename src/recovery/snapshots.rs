@@ -22,7 +22,7 @@ use crate::history::Recorder;
 use crate::journal::segment::{self, Beginning};
 use crate::journal::{ChainEnd, ReadError, Reader};
 use crate::matcher::Inbox;
-use crate::storage::{Disk, StateReader, SystemDisk};
+use crate::storage::{self, Disk, StateReader, SystemDisk};
 
 /// Snapshots that are kept: if one cannot be read, there is another, and the journal from there on.
 const SNAPSHOTS_KEPT: usize = 2;
@@ -118,6 +118,23 @@ impl DataDirectory {
             }
         }
         Ok(None)
+    }
+
+    /// The oldest snapshot that is whole, if there is one.
+    ///
+    /// # Errors
+    /// What the system says of the folder.
+    pub fn oldest_snapshot(&self) -> io::Result<Option<SnapshotHead>> {
+        let mut numbers = self.snapshot_numbers()?.into_iter();
+        Ok(numbers.find_map(|number| self.check(number).ok()))
+    }
+
+    /// When a snapshot was written, in nanoseconds since 1970-01-01 UTC.
+    #[must_use]
+    pub fn written_at(&self, snapshot: &SnapshotHead) -> Option<u64> {
+        let file = snapshot_file::path(&self.snapshots, snapshot.segment);
+        let name = file.file_name()?.to_string_lossy().into_owned();
+        storage::newest_of(&self.snapshots, &name).ok().flatten()
     }
 
     fn has_snapshots(&self) -> io::Result<bool> {

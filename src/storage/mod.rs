@@ -38,6 +38,14 @@ pub struct FileStamp {
     pub mode: u32,
 }
 
+impl FileStamp {
+    /// Whether it is of the same file, whatever was written to it meanwhile.
+    #[must_use]
+    pub const fn is_same_file(&self, other: Self) -> bool {
+        self.inode == other.inode
+    }
+}
+
 /// The stamp of a file, or of what a link leads to.
 ///
 /// # Errors
@@ -137,6 +145,17 @@ pub fn make_secret(path: &Path) -> io::Result<()> {
     match NewFile::create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(named(path, &error)),
         _ => Ok(()),
+    }
+}
+
+/// Gives a file another name. Gives whether there was one.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn rename(from: &Path, to: &Path) -> io::Result<bool> {
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        renamed => renamed.map(|()| true).map_err(|error| named(from, &error)),
     }
 }
 

@@ -32,10 +32,14 @@ pub(crate) use values;
 pub enum Fault {
     /// Others are in the way: nothing was done, and to try again is of use.
     Busy,
+    /// The store is not reached, or takes no changes for a moment: nothing was done.
+    Away,
     /// No answer came: what was asked may have been done.
     Lost,
     /// A row with this key is there.
     Duplicate,
+    /// The file is not whole, or something else than tables.
+    Damaged,
     /// Anything else.
     Refused,
 }
@@ -70,6 +74,12 @@ impl TablesError {
             Self::Store { fault, .. } => *fault,
             Self::Unknown { .. } => Fault::Refused,
         }
+    }
+
+    /// Whether it may go away by itself.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self.fault(), Fault::Busy | Fault::Away | Fault::Lost)
     }
 }
 
@@ -131,17 +141,26 @@ pub fn transaction<T>(
 ) -> Result<T, TablesError> {
     let mut attempts = 1;
     loop {
-        let done = session.begin().and_then(|()| work(session));
-        let done = match done {
-            Ok(done) => session.commit().map(|()| done),
-            Err(error) => {
-                session.roll_back();
-                Err(error)
-            }
-        };
-        match done {
+        match once(session, &mut work) {
             Err(error) if error.fault() == Fault::Busy && attempts < ATTEMPTS_MAX => attempts += 1,
             done => return done,
+        }
+    }
+}
+
+/// [`transaction`], for who does not begin anew if others were in the way.
+///
+/// # Errors
+/// The same.
+pub fn once<T>(
+    session: &mut dyn Session,
+    work: impl FnOnce(&mut dyn Session) -> Result<T, TablesError>,
+) -> Result<T, TablesError> {
+    match session.begin().and_then(|()| work(session)) {
+        Ok(done) => session.commit().map(|()| done),
+        Err(error) => {
+            session.roll_back();
+            Err(error)
         }
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 
 use super::{Dialect, Fault, Row, Session, TablesError, Value};
-use crate::storage;
+use crate::storage::{self, FileStamp};
 
 /// Statements that are kept compiled.
 const STATEMENTS_MAX: usize = 64;
@@ -39,6 +39,16 @@ pub struct Sqlite {
     file: PathBuf,
     /// A reader waits for the writer to make the file.
     connection: Option<Connection>,
+    reads: Reads,
+}
+
+/// Who made the file that is open.
+#[derive(Debug)]
+enum Reads {
+    /// This session, or one before it.
+    Own,
+    /// A writer, which may put another file in its place.
+    Of(Option<FileStamp>),
 }
 
 impl Sqlite {
@@ -71,6 +81,7 @@ impl Sqlite {
         Ok(Self {
             file: file.to_owned(),
             connection: Some(connection),
+            reads: Reads::Own,
         })
     }
 
@@ -80,10 +91,19 @@ impl Sqlite {
         Self {
             file,
             connection: None,
+            reads: Reads::Of(None),
         }
     }
 
     fn connection(&mut self) -> Result<&Connection, rusqlite::Error> {
+        if let Reads::Of(open) = &mut self.reads {
+            let there = storage::stamp(&self.file).ok();
+            let same = |open: FileStamp| there.is_some_and(|there| there.is_same_file(open));
+            if !open.is_some_and(same) {
+                self.connection = None;
+                *open = there;
+            }
+        }
         let open = match self.connection.take() {
             Some(open) => open,
             None => {
@@ -179,6 +199,7 @@ impl From<rusqlite::Error> for TablesError {
         let fault = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Busy,
             Some(ErrorCode::ConstraintViolation) => Fault::Duplicate,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Fault::Damaged,
             _ => Fault::Refused,
         };
         let text = error.to_string();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use souk::config::{Config, DatabaseConfig, Overrides};
+use souk::config::{ClusterConfig, Config, DatabaseConfig, Overrides};
 use souk::lease::BootId;
 
 use crate::mariadb::{MariaDb, USER, free_port, send};
@@ -104,10 +104,15 @@ impl Cluster {
 
     /// How a process reaches the database.
     pub fn database_config(&self) -> DatabaseConfig {
+        self.cluster_config().database
+    }
+
+    /// What a node is told of the cluster.
+    pub fn cluster_config(&self) -> ClusterConfig {
         let file = self.config("reader", free_port());
         let text = std::fs::read_to_string(file).unwrap();
         let config = Config::from_toml(&text, &Overrides::default()).unwrap();
-        config.cluster.unwrap().database
+        config.cluster.unwrap()
     }
 
     /// Runs an operator's command to its end.

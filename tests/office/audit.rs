@@ -94,13 +94,16 @@ fn what_cannot_be_written_down_is_not_done() {
         let other = Connection::open(venue.data.join("office.db")).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let answer = venue.post("/v1/funding/credit", &owner, &credit(9));
-        assert_eq!((answer.status, answer.code().as_str()), (500, "Internal"));
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (503, "Unavailable")
+        );
         let halted = venue.put(
             "/v1/markets/1/state",
             &owner,
             &json!({"state": "halted", "reason": "not written down"}),
         );
-        assert_eq!(halted.status, 500);
+        assert_eq!(halted.status, 503);
         other.execute_batch("ROLLBACK").unwrap();
     }
     assert_eq!(venue.get("/v1/accounts/1", &owner).ok()["balances"], before);

@@ -229,17 +229,7 @@ fn an_office_that_is_opened_late_has_the_state_although_the_past_is_gone() {
     venue.put("/v1/accounts/2", &owner, &change).ok();
     let fees = json!({"maker_ppm": 1, "taker_ppm": 2});
     venue.put("/v1/markets/1/fees/3", &owner, &fees).ok();
-    // Until segments are gone, because snapshots cover them.
-    let first = venue.data.join("journal/0000000001.journal");
-    for round in 0.. {
-        assert!(round < 40, "the journal is never trimmed");
-        block_on(trade(venue.gateway(), 500));
-        venue.reopen();
-        venue.wait_for_history(&owner);
-        if !first.exists() {
-            break;
-        }
-    }
+    venue.trade_until_segments_are_gone(&owner);
     let seen = |venue: &Venue| {
         ["/v1/accounts", "/v1/markets/1/fees", "/v1/accounts/2"]
             .map(|path| venue.get(path, &owner).text)
@@ -268,19 +258,6 @@ fn an_office_that_is_opened_late_has_the_state_although_the_past_is_gone() {
 fn history_is_the_same_after_restarts_and_when_it_is_made_again() {
     let mut venue = Venue::start("history");
     let owner = venue.token("acme", Role::Owner);
-    let everything = |venue: &Venue, owner: &str| {
-        let mut text = String::new();
-        for path in [
-            "/v1/orders?format=csv",
-            "/v1/trades?format=csv",
-            "/v1/accounts/1/statement?currency=USDT&format=csv",
-            "/v1/accounts/2/statement?currency=BTC&format=csv",
-            "/v1/accounts/4294967295/statement?currency=USDT&format=csv",
-        ] {
-            text += &venue.get(path, owner).text;
-        }
-        text
-    };
     let mut trades = 0;
     for round in 0..4 {
         block_on(trade(venue.gateway(), 100 + round));
@@ -291,7 +268,7 @@ fn history_is_the_same_after_restarts_and_when_it_is_made_again() {
         assert_eq!(listed["trades_24h"], trades, "round {round}");
     }
     venue.wait_for_history(&owner);
-    let before = everything(&venue, &owner);
+    let before = venue.listed(&owner);
     assert_eq!(
         before
             .lines()
@@ -306,5 +283,5 @@ fn history_is_the_same_after_restarts_and_when_it_is_made_again() {
     }
     venue.reopen();
     venue.wait_for_history(&owner);
-    assert_eq!(everything(&venue, &owner), before);
+    assert_eq!(venue.listed(&owner), before);
 }

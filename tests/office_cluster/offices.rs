@@ -26,10 +26,15 @@ impl Offices {
     }
 
     pub fn with(name: &str, set: impl FnOnce(&mut Settings)) -> Self {
+        Self::having(name, "", set)
+    }
+
+    /// Whose configurations have these lines, too.
+    pub fn having(name: &str, lines: &str, set: impl FnOnce(&mut Settings)) -> Self {
         let server = MariaDb::start(name);
         let mut cluster = Cluster::new(name, &server);
         set(&mut cluster.settings);
-        cluster.tenants = two_tenants("[office]\nlisten = \"127.0.0.1:0\"\n");
+        cluster.tenants = two_tenants(&format!("[office]\nlisten = \"127.0.0.1:0\"\n{lines}"));
         let mut nodes = vec![cluster.node("a"), cluster.node("b")];
         for node in &mut nodes {
             node.address();
@@ -128,15 +133,10 @@ impl Browser {
 
     /// [`Self::post`], once more while the office says that the engine is not there yet.
     pub fn post_soon(&self, path: &str, token: &str, body: &Value) -> Value {
-        let begun = Instant::now();
-        loop {
+        soon(|| {
             let answer = self.post(path, token, body);
-            if answer.status != 503 {
-                return answer.ok();
-            }
-            assert!(begun.elapsed() < SOON, "{answer:?}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            (answer.status != 503).then(|| answer.ok())
+        })
     }
 
     /// Until something can be seen.
@@ -151,5 +151,18 @@ impl Browser {
             assert!(begun.elapsed() < SOON, "{path}: {answer:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+/// Until there is something.
+#[track_caller]
+pub fn soon<T>(look: impl Fn() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < SOON, "it takes too long");
+        std::thread::sleep(Duration::from_millis(100));
     }
 }

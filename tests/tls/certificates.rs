@@ -1,10 +1,19 @@
 //! An authority, and the certificates that it gives.
 
 use std::fs;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+/// How long a peer may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// Somebody who makes certificates out.
 pub struct Authority {
@@ -32,6 +41,29 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         put(&folder.join("node.pem"), &certificate.pem(), 0o644);
         put(&folder.join("node.key"), &key.serialize_pem(), 0o600);
+    }
+
+    /// A blocking connection of TLS to whom this authority has made a certificate out as `host`.
+    pub fn connect(
+        &self,
+        host: &'static str,
+        address: SocketAddr,
+    ) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(&self.file).unwrap() {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+        let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(host).unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
+        StreamOwned::new(connection, stream)
     }
 }
 

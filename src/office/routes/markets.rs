@@ -197,8 +197,8 @@ pub async fn set_state(
             if !(body.cancel_orders && body.state == StateWord::CancelOnly) {
                 client.set_market_state(id, body.state.into()).await?;
             }
-            let canceled = canceled?;
             desk.forget_catalogue();
+            let canceled = canceled?;
             office.is_listed(desk.tenant).await?;
             let market = market_answer(&office, &desk, id).await?;
             Ok(Json(StateSet { market, canceled }))

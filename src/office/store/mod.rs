@@ -68,6 +68,18 @@ pub enum OfficeError {
     Chain(#[from] ChainBroken),
 }
 
+impl OfficeError {
+    /// Whether it may go away by itself.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Store { error, .. } | Self::Tables(error) => error.is_passing(),
+            Self::Database(error) => error.is_passing(),
+            _ => false,
+        }
+    }
+}
+
 /// The office's tables.
 #[derive(Debug)]
 pub struct OfficeStore {
