@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::registry::Registry;
 use super::session::Shared;
 use crate::config::Config;
+use crate::peer::PlacesMax;
 
 /// How long a logon waits for a tenant that is between two nodes.
 const MOVE_WAIT: Duration = Duration::from_secs(1);
@@ -70,8 +71,10 @@ impl Entrance {
         });
         Self {
             registry: Arc::new(Registry::new(
-                server.connections_max,
-                server.connections_per_address_max,
+                PlacesMax {
+                    all: server.connections_max,
+                    of_network: server.connections_per_address_max,
+                },
                 server.logon_rate,
                 server.outbox_bytes_max,
             )),

@@ -1,4 +1,4 @@
-//! Which connection a session has, and how often addresses may come.
+//! Which connection a session has, and how often networks may come.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -13,15 +13,15 @@ use super::throttle::TokenBucket;
 use crate::directory::Route;
 use crate::handoff::{Link, SessionTerms};
 use crate::metrics::CodeCounts;
+use crate::peer::{Place, Places, PlacesMax, network_of};
 
-/// Addresses remembered for their logon rate; the map is emptied when it grows beyond.
-const ADDRESSES_MAX: usize = 65_536;
+/// Networks remembered for their logon rate; the map is emptied when it grows beyond.
+const NETWORKS_MAX: usize = 65_536;
 
 /// Shared by all connections of a node. Locked at logon and at the end of a connection only.
 #[derive(Debug)]
 pub struct Registry {
-    connections_max: usize,
-    per_address_max: usize,
+    places: Arc<Places>,
     logon_rate: u32,
     outbox_bytes_max: usize,
     /// Connections are numbered in the order of their logon.
@@ -34,8 +34,7 @@ pub struct Registry {
 #[derive(Debug, Default)]
 struct Inner {
     sessions: HashMap<SessionId, Incarnation>,
-    connections: usize,
-    by_address: HashMap<IpAddr, usize>,
+    /// By network.
     logons: HashMap<IpAddr, TokenBucket>,
 }
 
@@ -51,25 +50,12 @@ struct Incarnation {
     grace: Option<AbortHandle>,
 }
 
-/// A place among the connections; given back when dropped.
-#[derive(Debug)]
-pub struct Admission {
-    registry: Arc<Registry>,
-    address: IpAddr,
-}
-
 impl Registry {
     /// A registry with these bounds.
     #[must_use]
-    pub fn new(
-        connections_max: usize,
-        per_address_max: usize,
-        logon_rate: u32,
-        outbox_bytes_max: usize,
-    ) -> Self {
+    pub fn new(connections_max: PlacesMax, logon_rate: u32, outbox_bytes_max: usize) -> Self {
         Self {
-            connections_max,
-            per_address_max,
+            places: Places::new(connections_max),
             logon_rate,
             outbox_bytes_max,
             next_connection: AtomicU64::new(1),
@@ -83,33 +69,24 @@ impl Registry {
     }
 
     /// A place for one more connection, if there is one.
-    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Admission> {
-        let mut inner = self.lock();
-        let of_address = inner.by_address.get(&address).copied().unwrap_or(0);
-        if inner.connections >= self.connections_max || of_address >= self.per_address_max {
-            return None;
-        }
-        inner.connections += 1;
-        *inner.by_address.entry(address).or_insert(0) += 1;
-        Some(Admission {
-            registry: Arc::clone(self),
-            address,
-        })
+    pub fn admit(&self, address: IpAddr) -> Option<Place> {
+        self.places.take(address)
     }
 
-    /// Counts a logon of an address, before any signature is looked at.
+    /// Counts a logon of an address for its network, before any signature is looked at.
     ///
     /// # Errors
-    /// The microseconds after which the address may try again.
+    /// The microseconds after which the network may try again.
     pub fn logon_attempt(&self, address: IpAddr, now: Instant) -> Result<(), u32> {
+        let network = network_of(address);
         let mut inner = self.lock();
-        if inner.logons.len() >= ADDRESSES_MAX && !inner.logons.contains_key(&address) {
+        if inner.logons.len() >= NETWORKS_MAX && !inner.logons.contains_key(&network) {
             inner.logons.clear();
         }
         let rate = self.logon_rate;
         let bucket = inner
             .logons
-            .entry(address)
+            .entry(network)
             .or_insert_with(|| TokenBucket::new(rate, rate, now));
         bucket.take(1, now)
     }
@@ -248,19 +225,35 @@ impl Registry {
     /// Connections at this moment.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.lock().connections
+        self.places.taken()
     }
 }
 
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let mut inner = self.registry.lock();
-        inner.connections -= 1;
-        if let Some(count) = inner.by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                inner.by_address.remove(&self.address);
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    fn at(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn who_has_a_whole_network_of_ipv6_counts_as_one() {
+        let connections_max = PlacesMax {
+            all: 10,
+            of_network: 2,
+        };
+        let (registry, now) = (Registry::new(connections_max, 2, 0), clock::monotonic());
+        let places = [1, 2].map(|host| registry.admit(at(&format!("2001:db8::{host}"))));
+        assert!(places.iter().all(Option::is_some));
+        assert!(registry.admit(at("2001:db8::3")).is_none());
+        assert!(registry.admit(at("2001:db8:0:1::3")).is_some());
+        for host in 1..=2 {
+            let address = at(&format!("2001:db8::{host}"));
+            assert_eq!(registry.logon_attempt(address, now), Ok(()));
         }
+        assert!(registry.logon_attempt(at("2001:db8::3"), now).is_err());
+        assert_eq!(registry.logon_attempt(at("2001:db8:0:1::3"), now), Ok(()));
     }
 }

@@ -14,7 +14,6 @@ mod csv;
 mod desk;
 mod error;
 mod keys;
-mod listener;
 mod live;
 mod node;
 mod pages;

@@ -15,7 +15,6 @@ use tokio::time::timeout;
 use super::access::Caller;
 use super::desk::Desk;
 use super::error::ApiError;
-use super::listener::network_of;
 use super::live::Hub;
 use super::node::Node;
 use super::store::{Attempt, Checked, OfficeError, OfficeStore};
@@ -24,6 +23,7 @@ use crate::config::Config;
 use crate::gateway::throttle::TokenBucket;
 use crate::history::{HistoryError, HistoryReader, MINUTE_NS, Volume};
 use crate::metrics::Meters;
+use crate::peer::network_of;
 
 /// Addresses and names whose attempts are counted at one time.
 const ATTEMPTS_MAX: usize = 65_536;
