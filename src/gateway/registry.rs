@@ -10,13 +10,18 @@ use souk_protocol::{RejectReason, SessionId};
 use tokio::task::AbortHandle;
 
 use super::throttle::TokenBucket;
+use crate::clock;
 use crate::directory::Route;
 use crate::handoff::{Link, SessionTerms};
 use crate::metrics::CodeCounts;
 use crate::peer::{Place, Places, PlacesMax, network_of};
 
-/// Networks remembered for their logon rate; the map is emptied when it grows beyond.
+/// Networks remembered for their rates; the map is emptied when it grows beyond.
 const NETWORKS_MAX: usize = 65_536;
+/// TLS handshakes that may begin in a second, and at once: they run on the thread that orders need too.
+const HANDSHAKE_RATE: u32 = 500;
+/// Those of one network, so that it does not use up what all have.
+const OF_NETWORK_RATE: u32 = HANDSHAKE_RATE / 2;
 
 /// Shared by all connections of a node. Locked at logon and at the end of a connection only.
 #[derive(Debug)]
@@ -31,11 +36,19 @@ pub struct Registry {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     sessions: HashMap<SessionId, Incarnation>,
-    /// By network.
-    logons: HashMap<IpAddr, TokenBucket>,
+    networks: HashMap<IpAddr, Network>,
+    /// Of all networks.
+    handshakes: TokenBucket,
+}
+
+/// How often a network may come.
+#[derive(Debug)]
+struct Network {
+    logons: TokenBucket,
+    handshakes: TokenBucket,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +73,11 @@ impl Registry {
             outbox_bytes_max,
             next_connection: AtomicU64::new(1),
             refused: CodeCounts::default(),
-            inner: Mutex::default(),
+            inner: Mutex::new(Inner {
+                sessions: HashMap::new(),
+                networks: HashMap::new(),
+                handshakes: TokenBucket::new(HANDSHAKE_RATE, HANDSHAKE_RATE, clock::monotonic()),
+            }),
         }
     }
 
@@ -78,17 +95,33 @@ impl Registry {
     /// # Errors
     /// The microseconds after which the network may try again.
     pub fn logon_attempt(&self, address: IpAddr, now: Instant) -> Result<(), u32> {
-        let network = network_of(address);
         let mut inner = self.lock();
-        if inner.logons.len() >= NETWORKS_MAX && !inner.logons.contains_key(&network) {
-            inner.logons.clear();
+        let network = self.network(&mut inner, address, now);
+        network.logons.take(1, now)
+    }
+
+    /// Counts a TLS handshake of an address, as a logon of its network and among those of all.
+    ///
+    /// # Errors
+    /// The microseconds after which it may try again.
+    pub fn handshake_attempt(&self, address: IpAddr, now: Instant) -> Result<(), u32> {
+        let mut inner = self.lock();
+        let network = self.network(&mut inner, address, now);
+        network.logons.take(1, now)?;
+        network.handshakes.take(1, now)?;
+        inner.handshakes.take(1, now)
+    }
+
+    fn network<'a>(&self, inner: &'a mut Inner, of: IpAddr, now: Instant) -> &'a mut Network {
+        let (of, networks) = (network_of(of), &mut inner.networks);
+        if networks.len() >= NETWORKS_MAX && !networks.contains_key(&of) {
+            networks.clear();
         }
-        let rate = self.logon_rate;
-        let bucket = inner
-            .logons
-            .entry(network)
-            .or_insert_with(|| TokenBucket::new(rate, rate, now));
-        bucket.take(1, now)
+        let bucket = |rate| TokenBucket::new(rate, rate, now);
+        networks.entry(of).or_insert_with(|| Network {
+            logons: bucket(self.logon_rate),
+            handshakes: bucket(OF_NETWORK_RATE),
+        })
     }
 
     /// Gives the session to a new connection and ends its old one, or the wait for a new one.
@@ -231,8 +264,9 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::clock;
 
     fn at(text: &str) -> IpAddr {
         text.parse().expect("an address")
@@ -255,5 +289,28 @@ mod tests {
         }
         assert!(registry.logon_attempt(at("2001:db8::3"), now).is_err());
         assert_eq!(registry.logon_attempt(at("2001:db8:0:1::3"), now), Ok(()));
+    }
+
+    #[test]
+    fn all_networks_together_begin_so_many_handshakes_a_second() {
+        let connections_max = PlacesMax {
+            all: 1,
+            of_network: 1,
+        };
+        let registry = Registry::new(connections_max, 1_000, 0);
+        let begun_at = |now| {
+            let networks = (0..250).map(|network| IpAddr::from([192, 0, 2, network]));
+            let attempts = networks.flat_map(|address| [address; 4]);
+            let begun = attempts.filter(|it| registry.handshake_attempt(*it, now).is_ok());
+            begun.count()
+        };
+        let now = clock::monotonic();
+        assert_eq!(begun_at(now), 500);
+        assert_eq!(begun_at(now + Duration::from_millis(100)), 50);
+        // One network uses up no more than its own share.
+        let later = now + Duration::from_secs(1);
+        let one = (0..1_000).filter(|_| registry.handshake_attempt(at("::"), later).is_ok());
+        assert_eq!(one.count(), 250);
+        assert_eq!(registry.handshake_attempt(at("192.0.2.1"), later), Ok(()));
     }
 }
