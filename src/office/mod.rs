@@ -10,6 +10,7 @@
 pub mod access;
 mod admission;
 mod answers;
+mod attempts;
 mod csv;
 mod desk;
 mod error;

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::access::Caller;
+use super::attempts::Attempts;
 use super::desk::Desk;
 use super::error::ApiError;
 use super::live::Hub;
@@ -20,19 +21,9 @@ use super::node::Node;
 use super::store::{Attempt, Checked, OfficeError, OfficeStore};
 use crate::clock;
 use crate::config::Config;
-use crate::gateway::throttle::TokenBucket;
 use crate::history::{HistoryError, HistoryReader, MINUTE_NS, Volume};
 use crate::metrics::Meters;
-use crate::peer::network_of;
 
-/// Addresses and names whose attempts are counted at one time.
-const ATTEMPTS_MAX: usize = 65_536;
-/// What attempts use up: ten at once, and then one every five seconds.
-const ATTEMPT_TOKENS: u32 = 5;
-/// Under one name, from anywhere: fifty at once, and then one a second.
-const NAMED_TOKENS: u32 = 1;
-const TOKENS_PER_SECOND: u32 = 1;
-const TOKENS_MAX: u32 = 50;
 /// Passwords that are hashed at one time.
 const HASHING_MAX: usize = 2;
 /// How long somebody waits for its turn.
@@ -58,7 +49,7 @@ pub struct OfficeState {
 
 /// What the office remembers as long as it is open, and nobody needs after that.
 pub struct Memory {
-    attempts: Mutex<HashMap<String, TokenBucket>>,
+    attempts: Attempts,
     /// How far each tenant's audit log was found to be as it was written.
     checked: Mutex<HashMap<TenantId, Checked>>,
     volumes: Mutex<HashMap<TenantId, (Instant, Arc<Volumes>)>>,
@@ -71,7 +62,7 @@ pub struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            attempts: Mutex::default(),
+            attempts: Attempts::default(),
             checked: Mutex::default(),
             volumes: Mutex::default(),
             seats: Mutex::default(),
@@ -226,32 +217,11 @@ impl OfficeState {
         is_up.then_some(()).ok_or_else(ApiError::done_not_listed)
     }
 
-    /// Counts an attempt to come in from an address, perhaps as somebody. One address has few attempts; all together have more for
-    /// the same name, so that who knows a name cannot easily keep its owner out.
+    /// Counts an attempt to come in from an address, perhaps as somebody.
     pub fn attempt(&self, address: IpAddr, name: Option<&str>) -> Result<(), ApiError> {
-        let network = network_of(address);
-        self.count(format!("from {network}"), ATTEMPT_TOKENS)?;
-        match name {
-            Some(name) => self.count(format!("as {name}"), NAMED_TOKENS),
-            None => Ok(()),
-        }
-    }
-
-    fn count(&self, name: String, tokens: u32) -> Result<(), ApiError> {
-        let now = clock::monotonic();
-        let mut attempts = lock(&self.memory.attempts);
-        if attempts.len() >= ATTEMPTS_MAX && !attempts.contains_key(&name) {
-            // Those that have not tried lately.
-            attempts.retain(|_, bucket| bucket.clone().take(TOKENS_MAX, now).is_err());
-        }
-        if attempts.len() >= ATTEMPTS_MAX && !attempts.contains_key(&name) {
-            return Err(ApiError::too_many(HASHING_WAIT.as_millis() as u64));
-        }
-        let bucket = attempts
-            .entry(name)
-            .or_insert_with(|| TokenBucket::new(TOKENS_PER_SECOND, TOKENS_MAX, now));
-        let taken = bucket.take(tokens, now);
-        taken.map_err(|wait_us| ApiError::too_many(u64::from(wait_us).div_ceil(1_000)))
+        self.memory
+            .attempts
+            .count(address, name, clock::monotonic())
     }
 }
 
