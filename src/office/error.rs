@@ -133,6 +133,16 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "Exists", text, "choose another name")
     }
 
+    /// The tenant has as many keys as it may have.
+    pub fn too_many_keys(max: u64) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "TooManyKeys",
+            format!("the tenant has {max} keys that work, and may not have more"),
+            "revoke those that nobody uses, or wait until those that were rotated end",
+        )
+    }
+
     /// Too many attempts.
     pub fn too_many(retry_after_ms: u64) -> Self {
         let mut error = Self::new(

@@ -76,6 +76,19 @@ impl OfficeStore {
         self.ask(|session| read_all(session.rows(&sql, values![tenant.0])?))
     }
 
+    /// How many keys of a tenant work at `now`.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn working_keys(&self, tenant: TenantId, now: u64) -> Result<u64, OfficeError> {
+        let sql =
+            "SELECT count(*) FROM `keys` WHERE tenant = ?1 AND (revoked_at = 0 OR revoked_at > ?2)";
+        self.ask(|session| {
+            let count = row(session, sql, values![tenant.0, now.cast_signed()])?;
+            count.map_or(Ok(0), |row| row.unsigned(0))
+        })
+    }
+
     /// A key of a tenant.
     ///
     /// # Errors
