@@ -18,6 +18,7 @@ use super::desk::Desk;
 use super::error::ApiError;
 use super::live::Hub;
 use super::node::Node;
+use super::routes::brand::all_embedders;
 use super::store::{Attempt, Checked, OfficeError, OfficeStore};
 use crate::clock;
 use crate::config::Config;
@@ -32,6 +33,8 @@ const HASHING_WAIT: Duration = Duration::from_secs(3);
 const SEATS_MAX: usize = 32;
 /// How old the volumes of markets may be.
 const VOLUMES_MAX: Duration = Duration::from_secs(1);
+/// How old the list of who may embed pages may be: anybody may ask for a page.
+const EMBEDDERS_MAX: Duration = Duration::from_secs(1);
 /// Minutes of a day.
 const DAY: u64 = 24 * 60;
 
@@ -53,6 +56,7 @@ pub struct Memory {
     /// How far each tenant's audit log was found to be as it was written.
     checked: Mutex<HashMap<TenantId, Checked>>,
     volumes: Mutex<HashMap<TenantId, (Instant, Arc<Volumes>)>>,
+    embedders: Mutex<Option<(Instant, Arc<Embedders>)>>,
     /// Connections for live data, by tenant and name.
     seats: Mutex<HashMap<SeatKey, usize>>,
     /// Passwords that are hashed at one time: each takes 19 MiB.
@@ -65,6 +69,7 @@ impl Default for Memory {
             attempts: Attempts::default(),
             checked: Mutex::default(),
             volumes: Mutex::default(),
+            embedders: Mutex::default(),
             seats: Mutex::default(),
             hashing: Semaphore::new(HASHING_MAX),
         }
@@ -93,6 +98,9 @@ impl Drop for Seat<'_> {
 
 /// What was traded in each market of a tenant in the last 24 hours.
 pub type Volumes = BTreeMap<MarketId, Volume>;
+
+/// The origins that may embed a trading page, by its name.
+pub type Embedders = HashMap<String, Vec<String>>;
 
 /// What an entry of the audit log says of a request.
 pub struct Deed<'a> {
@@ -190,6 +198,25 @@ impl OfficeState {
         let volumes = Arc::new(self.history.volumes(tenant, a_day_ago())?);
         known.insert(tenant, (now, Arc::clone(&volumes)));
         Ok(volumes)
+    }
+
+    /// Who may embed which page, at most a second old: however many ask. Waits for the store.
+    pub fn embedders(&self) -> Arc<Embedders> {
+        let mut known = lock(&self.memory.embedders);
+        let now = clock::monotonic();
+        if let Some((at, embedders)) = known.as_ref()
+            && now - *at < EMBEDDERS_MAX
+        {
+            return Arc::clone(embedders);
+        }
+        let embedders = Arc::new(all_embedders(self));
+        *known = Some((now, Arc::clone(&embedders)));
+        embedders
+    }
+
+    /// Who may embed a page has changed.
+    pub fn forget_embedders(&self) {
+        *lock(&self.memory.embedders) = None;
     }
 
     /// Checks what was added to a tenant's audit log since the last time.

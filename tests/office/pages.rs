@@ -1,7 +1,11 @@
 //! The pages themselves, and what every answer says to a browser.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use souk::office::access::Role;
+use souk::office::store::OfficeStore;
+use souk_protocol::TenantId;
 
 use crate::kit::Venue;
 
@@ -79,6 +83,34 @@ fn only_whom_a_tenant_names_may_embed_its_trading_page() {
         .put("/v1/brand", &owner, &json!({"name": "Acme Two"}))
         .ok();
     assert_eq!(again["page"], brand["page"], "the URL stays");
+}
+
+#[test]
+fn who_may_embed_a_page_is_not_looked_up_for_every_request() {
+    let mut venue = Venue::start("embed-cached");
+    let owner = venue.token("acme", Role::Owner);
+    let brand = |origin: &str| json!({"embedders": [origin]});
+    let (here, there) = ("https://here.example", "https://there.example");
+    let page = venue.put("/v1/brand", &owner, &brand(here)).ok()["page"].clone();
+    let path = format!("/trade/?page={}", page.as_str().unwrap());
+    let store = OfficeStore::open(&venue.data.join("office.db")).unwrap();
+    let text = |origin| json!({"embedders": [origin], "page": page}).to_string();
+    let shows = |origin: &str| venue.get(&path, "").headers.contains(origin);
+    let until = Instant::now() + Duration::from_secs(30);
+    // As another office of a cluster changes it: seen, though not at once.
+    loop {
+        assert!(Instant::now() < until, "it is looked up every time");
+        store.set_brand(TenantId(1), &text(here)).unwrap();
+        venue.put("/v1/brand", &owner, &brand(here)).ok();
+        assert!(shows(here), "a change of this office is seen at once");
+        store.set_brand(TenantId(1), &text(there)).unwrap();
+        if shows(here) {
+            break;
+        }
+    }
+    while !shows(there) {
+        assert!(Instant::now() < until, "it is never looked up again");
+    }
 }
 
 #[test]
