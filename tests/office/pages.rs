@@ -100,7 +100,6 @@ fn who_may_embed_a_page_is_not_looked_up_for_every_request() {
     // As another office of a cluster changes it: seen, though not at once.
     loop {
         assert!(Instant::now() < until, "it is looked up every time");
-        store.set_brand(TenantId(1), &text(here)).unwrap();
         venue.put("/v1/brand", &owner, &brand(here)).ok();
         assert!(shows(here), "a change of this office is seen at once");
         store.set_brand(TenantId(1), &text(there)).unwrap();
