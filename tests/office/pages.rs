@@ -127,11 +127,15 @@ fn what_is_no_json_or_too_long_is_refused_with_a_code() {
         json!({"code": "A", "scale": 2, "status": "gone"}),
         json!({"code": "\u{0}", "scale": 2}),
         json!({"code": "A'; DROP TABLE users;--", "scale": 2}),
+        json!({"code": "A", "scale": 2, "amount_mx": "5"}),
     ] {
         let answer = venue.post("/v1/currencies", &owner, &body);
         assert!((400..500).contains(&answer.status), "{body}: {answer:?}");
         assert!(!answer.code().is_empty(), "{answer:?}");
     }
+    let misspelt = json!({"amount_mx": "5"});
+    let answer = venue.put("/v1/currencies/USDT", &owner, &misspelt);
+    assert_eq!(answer.status, 400, "{answer:?}");
 }
 
 #[test]
