@@ -67,7 +67,8 @@ impl Entrance {
                 public_key: key.public_key,
                 tenant: tenant.id,
             };
-            tenant.keys.iter().map(move |key| (key.id, known(key)))
+            let working = tenant.keys.iter().filter(|key| key.works);
+            working.map(move |key| (key.id, known(key)))
         });
         Self {
             registry: Arc::new(Registry::new(

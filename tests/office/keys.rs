@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use souk::office::access::Role;
 use souk::office::store::OfficeStore;
-use souk_client::{Client, ClientError, ClientOptions, KeyId, SigningKey};
-use souk_protocol::TenantId;
+use souk_client::{
+    AccountId, CancelOnDisconnect, Client, ClientError, ClientOptions, KeyId, MarketId, Order,
+    Outcome, Price, Qty, Side, SigningKey,
+};
+use souk_protocol::{RejectReason, TenantId};
 
 use crate::kit::{Answer, Venue, block_on};
 
@@ -112,4 +115,47 @@ fn a_tenant_has_a_thousand_keys_that_work_and_a_key_a_thousand_accounts() {
     venue.post("/v1/keys", &owner, &key(1)).ok();
     let other = venue.token("globex", Role::Owner);
     venue.post("/v1/keys", &other, &key(1)).ok();
+}
+
+#[test]
+fn the_orders_of_a_key_that_was_revoked_go_after_a_restart_and_it_is_not_let_in() {
+    let mut venue = Venue::start("keys-gone");
+    let owner = venue.token("acme", Role::Owner);
+    let key = json!({"name": "bot", "public_key": public(&BOT), "permissions": ["trade"], "accounts": ["2"]});
+    let key = venue.post("/v1/keys", &owner, &key).ok();
+    let id: u32 = key["id"].as_str().unwrap().parse().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let options = ClientOptions {
+        cancel_on_disconnect: CancelOnDisconnect::OnDisconnect,
+        cancel_grace: Duration::from_millis(100),
+        ..ClientOptions::new(KeyId(id))
+    };
+    let secret = SigningKey::from_seed(&BOT).unwrap();
+    let client = runtime.block_on(async {
+        let client = Client::connect(venue.gateway(), secret, options).await;
+        let client = client.unwrap();
+        let order = Order::limit(AccountId(2), Side::Buy, Price(1_000), Qty(1));
+        let pending = client.new_order(MarketId(1), &order).await.unwrap();
+        assert!(matches!(pending.await, Outcome::Accepted(_)));
+        client
+    });
+    // The end of the node cancels nothing: the next process has to.
+    venue.close();
+    let store = OfficeStore::open(&venue.data.join("office.db")).unwrap();
+    let now = store.now().unwrap();
+    assert!(store.revoke_key(TenantId(1), KeyId(id), now).unwrap());
+    venue.reopen();
+    drop(client);
+    let begun = Instant::now();
+    loop {
+        let orders = venue.get("/v1/orders", &owner).json();
+        if orders["items"][0]["state"] == "canceled" {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "it rests: {orders}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let refused = block_on(log_on(&venue, &BOT, id)).unwrap_err();
+    let expected = Some(RejectReason::AuthenticationFailed);
+    assert_eq!(refused.reason(), expected, "{refused}");
 }

@@ -83,15 +83,15 @@ impl KeyAnswer {
     }
 
     fn of_office(key: &StoredKey) -> Self {
-        let works = key.works(clock::wall_ns());
+        let known = key.config(clock::wall_ns());
         Self {
             name: key.name.clone(),
-            status: if works { "active" } else { "revoked" },
+            status: if known.works { "active" } else { "revoked" },
             ends_at: (key.revoked_at != 0).then(|| time(key.revoked_at)),
             created_at: Some(time(key.created_at)),
             created_by: Some(key.created_by.clone()),
             source: "office",
-            ..Self::of_config(&key.config())
+            ..Self::of_config(&known)
         }
     }
 }
@@ -187,7 +187,8 @@ impl OfficeState {
     fn admit_key(&self, mut key: StoredKey) -> Result<KeyAnswer, ApiError> {
         let id = blocking(|| self.store.add_key(&key, highest(&self.config)))?;
         key.id = id.ok_or_else(|| ApiError::exists("every key id"))?;
-        self.node.admit_key(&self.config, key.tenant, &key.config());
+        let known = key.config(clock::wall_ns());
+        self.node.admit_key(&self.config, key.tenant, &known);
         Ok(KeyAnswer::of_office(&key))
     }
 

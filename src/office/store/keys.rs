@@ -39,10 +39,13 @@ impl StoredKey {
         self.revoked_at == 0 || self.revoked_at > now
     }
 
-    /// The key as the gateway knows it.
+    /// The key as the gateway knows it at `now`.
     #[must_use]
-    pub fn config(&self) -> KeyConfig {
-        KeyConfig::of_words(self.id, self.public_key, &self.permissions, &self.accounts)
+    pub fn config(&self, now: u64) -> KeyConfig {
+        KeyConfig {
+            works: self.works(now),
+            ..KeyConfig::of_words(self.id, self.public_key, &self.permissions, &self.accounts)
+        }
     }
 }
 
