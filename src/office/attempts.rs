@@ -89,6 +89,10 @@ mod tests {
         }
         let next = address(KNOWN_MAX as u32);
         assert!(attempts.count(next, None, now).is_err());
-        assert!(attempts.count(next, None, now + Duration::from_secs(60)).is_ok());
+        assert!(
+            attempts
+                .count(next, None, now + Duration::from_secs(60))
+                .is_ok()
+        );
     }
 }

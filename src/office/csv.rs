@@ -169,7 +169,10 @@ mod tests {
     async fn a_file_has_all_its_pages() {
         let page = |after: Option<u64>| {
             let next = after.unwrap_or(0) + 1;
-            Ok((vec![serde_json::json!({"n": next})], (next < 5).then_some(next)))
+            Ok((
+                vec![serde_json::json!({"n": next})],
+                (next < 5).then_some(next),
+            ))
         };
         let mut pages = pages(&["n"], page, PAGE_TIME);
         let mut text = Vec::new();

@@ -22,8 +22,13 @@ fn rules_of(object: &Value, direction: &str) -> Vec<Value> {
         let types = policy["policyTypes"].as_array().unwrap();
         types.contains(&closes.into())
     };
-    assert!(hold.iter().any(is_closed), "{direction} is refused unless a rule allows it");
-    let rules = hold.iter().filter_map(|policy| policy[direction].as_array());
+    assert!(
+        hold.iter().any(is_closed),
+        "{direction} is refused unless a rule allows it"
+    );
+    let rules = hold
+        .iter()
+        .filter_map(|policy| policy[direction].as_array());
     let rules: Vec<_> = rules.flatten().cloned().collect();
     for rule in &rules {
         for part in [peers, "ports"] {
@@ -43,9 +48,7 @@ fn the_network_lets_through_what_is_needed_and_nothing_else() {
         let labels = &object["spec"]["template"]["metadata"]["labels"];
         json!({"podSelector": {"matchLabels": {"app.kubernetes.io/name": labels["app.kubernetes.io/name"]}}})
     };
-    let namespace = |name: &str| {
-        json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}})
-    };
+    let namespace = |name: &str| json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});
     let client = json!({"matchLabels": {"souk/client": "yes"}});
     let client = json!({"namespaceSelector": client, "podSelector": client});
     let ingress = json!([
@@ -56,12 +59,19 @@ fn the_network_lets_through_what_is_needed_and_nothing_else() {
     assert_eq!(Value::from(rules_of(&nodes, "ingress")), ingress);
     // Everybody whom the program listens for may be reached by somebody.
     for port in ports_of(&nodes).into_keys() {
-        assert!(ingress.to_string().contains(&format!("{{\"port\":\"{port}\"}}")));
+        assert!(
+            ingress
+                .to_string()
+                .contains(&format!("{{\"port\":\"{port}\"}}"))
+        );
     }
     assert!(rules_of(&migration, "ingress").is_empty());
     let database = &config.cluster.unwrap().database.address;
     let outward = rules_of(&migration, "egress");
-    assert_eq!(outward[0]["to"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/name"], *database.host);
+    assert_eq!(
+        outward[0]["to"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/name"],
+        *database.host
+    );
     assert_eq!(outward[0]["ports"], json!([{"port": database.port}]));
     let names = outward[1]["ports"].as_array().unwrap();
     assert!(names.iter().all(|port| port["port"] == 53));

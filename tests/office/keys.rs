@@ -90,7 +90,10 @@ fn a_tenant_has_a_thousand_keys_that_work_and_a_key_a_thousand_accounts() {
     let accounts = |count: u32| (1..=count).map(|id| id.to_string()).collect::<Vec<_>>();
     let key = |count| json!({"name": "bot", "public_key": public(&BOT), "permissions": ["trade"], "accounts": accounts(count)});
     let refused = venue.post("/v1/keys", &owner, &key(1_025));
-    assert_eq!((refused.status, refused.code()), (400, "BadRequest".to_owned()));
+    assert_eq!(
+        (refused.status, refused.code()),
+        (400, "BadRequest".to_owned())
+    );
     let first = venue.post("/v1/keys", &owner, &key(1_024)).ok();
     let first = format!("/v1/keys/{}", first["id"].as_str().unwrap());
     let store = OfficeStore::open(&venue.data.join("office.db")).unwrap();
@@ -99,11 +102,15 @@ fn a_tenant_has_a_thousand_keys_that_work_and_a_key_a_thousand_accounts() {
         store.add_key(&stored, KeyId(2)).unwrap().unwrap();
     }
     let full = |answer: Answer| {
-        assert_eq!((answer.status, answer.code()), (409, "TooManyKeys".to_owned()));
+        assert_eq!(
+            (answer.status, answer.code()),
+            (409, "TooManyKeys".to_owned())
+        );
         assert_ne!(answer.json()["error"]["remedy"], "");
     };
     full(venue.post("/v1/keys", &owner, &key(1)));
-    let rotation = |overlap_s: u32| json!({"public_key": public(&BOT_AGAIN), "overlap_s": overlap_s});
+    let rotation =
+        |overlap_s: u32| json!({"public_key": public(&BOT_AGAIN), "overlap_s": overlap_s});
     let rotate = format!("{first}/rotate");
     // For a while there would be both.
     full(venue.post(&rotate, &owner, &rotation(60)));
@@ -152,7 +159,10 @@ fn the_orders_of_a_key_that_was_revoked_go_after_a_restart_and_it_is_not_let_in(
         if orders["items"][0]["state"] == "canceled" {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "it rests: {orders}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it rests: {orders}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     let refused = block_on(log_on(&venue, &BOT, id)).unwrap_err();
