@@ -6,6 +6,8 @@
 mod certificates;
 #[path = "cluster/mariadb.rs"]
 mod mariadb;
+#[path = "deploy/network.rs"]
+mod network;
 #[path = "cluster/node.rs"]
 mod node;
 #[path = "operations/page.rs"]
@@ -14,7 +16,7 @@ mod support;
 #[path = "deploy/yaml.rs"]
 mod yaml;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -261,6 +263,10 @@ fn the_configuration_of_the_pods_is_one_and_names_no_secret() {
         port("operations"),
         Some(config.operations.unwrap().listen.port().into())
     );
+    assert_eq!(
+        port("office"),
+        Some(config.office.unwrap().listen.port().into())
+    );
     // Where the secret is mounted, and the key of it that is the file.
     let file = cluster.database.password_file.unwrap();
     let mounts = container["volumeMounts"].as_array().unwrap();
@@ -310,6 +316,12 @@ fn objects_of_kubernetes_fit_together() {
         &policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"],
         name
     );
+    let ports = ports_of(&pods);
+    for service in &services {
+        for port in service["spec"]["ports"].as_array().unwrap() {
+            assert_eq!(ports[port["targetPort"].as_str().unwrap()], port["port"]);
+        }
+    }
     let kustomization = objects("Kustomization").remove(0);
     let listed: BTreeSet<_> = kustomization["resources"]
         .as_array()
@@ -323,6 +335,16 @@ fn objects_of_kubernetes_fit_together() {
         .filter(|file| file != "kustomization.yaml")
         .collect();
     assert_eq!(listed, there);
+}
+
+/// The ports of a set of pods, by name.
+fn ports_of(pods: &Value) -> BTreeMap<String, Value> {
+    let ports = &pods["spec"]["template"]["spec"]["containers"][0]["ports"];
+    let port = |it: &Value| {
+        let name = it["name"].as_str().unwrap();
+        (name.to_owned(), it["containerPort"].clone())
+    };
+    ports.as_array().unwrap().iter().map(port).collect()
 }
 
 #[test]

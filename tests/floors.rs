@@ -10,7 +10,7 @@ use std::path::Path;
 /// parts of the first line may use each other.
 const FLOORS: &[&[&str]] = &[
     &[
-        "clock", "storage", "tables", "keys", "routing", "ids", "metrics", "tls",
+        "clock", "storage", "tables", "keys", "routing", "ids", "metrics", "tls", "peer", "http",
     ],
     &["control", "ledger", "lease"],
     &["config"],
@@ -42,9 +42,8 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
         &[
             "src/gateway/acceptor.rs",
             "src/tls/",
-            "src/office/listener.rs",
+            "src/http.rs",
             "src/conform/line.rs",
-            "src/operations/",
             "src/main/",
         ],
     ),
@@ -55,7 +54,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
             "src/server/",
             "src/operations/",
             "src/office/start.rs",
-            "src/office/listener.rs",
+            "src/http.rs",
             "src/conform/line.rs",
         ],
     ),

@@ -5,8 +5,10 @@
 mod page;
 mod support;
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use page::{Page, get, wait_for};
 use souk::config::{Config, Overrides};
@@ -160,7 +162,7 @@ fn probes_answer_while_a_node_recovers_serves_and_drains() {
 
 /// Seen, or over already.
 fn wait_for_draining(operations: SocketAddr) {
-    while let Ok(stream) = std::net::TcpStream::connect(operations) {
+    while let Ok(stream) = TcpStream::connect(operations) {
         drop(stream);
         let (status, ready) = get(operations, "/readyz");
         if status == 503 {
@@ -196,13 +198,28 @@ fn it_is_off_unless_asked_for_and_refused_beyond_loopback() {
     assert_eq!(config.operations.unwrap().listen.port(), 7009);
 }
 
+/// A connection from another address than ours.
+fn stranger(to: SocketAddr) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let own = SocketAddr::from(([127, 0, 0, 2], 0));
+    socket.bind(&own.into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    TcpStream::from(socket)
+}
+
 #[test]
 fn peers_that_say_nothing_take_nobodys_place() {
     let server = start(HEAD);
     let operations = server.operations_address().unwrap();
-    let silent: Vec<_> = (0..60)
-        .map(|_| std::net::TcpStream::connect(operations).unwrap())
-        .collect();
+    let begun = Instant::now();
+    // More than there are places, for all together.
+    let silent: Vec<_> = (0..100).map(|_| stranger(operations)).collect();
     assert_eq!(get(operations, "/livez").0, 200);
-    drop(silent);
+    for mut stream in silent {
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.is_empty());
+    }
+    // The longest that a connection may live is 30 s.
+    assert!(begun.elapsed() < Duration::from_secs(20), "they are ended");
 }

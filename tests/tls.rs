@@ -21,7 +21,7 @@ use souk_client::{
     ReconnectPolicy, Report, Side, SigningKey, Tls,
 };
 use souk_protocol::{Durability, RejectReason, ServerMessage};
-use support::{Wire, seed, two_tenants};
+use support::{Wire, limit, seed, two_tenants};
 
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{name}"));
@@ -38,12 +38,17 @@ struct Venue {
 }
 
 impl Venue {
-    fn start(name: &str, listen: &str) -> Self {
+    fn start(name: &str) -> Self {
+        Self::start_with(name, "")
+    }
+
+    /// A node with `bounds` in its section `[server]`.
+    fn start_with(name: &str, bounds: &str) -> Self {
         let folder = folder(name);
         let authority = Authority::new(&folder, "authority");
         authority.certify(&folder, "localhost");
         let head = format!(
-            "[server]\nlisten = \"{listen}\"\nhandshake_timeout_ms = 2000\n[operations]\nlisten = \"127.0.0.1:0\"\n{}",
+            "[server]\nlisten = \"127.0.0.1:0\"\nhandshake_timeout_ms = 2000\n{bounds}[operations]\nlisten = \"127.0.0.1:0\"\n{}",
             section(&folder)
         );
         let mut config = Config::from_toml(&two_tenants(&head), &Overrides::default()).unwrap();
@@ -94,7 +99,7 @@ fn get(mut stream: impl Read + Write, path: &str) -> String {
 
 #[tokio::test]
 async fn orders_and_books_that_fill_the_socket_come_through() {
-    let venue = Venue::start("orders", "127.0.0.1:0");
+    let venue = Venue::start("orders");
     let (maker, taker) = (
         venue.client(1).await.unwrap(),
         venue.client(2).await.unwrap(),
@@ -137,7 +142,7 @@ async fn orders_and_books_that_fill_the_socket_come_through() {
 
 #[tokio::test]
 async fn a_node_that_is_not_believed_is_not_logged_on_to() {
-    let venue = Venue::start("doubted", "127.0.0.1:0");
+    let venue = Venue::start("doubted");
     let stranger = Authority::new(&venue.folder, "stranger");
     let connect = |tls: Tls, address: String| {
         let options = ClientOptions {
@@ -183,7 +188,7 @@ fn from_beyond(port: u16) -> Option<TcpStream> {
 
 #[test]
 fn plain_peers_of_the_machine_are_let_in_and_those_from_beyond_are_told_to_use_tls() {
-    let venue = Venue::start("plain", "127.0.0.1:0");
+    let venue = Venue::start("plain");
     let address = venue.server.address();
     Wire::logged_on(address, 1);
     assert_eq!(venue.refused(), 0);
@@ -208,7 +213,7 @@ fn plain_peers_of_the_machine_are_let_in_and_those_from_beyond_are_told_to_use_t
 
 #[test]
 fn a_peer_that_never_finishes_its_handshake_is_cut_off() {
-    let venue = Venue::start("slow", "127.0.0.1:0");
+    let venue = Venue::start("slow");
     let began = Instant::now();
     let mut silent = TcpStream::connect(venue.server.address()).unwrap();
     let mut half = TcpStream::connect(venue.server.address()).unwrap();
@@ -232,9 +237,37 @@ fn a_peer_that_never_finishes_its_handshake_is_cut_off() {
     }
 }
 
+#[test]
+fn a_flood_of_handshakes_is_turned_away_and_orders_go_on() {
+    let venue = Venue::start_with("flood", "logon_rate = 1000000\n");
+    let mut trader = Wire::logged_on(venue.server.address(), 1);
+    trader.join(1);
+    let mut hello = Vec::new();
+    venue
+        .authority
+        .handshake("localhost")
+        .write_tls(&mut hello)
+        .unwrap();
+    let turned_away = || {
+        let refused = venue.server.entrance().registry.refused().read();
+        refused
+            .filter(|(reason, _)| *reason == RejectReason::LogonRateExceeded)
+            .count()
+    };
+    let until = Instant::now() + Duration::from_secs(20);
+    while turned_away() == 0 {
+        assert!(Instant::now() < until, "every handshake is begun");
+        let mut peer = TcpStream::connect(venue.server.address()).unwrap();
+        peer.write_all(&hello).unwrap();
+    }
+    trader.send(&limit(1, 1, Side::Buy, 1_000, 1).frame(1));
+    let got = trader.next();
+    assert!(matches!(got.message(), ServerMessage::Accepted(_)));
+}
+
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_and_a_broken_one_is_not() {
-    let venue = Venue::start("renewed", "127.0.0.1:0");
+    let venue = Venue::start("renewed");
     venue.client(1).await.unwrap();
     // Another authority, so that which certificate is shown can be seen.
     let next = Authority::new(&venue.folder, "next");
@@ -366,14 +399,14 @@ fn script(venue: &Venue, command: &mut Command) -> String {
 
 #[test]
 fn the_python_client_speaks_tls_and_older_tls_is_refused() {
-    let venue = Venue::start("python", "127.0.0.1:0");
+    let venue = Venue::start("python");
     let told = script(&venue, Command::new("python3").arg("tests/tls/client.py"));
     assert_eq!(told, "Accepted\nnot believed\nTLS 1.2 is refused\n");
 }
 
 #[test]
 fn the_typescript_client_speaks_tls() {
-    let venue = Venue::start("typescript", "127.0.0.1:0");
+    let venue = Venue::start("typescript");
     let told = script(&venue, Command::new("node").arg("tests/tls/client.mjs"));
     assert_eq!(told, "Accepted\nnot believed\n");
 }

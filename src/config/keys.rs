@@ -20,10 +20,11 @@ impl KeyConfig {
                 funding: true,
                 drop_copy: true,
             },
+            works: true,
         }
     }
 
-    /// A key whose rights are in words: what it may do, with commas between; `all`, or ids of accounts with commas between.
+    /// A key that works and whose rights are in words: what it may do, with commas between; `all`, or ids of accounts with commas between.
     #[must_use]
     pub fn of_words(id: KeyId, public_key: [u8; 32], permissions: &str, accounts: &str) -> Self {
         let accounts = if accounts == "all" {
@@ -41,6 +42,7 @@ impl KeyConfig {
             public_key,
             accounts,
             permissions: allowed,
+            works: true,
         }
     }
 }

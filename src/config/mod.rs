@@ -202,7 +202,7 @@ pub struct TenantConfig {
     pub keys: Vec<KeyConfig>,
 }
 
-/// A public key that may log on.
+/// A public key that may log on, or that might: its sessions may have left orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyConfig {
     /// Its id, cluster-wide.
@@ -213,6 +213,8 @@ pub struct KeyConfig {
     pub accounts: KeyAccounts,
     /// What it may do.
     pub permissions: Permissions,
+    /// Whether it may log on. One that was revoked stays known, so that what its sessions asked for is still done.
+    pub works: bool,
 }
 
 /// The accounts a key may use.

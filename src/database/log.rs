@@ -293,7 +293,7 @@ impl Connection {
             "SELECT seq, kind, payload FROM log_row WHERE log_id = ? AND seq >= ? ORDER BY seq LIMIT {READ_ROWS}"
         );
         let rows: Vec<(u64, u8, Vec<u8>)> = self.rows(&statement, (log.0, from)).await?;
-        let row = |(seq, kind, payload)| {
+        let row = |(seq, kind, payload): (u64, u8, Vec<u8>)| {
             let (kind, payload) = match kind {
                 0 => (RowKind::Group, payload),
                 1 => (RowKind::Seal, payload),

@@ -72,7 +72,7 @@ impl Acceptor {
     }
 
     fn accept(&self, stream: TcpStream, peer: SocketAddr) {
-        let Some(admission) = self.entrance.registry.admit(peer.ip()) else {
+        let Some(place) = self.entrance.registry.admit(peer.ip()) else {
             let reason = RejectReason::TooManyConnections;
             refuse(&self.entrance, &stream, reason, RETRY_AFTER_DRAIN_MS);
             return;
@@ -104,7 +104,7 @@ impl Acceptor {
                 Ok(None) => {}
                 Err(_) => entrance.registry.refuse(RejectReason::HandshakeTimeout),
             }
-            drop(admission);
+            drop(place);
         });
     }
 }
@@ -119,7 +119,7 @@ async fn enter(
     let registry = &entrance.registry;
     let admits = || {
         registry
-            .logon_attempt(peer.ip(), clock::monotonic())
+            .handshake_attempt(peer.ip(), clock::monotonic())
             .is_ok()
     };
     match port.enter(stream, admits).await {

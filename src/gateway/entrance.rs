@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::registry::Registry;
 use super::session::Shared;
 use crate::config::Config;
+use crate::peer::PlacesMax;
 
 /// How long a logon waits for a tenant that is between two nodes.
 const MOVE_WAIT: Duration = Duration::from_secs(1);
@@ -66,12 +67,15 @@ impl Entrance {
                 public_key: key.public_key,
                 tenant: tenant.id,
             };
-            tenant.keys.iter().map(move |key| (key.id, known(key)))
+            let working = tenant.keys.iter().filter(|key| key.works);
+            working.map(move |key| (key.id, known(key)))
         });
         Self {
             registry: Arc::new(Registry::new(
-                server.connections_max,
-                server.connections_per_address_max,
+                PlacesMax {
+                    all: server.connections_max,
+                    of_network: server.connections_per_address_max,
+                },
                 server.logon_rate,
                 server.outbox_bytes_max,
             )),

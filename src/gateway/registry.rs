@@ -1,4 +1,4 @@
-//! Which connection a session has, and how often addresses may come.
+//! Which connection a session has, and how often networks may come.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -10,18 +10,23 @@ use souk_protocol::{RejectReason, SessionId};
 use tokio::task::AbortHandle;
 
 use super::throttle::TokenBucket;
+use crate::clock;
 use crate::directory::Route;
 use crate::handoff::{Link, SessionTerms};
 use crate::metrics::CodeCounts;
+use crate::peer::{Place, Places, PlacesMax, network_of};
 
-/// Addresses remembered for their logon rate; the map is emptied when it grows beyond.
-const ADDRESSES_MAX: usize = 65_536;
+/// Networks remembered for their rates; the map is emptied when it grows beyond.
+const NETWORKS_MAX: usize = 65_536;
+/// TLS handshakes that may begin in a second, and at once: they run on the thread that orders need too.
+const HANDSHAKE_RATE: u32 = 500;
+/// Those of one network, so that it does not use up what all have.
+const OF_NETWORK_RATE: u32 = HANDSHAKE_RATE / 2;
 
 /// Shared by all connections of a node. Locked at logon and at the end of a connection only.
 #[derive(Debug)]
 pub struct Registry {
-    connections_max: usize,
-    per_address_max: usize,
+    places: Arc<Places>,
     logon_rate: u32,
     outbox_bytes_max: usize,
     /// Connections are numbered in the order of their logon.
@@ -31,12 +36,19 @@ pub struct Registry {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     sessions: HashMap<SessionId, Incarnation>,
-    connections: usize,
-    by_address: HashMap<IpAddr, usize>,
-    logons: HashMap<IpAddr, TokenBucket>,
+    networks: HashMap<IpAddr, Network>,
+    /// Of all networks.
+    handshakes: TokenBucket,
+}
+
+/// How often a network may come.
+#[derive(Debug)]
+struct Network {
+    logons: TokenBucket,
+    handshakes: TokenBucket,
 }
 
 #[derive(Debug, Default)]
@@ -51,30 +63,21 @@ struct Incarnation {
     grace: Option<AbortHandle>,
 }
 
-/// A place among the connections; given back when dropped.
-#[derive(Debug)]
-pub struct Admission {
-    registry: Arc<Registry>,
-    address: IpAddr,
-}
-
 impl Registry {
     /// A registry with these bounds.
     #[must_use]
-    pub fn new(
-        connections_max: usize,
-        per_address_max: usize,
-        logon_rate: u32,
-        outbox_bytes_max: usize,
-    ) -> Self {
+    pub fn new(connections_max: PlacesMax, logon_rate: u32, outbox_bytes_max: usize) -> Self {
         Self {
-            connections_max,
-            per_address_max,
+            places: Places::new(connections_max),
             logon_rate,
             outbox_bytes_max,
             next_connection: AtomicU64::new(1),
             refused: CodeCounts::default(),
-            inner: Mutex::default(),
+            inner: Mutex::new(Inner {
+                sessions: HashMap::new(),
+                networks: HashMap::new(),
+                handshakes: TokenBucket::new(HANDSHAKE_RATE, HANDSHAKE_RATE, clock::monotonic()),
+            }),
         }
     }
 
@@ -83,35 +86,42 @@ impl Registry {
     }
 
     /// A place for one more connection, if there is one.
-    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Admission> {
-        let mut inner = self.lock();
-        let of_address = inner.by_address.get(&address).copied().unwrap_or(0);
-        if inner.connections >= self.connections_max || of_address >= self.per_address_max {
-            return None;
-        }
-        inner.connections += 1;
-        *inner.by_address.entry(address).or_insert(0) += 1;
-        Some(Admission {
-            registry: Arc::clone(self),
-            address,
-        })
+    pub fn admit(&self, address: IpAddr) -> Option<Place> {
+        self.places.take(address)
     }
 
-    /// Counts a logon of an address, before any signature is looked at.
+    /// Counts a logon of an address for its network, before any signature is looked at.
     ///
     /// # Errors
-    /// The microseconds after which the address may try again.
+    /// The microseconds after which the network may try again.
     pub fn logon_attempt(&self, address: IpAddr, now: Instant) -> Result<(), u32> {
         let mut inner = self.lock();
-        if inner.logons.len() >= ADDRESSES_MAX && !inner.logons.contains_key(&address) {
-            inner.logons.clear();
+        let network = self.network(&mut inner, address, now);
+        network.logons.take(1, now)
+    }
+
+    /// Counts a TLS handshake of an address, as a logon of its network and among those of all.
+    ///
+    /// # Errors
+    /// The microseconds after which it may try again.
+    pub fn handshake_attempt(&self, address: IpAddr, now: Instant) -> Result<(), u32> {
+        let mut inner = self.lock();
+        let network = self.network(&mut inner, address, now);
+        network.logons.take(1, now)?;
+        network.handshakes.take(1, now)?;
+        inner.handshakes.take(1, now)
+    }
+
+    fn network<'a>(&self, inner: &'a mut Inner, of: IpAddr, now: Instant) -> &'a mut Network {
+        let (of, networks) = (network_of(of), &mut inner.networks);
+        if networks.len() >= NETWORKS_MAX && !networks.contains_key(&of) {
+            networks.clear();
         }
-        let rate = self.logon_rate;
-        let bucket = inner
-            .logons
-            .entry(address)
-            .or_insert_with(|| TokenBucket::new(rate, rate, now));
-        bucket.take(1, now)
+        let bucket = |rate| TokenBucket::new(rate, rate, now);
+        networks.entry(of).or_insert_with(|| Network {
+            logons: bucket(self.logon_rate),
+            handshakes: bucket(OF_NETWORK_RATE),
+        })
     }
 
     /// Gives the session to a new connection and ends its old one, or the wait for a new one.
@@ -248,19 +258,59 @@ impl Registry {
     /// Connections at this moment.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.lock().connections
+        self.places.taken()
     }
 }
 
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let mut inner = self.registry.lock();
-        inner.connections -= 1;
-        if let Some(count) = inner.by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                inner.by_address.remove(&self.address);
-            }
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn who_has_a_whole_network_of_ipv6_counts_as_one() {
+        let connections_max = PlacesMax {
+            all: 10,
+            of_network: 2,
+        };
+        let (registry, now) = (Registry::new(connections_max, 2, 0), clock::monotonic());
+        let places = [1, 2].map(|host| registry.admit(at(&format!("2001:db8::{host}"))));
+        assert!(places.iter().all(Option::is_some));
+        assert!(registry.admit(at("2001:db8::3")).is_none());
+        assert!(registry.admit(at("2001:db8:0:1::3")).is_some());
+        for host in 1..=2 {
+            let address = at(&format!("2001:db8::{host}"));
+            assert_eq!(registry.logon_attempt(address, now), Ok(()));
         }
+        assert!(registry.logon_attempt(at("2001:db8::3"), now).is_err());
+        assert_eq!(registry.logon_attempt(at("2001:db8:0:1::3"), now), Ok(()));
+    }
+
+    #[test]
+    fn all_networks_together_begin_so_many_handshakes_a_second() {
+        let connections_max = PlacesMax {
+            all: 1,
+            of_network: 1,
+        };
+        let registry = Registry::new(connections_max, 1_000, 0);
+        let begun_at = |now| {
+            let networks = (0..250).map(|network| IpAddr::from([192, 0, 2, network]));
+            let attempts = networks.flat_map(|address| [address; 4]);
+            let begun = attempts.filter(|it| registry.handshake_attempt(*it, now).is_ok());
+            begun.count()
+        };
+        let now = clock::monotonic();
+        assert_eq!(begun_at(now), 500);
+        assert_eq!(begun_at(now + Duration::from_millis(100)), 50);
+        // One network uses up no more than its own share.
+        let later = now + Duration::from_secs(1);
+        let one = (0..1_000).filter(|_| registry.handshake_attempt(at("::"), later).is_ok());
+        assert_eq!(one.count(), 250);
+        assert_eq!(registry.handshake_attempt(at("192.0.2.1"), later), Ok(()));
     }
 }

@@ -1,6 +1,6 @@
 //! Who may come in: looks up what the route needs and who has the token, before anything else is done.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
@@ -16,10 +16,7 @@ use super::routes::need_of;
 use super::secrets::Digest;
 use super::state::{OfficeState, blocking};
 use crate::clock;
-
-/// Where a connection comes from.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+use crate::http::Peer;
 
 /// Who asks, and from where.
 #[derive(Clone, Debug)]
@@ -90,8 +87,8 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn address_of(extensions: &axum::http::Extensions) -> IpAddr {
-    let peer = extensions.get::<Peer>();
-    peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip())
+    let peer = extensions.get::<Arc<Peer>>();
+    peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip())
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Someone {

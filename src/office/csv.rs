@@ -1,8 +1,9 @@
 //! Lists as CSV (RFC 4180), page after page, so that a long one is never in memory as a whole.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
@@ -10,11 +11,15 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::error::ApiError;
 
 /// Pages that may wait for a slow reader.
 const PAGES_MAX: usize = 2;
+/// How long a reader may take until there is room for the next page.
+const PAGE_TIME: Duration = Duration::from_secs(30);
 
 /// A page of rows, and where the next one begins.
 pub type CsvPage<T> = Result<(Vec<T>, Option<u64>), ApiError>;
@@ -23,32 +28,9 @@ pub type CsvPage<T> = Result<(Vec<T>, Option<u64>), ApiError>;
 pub fn file<T: Serialize + Send + 'static>(
     name: &str,
     columns: &'static [&'static str],
-    mut page: impl FnMut(Option<u64>) -> CsvPage<T> + Send + 'static,
+    page: impl FnMut(Option<u64>) -> CsvPage<T> + Send + 'static,
 ) -> Response {
-    let (sender, receiver) = mpsc::channel::<Bytes>(PAGES_MAX);
-    tokio::task::spawn_blocking(move || {
-        let mut text = format!("{}\r\n", columns.join(","));
-        let mut cursor = None;
-        loop {
-            let (rows, next) = match page(cursor) {
-                Ok(page) => page,
-                Err(error) => {
-                    // A file that is cut off must not be taken for a whole one.
-                    text.push_str(&format!("\"error: {}\"\r\n", error.body().text));
-                    (Vec::new(), None)
-                }
-            };
-            for row in &rows {
-                push_row(&mut text, columns, row);
-            }
-            let bytes = Bytes::from(std::mem::take(&mut text));
-            if sender.blocking_send(bytes).is_err() || next.is_none() {
-                return;
-            }
-            cursor = next;
-        }
-    });
-    let body = Body::from_stream(Pages(receiver));
+    let body = Body::from_stream(pages(columns, page, PAGE_TIME));
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(
@@ -62,13 +44,59 @@ pub fn file<T: Serialize + Send + 'static>(
     response
 }
 
-struct Pages(mpsc::Receiver<Bytes>);
+/// Makes the file's pages, in a task of its own.
+fn pages<T: Serialize + Send + 'static>(
+    columns: &'static [&'static str],
+    mut page: impl FnMut(Option<u64>) -> CsvPage<T> + Send + 'static,
+    page_time: Duration,
+) -> Pages {
+    let (sender, receiver) = mpsc::channel(PAGES_MAX);
+    tokio::spawn(async move {
+        let mut text = format!("{}\r\n", columns.join(","));
+        let mut cursor = None;
+        loop {
+            // Whoever waits for the reader has nothing of the store, and no thread.
+            let read = spawn_blocking(move || (page(cursor), page)).await;
+            let Ok((read, again)) = read else {
+                return;
+            };
+            page = again;
+            let (rows, next) = match read {
+                Ok(page) => page,
+                Err(error) => {
+                    // A file that is cut off must not be taken for a whole one.
+                    text.push_str(&format!("\"error: {}\"\r\n", error.body().text));
+                    (Vec::new(), None)
+                }
+            };
+            for row in &rows {
+                push_row(&mut text, columns, row);
+            }
+            let bytes = Bytes::from(std::mem::take(&mut text));
+            let sent = timeout(page_time, sender.send(Some(bytes))).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                return;
+            }
+            if next.is_none() {
+                let _ = timeout(page_time, sender.send(None)).await;
+                return;
+            }
+            cursor = next;
+        }
+    });
+    Pages(receiver)
+}
+
+/// Pages, and nothing behind the last one. Without that the file is not whole, and its connection ends as one that has failed.
+struct Pages(mpsc::Receiver<Option<Bytes>>);
 
 impl futures_core::Stream for Pages {
-    type Item = Result<Bytes, Infallible>;
+    type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(cx).map(|page| page.map(Ok))
+        let cut_off = || io::Error::from(io::ErrorKind::TimedOut);
+        let page = self.0.poll_recv(cx);
+        page.map(|page| page.ok_or_else(cut_off).transpose())
     }
 }
 
@@ -131,5 +159,40 @@ mod tests {
     #[test]
     fn a_formula_is_text() {
         assert_eq!(row("=1+1", "@x"), "\"'=1+1\",\"'@x\",\r\n");
+    }
+
+    async fn next(pages: &mut Pages) -> Option<io::Result<Bytes>> {
+        std::future::poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut *pages), cx)).await
+    }
+
+    #[tokio::test]
+    async fn a_file_has_all_its_pages() {
+        let page = |after: Option<u64>| {
+            let next = after.unwrap_or(0) + 1;
+            Ok((
+                vec![serde_json::json!({"n": next})],
+                (next < 5).then_some(next),
+            ))
+        };
+        let mut pages = pages(&["n"], page, PAGE_TIME);
+        let mut text = Vec::new();
+        while let Some(page) = next(&mut pages).await {
+            text.extend_from_slice(&page.expect("it is whole"));
+        }
+        assert_eq!(text, b"n\r\n1\r\n2\r\n3\r\n4\r\n5\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_stops_is_left_and_has_no_whole_file() {
+        let endless = |_| Ok((vec![serde_json::json!({"n": 1})], Some(1)));
+        let mut pages = pages(&["n"], endless, Duration::from_millis(20));
+        assert!(matches!(next(&mut pages).await, Some(Ok(_))));
+        while !pages.0.is_closed() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for _ in 0..PAGES_MAX {
+            assert!(matches!(next(&mut pages).await, Some(Ok(_))));
+        }
+        assert!(matches!(next(&mut pages).await, Some(Err(_))));
     }
 }

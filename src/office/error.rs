@@ -133,6 +133,16 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "Exists", text, "choose another name")
     }
 
+    /// The tenant has as many keys as it may have.
+    pub fn too_many_keys(max: u64) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "TooManyKeys",
+            format!("the tenant has {max} keys that work, and may not have more"),
+            "revoke those that nobody uses, or wait until those that were rotated end",
+        )
+    }
+
     /// Too many attempts.
     pub fn too_many(retry_after_ms: u64) -> Self {
         let mut error = Self::new(
@@ -238,7 +248,16 @@ impl From<ClientError> for ApiError {
             ClientError::RequestRefused { code, .. } | ClientError::Refused { code, .. } => {
                 Self::refused(*code)
             }
-            _ => Self::unavailable(error.to_string()),
+            // What it says has the addresses of nodes in it: that is for those who run them.
+            _ => {
+                tracing::warn!(%error, "the engine does not answer the office");
+                Self::unavailable(match error {
+                    ClientError::InDoubt { .. } => {
+                        "it was sent and not answered; look at the lists for what became of it"
+                    }
+                    _ => "the engine was not reached",
+                })
+            }
         }
     }
 }
@@ -287,5 +306,30 @@ impl From<NodeError> for ApiError {
     fn from(error: NodeError) -> Self {
         tracing::warn!(%error, "the cluster cannot be looked at");
         Self::unavailable("the database does not answer; the node's log says why")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_where_nodes_are() {
+        let address = "10.1.2.3:7001";
+        for error in [
+            ClientError::ConnectTimeout {
+                address: address.to_owned(),
+                limit: std::time::Duration::from_secs(5),
+            },
+            ClientError::InDoubt {
+                request: "Credit",
+                reason: format!("connecting to {address}: refused"),
+            },
+        ] {
+            assert!(error.to_string().contains(address));
+            let told = ApiError::from(error);
+            assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE);
+            assert!(!told.body.text.contains("10.1.2.3"), "{}", told.body.text);
+        }
     }
 }

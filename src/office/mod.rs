@@ -10,11 +10,11 @@
 pub mod access;
 mod admission;
 mod answers;
+mod attempts;
 mod csv;
 mod desk;
 mod error;
 mod keys;
-mod listener;
 mod live;
 mod node;
 mod pages;

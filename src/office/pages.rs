@@ -12,8 +12,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use include_dir::{Dir, include_dir};
 
 use super::error::ApiError;
-use super::routes::brand::embedders_of;
-use super::state::OfficeState;
+use super::state::{OfficeState, blocking};
 use crate::keys;
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/office/web");
@@ -80,7 +79,10 @@ pub async fn page(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let name = uri.query().and_then(|query| query.strip_prefix("page="));
     let embedders = match (path, name) {
-        ("trade/index.html", Some(name)) => embedders_of(&office, name),
+        ("trade/index.html", Some(name)) => {
+            let all = blocking(|| office.embedders());
+            all.get(name).cloned().unwrap_or_default()
+        }
         _ => Vec::new(),
     };
     let policy = match embedders.as_slice() {

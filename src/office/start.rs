@@ -19,18 +19,28 @@ use super::live::Hub;
 use super::node::{Alone, Clustered, Node};
 use super::state::{Memory, OfficeState, blocking};
 use super::store::{Checked, OfficeError, OfficeStore};
-use super::{listener, pages, routes};
+use super::{pages, routes};
 use crate::clock;
 use crate::cluster::ClusterServer;
 use crate::config::{ClusterConfig, Config, OfficeConfig, TenantConfig, TlsConfig};
 use crate::database::DatabaseTables;
 use crate::history::{self, HistoryReader};
+use crate::http::{self, HttpBounds};
 use crate::metrics::Meters;
+use crate::peer::PlacesMax;
 use crate::server::Server;
 use crate::tls::Port;
 
 /// Threads of the office.
 const THREADS: usize = 2;
+/// Connections at one time.
+const CONNECTIONS_MAX: usize = 4_096;
+/// Of one network.
+const OF_NETWORK_MAX: usize = 512;
+/// The office has one file descriptor in so many of the process; the others are the trading port's and the journal's.
+const DESCRIPTORS_SHARE: usize = 4;
+/// How long a peer may take for its handshake, and for the head of a request.
+const ENTRY_TIME: Duration = Duration::from_secs(10);
 /// How often it looks for keys whose time is over.
 const KEYS_PERIOD: Duration = Duration::from_secs(1);
 /// Their priority: behind everything that an order waits for.
@@ -181,8 +191,9 @@ impl Office {
         if let Node::Alone(_) = state.node {
             runtime.spawn(end_keys(Arc::clone(&state)));
         }
+        let bounds = bounds();
         let run = move || {
-            runtime.block_on(listener::serve(listener, port, router, stopped));
+            runtime.block_on(http::serve(listener, port, router, bounds, stopped));
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new()
@@ -209,6 +220,21 @@ impl Drop for Office {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// No more connections than the process has file descriptors for, beside those of the trading port.
+fn bounds() -> HttpBounds {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let descriptors = limit.current.unwrap_or(u64::MAX);
+    let share = usize::try_from(descriptors).unwrap_or(usize::MAX) / DESCRIPTORS_SHARE;
+    HttpBounds {
+        places: PlacesMax {
+            all: CONNECTIONS_MAX.min(share),
+            of_network: OF_NETWORK_MAX,
+        },
+        entry_time: ENTRY_TIME,
+        connection_time: None,
     }
 }
 

@@ -13,26 +13,18 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::access::Caller;
+use super::attempts::Attempts;
 use super::desk::Desk;
 use super::error::ApiError;
-use super::listener::network_of;
 use super::live::Hub;
 use super::node::Node;
+use super::routes::brand::all_embedders;
 use super::store::{Attempt, Checked, OfficeError, OfficeStore};
 use crate::clock;
 use crate::config::Config;
-use crate::gateway::throttle::TokenBucket;
 use crate::history::{HistoryError, HistoryReader, MINUTE_NS, Volume};
 use crate::metrics::Meters;
 
-/// Addresses and names whose attempts are counted at one time.
-const ATTEMPTS_MAX: usize = 65_536;
-/// What attempts use up: ten at once, and then one every five seconds.
-const ATTEMPT_TOKENS: u32 = 5;
-/// Under one name, from anywhere: fifty at once, and then one a second.
-const NAMED_TOKENS: u32 = 1;
-const TOKENS_PER_SECOND: u32 = 1;
-const TOKENS_MAX: u32 = 50;
 /// Passwords that are hashed at one time.
 const HASHING_MAX: usize = 2;
 /// How long somebody waits for its turn.
@@ -41,6 +33,8 @@ const HASHING_WAIT: Duration = Duration::from_secs(3);
 const SEATS_MAX: usize = 32;
 /// How old the volumes of markets may be.
 const VOLUMES_MAX: Duration = Duration::from_secs(1);
+/// How old the list of who may embed pages may be: anybody may ask for a page.
+const EMBEDDERS_MAX: Duration = Duration::from_secs(1);
 /// Minutes of a day.
 const DAY: u64 = 24 * 60;
 
@@ -58,10 +52,11 @@ pub struct OfficeState {
 
 /// What the office remembers as long as it is open, and nobody needs after that.
 pub struct Memory {
-    attempts: Mutex<HashMap<String, TokenBucket>>,
+    attempts: Attempts,
     /// How far each tenant's audit log was found to be as it was written.
     checked: Mutex<HashMap<TenantId, Checked>>,
     volumes: Mutex<HashMap<TenantId, (Instant, Arc<Volumes>)>>,
+    embedders: Mutex<Option<(Instant, Arc<Embedders>)>>,
     /// Connections for live data, by tenant and name.
     seats: Mutex<HashMap<SeatKey, usize>>,
     /// Passwords that are hashed at one time: each takes 19 MiB.
@@ -71,9 +66,10 @@ pub struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            attempts: Mutex::default(),
+            attempts: Attempts::default(),
             checked: Mutex::default(),
             volumes: Mutex::default(),
+            embedders: Mutex::default(),
             seats: Mutex::default(),
             hashing: Semaphore::new(HASHING_MAX),
         }
@@ -102,6 +98,9 @@ impl Drop for Seat<'_> {
 
 /// What was traded in each market of a tenant in the last 24 hours.
 pub type Volumes = BTreeMap<MarketId, Volume>;
+
+/// The origins that may embed a trading page, by its name.
+pub type Embedders = HashMap<String, Vec<String>>;
 
 /// What an entry of the audit log says of a request.
 pub struct Deed<'a> {
@@ -206,6 +205,25 @@ impl OfficeState {
         Ok(volumes)
     }
 
+    /// Who may embed which page, at most a second old: however many ask. Waits for the store.
+    pub fn embedders(&self) -> Arc<Embedders> {
+        let mut known = lock(&self.memory.embedders);
+        let now = clock::monotonic();
+        if let Some((at, embedders)) = known.as_ref()
+            && now - *at < EMBEDDERS_MAX
+        {
+            return Arc::clone(embedders);
+        }
+        let embedders = Arc::new(all_embedders(self));
+        *known = Some((now, Arc::clone(&embedders)));
+        embedders
+    }
+
+    /// Who may embed a page has changed.
+    pub fn forget_embedders(&self) {
+        *lock(&self.memory.embedders) = None;
+    }
+
     /// Checks what was added to a tenant's audit log since the last time.
     pub fn check_audit(&self, tenant: TenantId) -> Result<Checked, OfficeError> {
         let mut known = lock(&self.memory.checked);
@@ -231,32 +249,11 @@ impl OfficeState {
         is_up.then_some(()).ok_or_else(ApiError::done_not_listed)
     }
 
-    /// Counts an attempt to come in from an address, perhaps as somebody. One address has few attempts; all together have more for
-    /// the same name, so that who knows a name cannot easily keep its owner out.
+    /// Counts an attempt to come in from an address, perhaps as somebody.
     pub fn attempt(&self, address: IpAddr, name: Option<&str>) -> Result<(), ApiError> {
-        let network = network_of(address);
-        self.count(format!("from {network}"), ATTEMPT_TOKENS)?;
-        match name {
-            Some(name) => self.count(format!("as {name}"), NAMED_TOKENS),
-            None => Ok(()),
-        }
-    }
-
-    fn count(&self, name: String, tokens: u32) -> Result<(), ApiError> {
-        let now = clock::monotonic();
-        let mut attempts = lock(&self.memory.attempts);
-        if attempts.len() >= ATTEMPTS_MAX && !attempts.contains_key(&name) {
-            // Those that have not tried lately.
-            attempts.retain(|_, bucket| bucket.clone().take(TOKENS_MAX, now).is_err());
-        }
-        if attempts.len() >= ATTEMPTS_MAX && !attempts.contains_key(&name) {
-            return Err(ApiError::too_many(HASHING_WAIT.as_millis() as u64));
-        }
-        let bucket = attempts
-            .entry(name)
-            .or_insert_with(|| TokenBucket::new(TOKENS_PER_SECOND, TOKENS_MAX, now));
-        let taken = bucket.take(tokens, now);
-        taken.map_err(|wait_us| ApiError::too_many(u64::from(wait_us).div_ceil(1_000)))
+        self.memory
+            .attempts
+            .count(address, name, clock::monotonic())
     }
 }
 

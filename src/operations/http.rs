@@ -1,10 +1,6 @@
-//! HTTP: the paths, and a listener that holds few connections for a short time.
+//! HTTP: the paths, and what the listener bears.
 
-use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Json;
@@ -13,24 +9,28 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::Listener;
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::sync::watch;
 
 use super::board::Board;
 use super::{health, page};
-use crate::tls::{Port, Socket};
+use crate::http::{self, HttpBounds};
+use crate::peer::PlacesMax;
+use crate::tls::Port;
 
-/// Connections at one time; more wait in the system's queue.
-const CONNECTIONS_MAX: usize = 64;
-/// How long a connection lives, whatever it does: a peer that sends nothing takes nobody's place for ever.
-const CONNECTION_TIME: Duration = Duration::from_secs(30);
-/// Pause after the system refuses to accept, for want of descriptors for example.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a peer may take for its handshake, and for the head of a request: who says nothing takes nobody's place for long.
+const ENTRY_TIME: Duration = Duration::from_secs(3);
+/// Few connections, for a short time: probes and scrapers need no more.
+const BOUNDS: HttpBounds = HttpBounds {
+    places: PlacesMax {
+        all: 64,
+        of_network: 16,
+    },
+    entry_time: ENTRY_TIME,
+    connection_time: Some(Duration::from_secs(30)),
+};
 
 /// What `/readyz` tells.
 #[derive(Debug, Serialize)]
@@ -46,22 +46,13 @@ pub(super) fn answer(
     listener: std::net::TcpListener,
     port: Port,
     board: Arc<Board>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
     runtime.block_on(async {
         let prepared = listener.set_nonblocking(true);
-        let listener = prepared.and_then(|()| TcpListener::from_std(listener));
-        let serve = match listener.and_then(|listener| Bounded::new(listener, port)) {
-            Ok(bounded) => axum::serve(bounded, router(board)),
-            Err(error) => {
-                tracing::error!(%error, "the operations listener cannot be used");
-                return;
-            }
-        };
-        tokio::select! {
-            _ = serve.into_future() => {}
-            // An error: whoever could ask for the end is gone.
-            _ = stop.wait_for(|stop| *stop) => {}
+        match prepared.and_then(|()| TcpListener::from_std(listener)) {
+            Ok(listener) => http::serve(listener, port, router(board), BOUNDS, stop).await,
+            Err(error) => tracing::error!(%error, "the operations listener cannot be used"),
         }
     });
 }
@@ -98,109 +89,5 @@ const fn status(good: bool) -> StatusCode {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
-    }
-}
-
-/// Those who were let in, no more than there is room for.
-struct Bounded {
-    address: SocketAddr,
-    visits: mpsc::Receiver<(Visit, SocketAddr)>,
-}
-
-/// A connection that ends when its time is over.
-struct Visit {
-    socket: Socket,
-    over: Pin<Box<Sleep>>,
-    _room: OwnedSemaphorePermit,
-}
-
-impl Bounded {
-    fn new(listener: TcpListener, port: Port) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let (sender, visits) = mpsc::channel(1);
-        tokio::spawn(accept(listener, port, sender));
-        Ok(Self { address, visits })
-    }
-}
-
-async fn accept(listener: TcpListener, port: Port, visits: mpsc::Sender<(Visit, SocketAddr)>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    // Never closed, so there is always some room in the end.
-    while let Ok(room) = Arc::clone(&places).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let over = Box::pin(sleep(CONNECTION_TIME));
-                let (port, visits) = (port.clone(), visits.clone());
-                tokio::spawn(async move {
-                    // Whoever speaks plainly and may not is cut off: probes and scrapers are told by the manual.
-                    let Ok(Ok(socket)) =
-                        timeout(CONNECTION_TIME, port.enter(stream, || true)).await
-                    else {
-                        return;
-                    };
-                    let visit = Visit {
-                        socket,
-                        over,
-                        _room: room,
-                    };
-                    // Nobody takes visits any more: the end.
-                    let _ = visits.send((visit, peer)).await;
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection for operations");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-impl Listener for Bounded {
-    type Io = Visit;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Visit, SocketAddr) {
-        match self.visits.recv().await {
-            Some(visit) => visit,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
-    }
-}
-
-impl AsyncRead for Visit {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.over.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        Pin::new(&mut self.socket).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Visit {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if self.over.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        Pin::new(&mut self.socket).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }

@@ -74,6 +74,8 @@ pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
     loaded: RwLock<Loaded>,
+    /// The files that were told of last, used or refused; nothing if one of them could not be looked at.
+    told: Mutex<Option<[FileStamp; 2]>>,
     looked_at: Mutex<Instant>,
     refused: AtomicU64,
 }
@@ -84,10 +86,12 @@ impl Certificate {
     /// # Errors
     /// What is wrong with them.
     pub fn read(chain: &Path, key: &Path) -> Result<Self, CertificateError> {
+        let loaded = load(chain, key)?;
         let certificate = Self {
             chain: chain.to_owned(),
             key: key.to_owned(),
-            loaded: RwLock::new(load(chain, key)?),
+            told: Mutex::new(Some(loaded.stamps)),
+            loaded: RwLock::new(loaded),
             looked_at: Mutex::new(clock::monotonic()),
             refused: AtomicU64::new(0),
         };
@@ -143,22 +147,27 @@ impl Certificate {
         due
     }
 
-    /// Reads the files again if they have changed; what is wrong with new ones is told, and the old ones are used on.
+    /// Reads the files again if they have changed; what is wrong with new ones is told once, and the old ones are used on.
     pub(super) fn renew(&self) {
-        let stamps = stamps(&self.chain, &self.key);
+        let found = stamps(&self.chain, &self.key).ok();
         let old = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
-        if stamps.is_ok_and(|stamps| stamps == old.stamps) {
+        let is_used = found == Some(old.stamps);
+        drop(old);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *told, found);
+        if is_used {
             return;
         }
-        drop(old);
+        // Refused files too: it may be that they only could not be read.
         match load(&self.chain, &self.key) {
             Ok(new) => {
                 *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = new;
                 self.tell();
             }
-            Err(error) => {
+            Err(error) if before != found => {
                 tracing::error!(%error, "the new TLS certificate is not used; the one before is");
             }
+            Err(_) => {}
         }
     }
 }
@@ -230,4 +239,71 @@ fn server_config(
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(CertificateError::Pair)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::atomic::AtomicUsize;
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::subscriber::with_default;
+    use tracing::{Event, Level, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Counts the errors that are told.
+    #[derive(Default)]
+    struct Errors(AtomicUsize);
+
+    impl Subscriber for Errors {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &Event<'_>) {
+            if *event.metadata().level() == Level::ERROR {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn what_is_wrong_with_new_files_is_told_once() {
+        let name = format!("souk-certificate-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        let (chain, key) = (folder.join("node.pem"), folder.join("node.key"));
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("one");
+        let put = |text: &str| fs::write(&chain, text).expect("it is written");
+        put(&made.cert.pem());
+        fs::write(&key, made.signing_key.serialize_pem()).expect("it is written");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        let certificate = Certificate::read(&chain, &key).expect("it is good");
+        let errors = Arc::new(Errors::default());
+        let told = || {
+            let renew = || (0..3).for_each(|_| certificate.renew());
+            with_default(Arc::clone(&errors), renew);
+            errors.0.swap(0, Ordering::Relaxed)
+        };
+        assert_eq!(told(), 0);
+        put("nothing");
+        assert_eq!(told(), 1);
+        put("nothing else");
+        assert_eq!(told(), 1);
+        fs::remove_file(&chain).expect("it is there");
+        assert_eq!(told(), 1);
+        put(&made.cert.pem());
+        assert_eq!(told(), 0);
+        put("nothing");
+        assert_eq!(told(), 1);
+        fs::remove_dir_all(&folder).expect("it is there");
+    }
 }

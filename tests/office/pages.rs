@@ -1,7 +1,11 @@
 //! The pages themselves, and what every answer says to a browser.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use souk::office::access::Role;
+use souk::office::store::OfficeStore;
+use souk_protocol::TenantId;
 
 use crate::kit::Venue;
 
@@ -82,6 +86,33 @@ fn only_whom_a_tenant_names_may_embed_its_trading_page() {
 }
 
 #[test]
+fn who_may_embed_a_page_is_not_looked_up_for_every_request() {
+    let mut venue = Venue::start("embed-cached");
+    let owner = venue.token("acme", Role::Owner);
+    let brand = |origin: &str| json!({"embedders": [origin]});
+    let (here, there) = ("https://here.example", "https://there.example");
+    let page = venue.put("/v1/brand", &owner, &brand(here)).ok()["page"].clone();
+    let path = format!("/trade/?page={}", page.as_str().unwrap());
+    let store = OfficeStore::open(&venue.data.join("office.db")).unwrap();
+    let text = |origin| json!({"embedders": [origin], "page": page}).to_string();
+    let shows = |origin: &str| venue.get(&path, "").headers.contains(origin);
+    let until = Instant::now() + Duration::from_secs(30);
+    // As another office of a cluster changes it: seen, though not at once.
+    loop {
+        assert!(Instant::now() < until, "it is looked up every time");
+        venue.put("/v1/brand", &owner, &brand(here)).ok();
+        assert!(shows(here), "a change of this office is seen at once");
+        store.set_brand(TenantId(1), &text(there)).unwrap();
+        if shows(here) {
+            break;
+        }
+    }
+    while !shows(there) {
+        assert!(Instant::now() < until, "it is never looked up again");
+    }
+}
+
+#[test]
 fn what_is_no_json_or_too_long_is_refused_with_a_code() {
     let mut venue = Venue::start("bodies");
     let owner = venue.token("acme", Role::Owner);
@@ -96,11 +127,15 @@ fn what_is_no_json_or_too_long_is_refused_with_a_code() {
         json!({"code": "A", "scale": 2, "status": "gone"}),
         json!({"code": "\u{0}", "scale": 2}),
         json!({"code": "A'; DROP TABLE users;--", "scale": 2}),
+        json!({"code": "A", "scale": 2, "amount_mx": "5"}),
     ] {
         let answer = venue.post("/v1/currencies", &owner, &body);
         assert!((400..500).contains(&answer.status), "{body}: {answer:?}");
         assert!(!answer.code().is_empty(), "{answer:?}");
     }
+    let misspelt = json!({"amount_mx": "5"});
+    let answer = venue.put("/v1/currencies/USDT", &owner, &misspelt);
+    assert_eq!(answer.status, 400, "{answer:?}");
 }
 
 #[test]

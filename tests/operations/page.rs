@@ -9,20 +9,30 @@ use std::time::{Duration, Instant};
 /// How long anything may take that should take no time.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Asks for a path. Gives the status and the body.
+/// Asks for a path, again while there is no place. Gives the status and the body.
 pub fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nhost: souk\r\nconnection: close\r\n\r\n"
-    )
-    .unwrap();
+    let begun = Instant::now();
+    loop {
+        let stream = TcpStream::connect(address).unwrap();
+        if let Ok(text) = ask(stream, path)
+            && let Some((head, body)) = text.split_once("\r\n\r\n")
+        {
+            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+            return (status, body.to_owned());
+        }
+        assert!(begun.elapsed() < DEADLINE, "{path} is not answered");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Everything that is answered; nothing, or an error, if there is no place.
+fn ask(mut stream: TcpStream, path: &str) -> std::io::Result<String> {
+    stream.set_read_timeout(Some(DEADLINE))?;
+    let head = format!("GET {path} HTTP/1.1\r\nhost: souk\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
     let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, body.to_owned())
+    stream.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Asks until the status is this one. Gives the body.

@@ -43,12 +43,8 @@ impl Authority {
         put(&folder.join("node.key"), &key.serialize_pem(), 0o600);
     }
 
-    /// A blocking connection of TLS to whom this authority has made a certificate out as `host`.
-    pub fn connect(
-        &self,
-        host: &'static str,
-        address: SocketAddr,
-    ) -> StreamOwned<ClientConnection, TcpStream> {
+    /// The client's side of TLS with whom this authority has made a certificate out as `host`.
+    pub fn handshake(&self, host: &'static str) -> ClientConnection {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(&self.file).unwrap() {
             roots.add(certificate.unwrap()).unwrap();
@@ -60,10 +56,18 @@ impl Authority {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let name = ServerName::try_from(host).unwrap();
-        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        ClientConnection::new(Arc::new(config), name).unwrap()
+    }
+
+    /// A blocking connection of it.
+    pub fn connect(
+        &self,
+        host: &'static str,
+        address: SocketAddr,
+    ) -> StreamOwned<ClientConnection, TcpStream> {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
-        StreamOwned::new(connection, stream)
+        StreamOwned::new(self.handshake(host), stream)
     }
 }
 

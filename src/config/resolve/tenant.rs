@@ -282,6 +282,7 @@ fn resolve_key(
         public_key,
         accounts: allowed,
         permissions: resolve_permissions(source, raw)?,
+        works: true,
     })
 }
 

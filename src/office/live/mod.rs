@@ -21,9 +21,9 @@ use tokio::time::timeout;
 
 use super::access::{Caller, Role};
 use super::admission::caller_of;
-use super::listener::Place;
 use super::secrets::Digest;
 use super::state::OfficeState;
+use crate::http::Peer;
 use consumer::Consumer;
 pub use hub::Hub;
 use message::{FromConsumer, ToConsumer};
@@ -38,7 +38,7 @@ const READ_MAX: Duration = Duration::from_secs(5);
 /// Opens a connection for live data.
 pub async fn open(
     State(office): State<Arc<OfficeState>>,
-    place: Option<Extension<Arc<Place>>>,
+    peer: Option<Extension<Arc<Peer>>>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     upgrade
@@ -48,7 +48,7 @@ pub async fn open(
         .on_upgrade(move |socket| async move {
             serve(office, Line { socket }).await;
             // The place of the connection is free from now on.
-            drop(place);
+            drop(peer);
         })
 }
 

@@ -12,7 +12,7 @@ use crate::keys;
 use crate::office::admission::{AtDesk, Someone};
 use crate::office::error::ApiError;
 use crate::office::requests::Body;
-use crate::office::state::{Deed, OfficeState, blocking};
+use crate::office::state::{Deed, Embedders, OfficeState, blocking};
 
 /// Longest logo, in bytes of its URL.
 const LOGO_MAX: usize = 32 << 10;
@@ -48,16 +48,14 @@ pub fn brand_of(office: &OfficeState, tenant: TenantId) -> Result<Brand, ApiErro
     Ok(known.unwrap_or_default())
 }
 
-/// The origins that may embed the trading page of this name.
-pub fn embedders_of(office: &OfficeState, page: &str) -> Vec<String> {
+/// The origins that may embed the trading page of each name.
+pub fn all_embedders(office: &OfficeState) -> Embedders {
     let brands = office
         .desks
         .keys()
-        .filter_map(|tenant| brand_of(office, *tenant).ok());
-    let found = brands
-        .into_iter()
-        .find(|brand| !page.is_empty() && brand.page == page);
-    found.map_or_else(Vec::new, |brand| brand.embedders)
+        .filter_map(|tenant| brand_of(office, *tenant).ok())
+        .filter(|brand| !brand.page.is_empty());
+    brands.map(|brand| (brand.page, brand.embedders)).collect()
 }
 
 impl Brand {
@@ -164,6 +162,7 @@ pub async fn write(
         .audited(&caller, address, deed, async {
             let text = serde_json::to_string(&brand).unwrap_or_default();
             blocking(|| office.store.set_brand(desk.tenant, &text))?;
+            office.forget_embedders();
             Ok(Json(brand))
         })
         .await

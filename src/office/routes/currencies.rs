@@ -23,17 +23,32 @@ use crate::office::state::{Deed, OfficeState};
 pub struct NewCurrency {
     code: String,
     scale: u8,
-    #[serde(flatten)]
-    terms: Terms,
+    display_scale: Option<u8>,
+    status: Option<CurrencyWord>,
+    amount_min: Option<String>,
+    amount_max: Option<String>,
 }
 
 /// What may be changed of a currency.
 #[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Terms {
     display_scale: Option<u8>,
     status: Option<CurrencyWord>,
     amount_min: Option<String>,
     amount_max: Option<String>,
+}
+
+impl NewCurrency {
+    fn terms(&self) -> Result<CurrencyTerms, ApiError> {
+        let terms = Terms {
+            display_scale: self.display_scale,
+            status: self.status,
+            amount_min: self.amount_min.clone(),
+            amount_max: self.amount_max.clone(),
+        };
+        terms.of(&self.code, self.scale)
+    }
 }
 
 impl Terms {
@@ -90,7 +105,7 @@ pub async fn create(
     }: AtDesk,
     Body(body): Body<NewCurrency>,
 ) -> Result<Json<CurrencyAnswer>, ApiError> {
-    let terms = body.terms.of(&body.code, body.scale)?;
+    let terms = body.terms()?;
     let target = format!("currency {}", body.code);
     let deed = Deed::new("currency.create", target, "", &body);
     office

@@ -26,6 +26,10 @@ use crate::office::store::StoredKey;
 const OVERLAP_MAX_S: u64 = 7 * 24 * 3_600;
 /// Longest name.
 const NAME_MAX: usize = 64;
+/// Keys of one tenant that work: every node holds them all.
+const KEYS_MAX: u64 = 1_000;
+/// Accounts that a key may name.
+const ACCOUNTS_MAX: usize = 1_024;
 
 /// A key.
 #[derive(Serialize, ToSchema)]
@@ -79,15 +83,15 @@ impl KeyAnswer {
     }
 
     fn of_office(key: &StoredKey) -> Self {
-        let works = key.works(clock::wall_ns());
+        let known = key.config(clock::wall_ns());
         Self {
             name: key.name.clone(),
-            status: if works { "active" } else { "revoked" },
+            status: if known.works { "active" } else { "revoked" },
             ends_at: (key.revoked_at != 0).then(|| time(key.revoked_at)),
             created_at: Some(time(key.created_at)),
             created_by: Some(key.created_by.clone()),
             source: "office",
-            ..Self::of_config(&key.config())
+            ..Self::of_config(&known)
         }
     }
 }
@@ -147,6 +151,10 @@ impl NewKey {
         let accounts = match &self.accounts {
             Accounts::Word(word) if word == "all" => word.clone(),
             Accounts::Word(_) => return Err(ApiError::bad("accounts", "must be \"all\" or ids")),
+            Accounts::Ids(ids) if ids.len() > ACCOUNTS_MAX => {
+                let rule = format!("are {}, at most {ACCOUNTS_MAX}", ids.len());
+                return Err(ApiError::bad("accounts", rule));
+            }
             Accounts::Ids(ids) => {
                 let ids: Result<Vec<u32>, _> =
                     ids.iter().map(|id| number("accounts", id)).collect();
@@ -179,8 +187,18 @@ impl OfficeState {
     fn admit_key(&self, mut key: StoredKey) -> Result<KeyAnswer, ApiError> {
         let id = blocking(|| self.store.add_key(&key, highest(&self.config)))?;
         key.id = id.ok_or_else(|| ApiError::exists("every key id"))?;
-        self.node.admit_key(&self.config, key.tenant, &key.config());
+        let known = key.config(clock::wall_ns());
+        self.node.admit_key(&self.config, key.tenant, &known);
         Ok(KeyAnswer::of_office(&key))
+    }
+
+    /// Whether a tenant may have one more key that works.
+    fn has_room_for_key(&self, desk: &Desk) -> Result<(), ApiError> {
+        let working = blocking(|| self.store.working_keys(desk.tenant, self.store.now()?))?;
+        let has_room = working < KEYS_MAX;
+        has_room
+            .then_some(())
+            .ok_or_else(|| ApiError::too_many_keys(KEYS_MAX))
     }
 
     /// A key that owners gave and that works.
@@ -204,6 +222,9 @@ pub async fn add(
     Body(body): Body<NewKey>,
 ) -> Result<Json<KeyAnswer>, ApiError> {
     let key = body.stored(&desk, &caller.name)?;
+    // One after the other, so that none is more than there may be.
+    let _alone = desk.changes.lock().await;
+    office.has_room_for_key(&desk)?;
     let deed = Deed::new("key.add", format!("key {}", key.name), "", &body);
     office
         .audited(&caller, address, deed, async {
@@ -237,7 +258,11 @@ pub async fn rotate(
         let rule = format!("{} is above {OVERLAP_MAX_S}", body.overlap_s);
         return Err(ApiError::bad("overlap_s", rule));
     }
+    let _alone = desk.changes.lock().await;
     let old = office.working_key(&desk, &id)?;
+    if body.overlap_s > 0 {
+        office.has_room_for_key(&desk)?;
+    }
     let new = StoredKey {
         public_key: public_key(&body.public_key)?,
         created_at: clock::wall_ns(),

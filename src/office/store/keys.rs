@@ -39,10 +39,13 @@ impl StoredKey {
         self.revoked_at == 0 || self.revoked_at > now
     }
 
-    /// The key as the gateway knows it.
+    /// The key as the gateway knows it at `now`.
     #[must_use]
-    pub fn config(&self) -> KeyConfig {
-        KeyConfig::of_words(self.id, self.public_key, &self.permissions, &self.accounts)
+    pub fn config(&self, now: u64) -> KeyConfig {
+        KeyConfig {
+            works: self.works(now),
+            ..KeyConfig::of_words(self.id, self.public_key, &self.permissions, &self.accounts)
+        }
     }
 }
 
@@ -74,6 +77,19 @@ impl OfficeStore {
     pub fn keys(&self, tenant: TenantId) -> Result<Vec<StoredKey>, OfficeError> {
         let sql = format!("SELECT {COLUMNS} FROM `keys` WHERE tenant = ?1 ORDER BY id");
         self.ask(|session| read_all(session.rows(&sql, values![tenant.0])?))
+    }
+
+    /// How many keys of a tenant work at `now`.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn working_keys(&self, tenant: TenantId, now: u64) -> Result<u64, OfficeError> {
+        let sql =
+            "SELECT count(*) FROM `keys` WHERE tenant = ?1 AND (revoked_at = 0 OR revoked_at > ?2)";
+        self.ask(|session| {
+            let count = row(session, sql, values![tenant.0, now.cast_signed()])?;
+            count.map_or(Ok(0), |row| row.unsigned(0))
+        })
     }
 
     /// A key of a tenant.
