@@ -33,6 +33,7 @@ pub mod stats;
 pub mod stream;
 #[cfg(test)]
 mod testing;
+pub mod turns;
 pub mod venue;
 pub mod verify;
 pub mod wire;

@@ -2,6 +2,7 @@
 
 pub mod limit;
 pub mod options;
+mod pairs;
 pub mod run;
 
 use std::process::ExitCode;
