@@ -18,6 +18,7 @@ pub mod load;
 mod making;
 pub mod model;
 pub mod money;
+pub mod neighbours;
 pub mod orders;
 pub mod output;
 mod owner;

@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod limit;
+pub mod neighbours;
 pub mod options;
 mod pairs;
 pub mod run;
