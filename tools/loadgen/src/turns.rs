@@ -197,9 +197,15 @@ impl Pairs {
     }
 
     fn found(&self, goal: Goal) -> Option<f64> {
+        // A run in which nothing was answered has no latency.
+        let is_answered = |figures: &Figures| figures.latency.count > 0;
+        let latency = |figure: fn(&Figures) -> f64| {
+            let mut turns = self.base.iter().chain(&self.other);
+            turns.all(is_answered).then(|| self.ratio(figure).median)
+        };
         match goal {
-            Goal::P50Ratio(_) => Some(self.ratio(|f| f.latency.p50 as f64).median),
-            Goal::P99Ratio(_) => Some(self.ratio(|f| f.latency.p99 as f64).median),
+            Goal::P50Ratio(_) => latency(|f| f.latency.p50 as f64),
+            Goal::P99Ratio(_) => latency(|f| f.latency.p99 as f64),
             Goal::RateRatio(_) => Some(self.ratio(|f| f.rate).median),
             Goal::Rate(_) => Some(self.medians(|f| f.rate).1.median),
             Goal::ServerTime(_) => {
@@ -219,6 +225,7 @@ mod tests {
             latency: Percentiles {
                 p50,
                 p99: p50 * 2,
+                count: 1,
                 ..Percentiles::default()
             },
             rate,
@@ -245,6 +252,19 @@ mod tests {
     #[test]
     fn a_goal_that_is_missed_by_a_little_is_missed() {
         let outcomes = pairs().outcomes(&[Goal::P99Ratio(1.19), Goal::RateRatio(0.81)]);
+        assert!(outcomes.iter().all(|outcome| !outcome.hit), "{outcomes:?}");
+    }
+
+    #[test]
+    fn a_run_without_an_answer_misses_every_goal() {
+        let mut pairs = pairs();
+        pairs.other[1] = Figures::default();
+        pairs.other[2] = Figures::default();
+        let outcomes = pairs.outcomes(&[
+            Goal::P50Ratio(1.3),
+            Goal::P99Ratio(1.5),
+            Goal::RateRatio(0.7),
+        ]);
         assert!(outcomes.iter().all(|outcome| !outcome.hit), "{outcomes:?}");
     }
 

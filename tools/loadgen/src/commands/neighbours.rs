@@ -104,7 +104,9 @@ impl Neighbours {
 
 fn parse_durability(text: &str) -> Result<Durability, String> {
     let possible = [Durability::Memory, Durability::Local];
-    let found = possible.into_iter().find(|class| class.name() == text);
+    let found = possible
+        .into_iter()
+        .find(|class| class.name().to_lowercase() == text);
     found.ok_or_else(|| "not one of memory, local".to_owned())
 }
 
@@ -117,13 +119,13 @@ fn head(config: &NeighboursConfig) -> String {
     format!(
         "server     {}, durability {}, a new one for each phase\n\
          quiet      2 tenants of 2 sessions, {} messages/s together by a Poisson process, workload {}\n\
-         share      {} messages/s for each tenant; the noisy one has 2 sessions and offers {OFFER} times that\n\
+         share      {} messages/s for each tenant; what the limits let two sessions send; the noisy one offers {OFFER} times that over 4\n\
          crowd      {} sockets: half say nothing, 4 in 10 log on by a byte a second, 1 in 10 reads nothing\n\
-         turns      {} rounds of {:?} after {:?} warm-up, alone and beside the neighbours\n\
+         turns      {} pairs of {:?} after {:?} warm-up, alone and beside the neighbours\n\
          cores      load generator {}, echo {echo}\n\
          machine    {} cores, {}, Linux {}, load average {}\n\n",
         config.program.display(),
-        config.durability.name(),
+        config.durability.name().to_lowercase(),
         config.rate,
         config.profile.name,
         config.share(),
@@ -199,15 +201,12 @@ fn crowd_lines(config: &NeighboursConfig, crowd: &CrowdSeen) -> Vec<String> {
         crowd.logons
     )];
     for (role, cut) in Role::ALL.into_iter().zip(&crowd.cut) {
-        let mut ends = codes(&cut.said);
-        if cut.silent > 0 {
-            ends.push(format!("{} without a word that was read", cut.silent));
-        }
         lines.push(format!(
-            "  {} {}: {}",
+            "  {} {}, {} without a word that was read; the others were told: {}",
             cut.total(),
             role.name(),
-            ends.join(", ")
+            cut.silent,
+            codes(&cut.said)
         ));
     }
     if let Some(why) = &crowd.failure {
@@ -226,7 +225,7 @@ fn noise_lines(config: &NeighboursConfig, noise: &NoiseSeen) -> Vec<String> {
         times(noise.sent),
         times(noise.taken),
         noise.ended,
-        codes(&noise.refused).join(", ")
+        codes(&noise.refused)
     )];
     if let Some(why) = &noise.failure {
         lines.push(format!(
@@ -237,9 +236,13 @@ fn noise_lines(config: &NeighboursConfig, noise: &NoiseSeen) -> Vec<String> {
     lines
 }
 
-fn codes(codes: &Codes) -> Vec<String> {
-    codes
+fn codes(codes: &Codes) -> String {
+    let each: Vec<_> = codes
         .iter()
         .map(|(code, count)| format!("{count} x {code}"))
-        .collect()
+        .collect();
+    if each.is_empty() {
+        return "nothing".to_owned();
+    }
+    each.join("; ")
 }

@@ -34,8 +34,8 @@ pub const OFFER: f64 = 10.0;
 const SHARE: f64 = 2.0;
 /// Niceness of threads that stand back: the most there is.
 const NICE: i32 = 19;
-/// File descriptors beyond those of the crowd, here and in the server.
-const DESCRIPTORS_SPARE: usize = 512;
+/// Connections beyond those of the crowd.
+const SPARE: usize = 512;
 /// How long a crowd may take to stand, and to go.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How often the server is looked at while something is waited for.
@@ -377,8 +377,8 @@ fn start_server(config: &NeighboursConfig, phase: Phase) -> Result<OwnServer, Ne
     let terms = Terms {
         durability: config.durability,
         session_rate: (phase != Phase::FlatOut).then(|| config.session_rate()),
-        // The quiet tenants find a place in any case.
-        connections_max: config.sockets + DESCRIPTORS_SPARE,
+        // The crowd does not take the quiet tenants' places.
+        connections_max: connections(config.sockets),
     };
     OwnServer::start(&config.program, &terms)
 }
@@ -395,6 +395,8 @@ fn quiet_load(config: &NeighboursConfig, server: &OwnServer) -> LoadConfig {
     load.skew = 0.0;
     load.warmup = config.warmup;
     load.duration = Some(config.duration);
+    // A driver that asks again and again would leave the neighbours on its core nothing.
+    load.wait = Wait::Park;
     load.cores = config.core.into_iter().collect();
     load
 }
@@ -411,6 +413,7 @@ fn noise_loads(config: &NeighboursConfig, phase: Phase, server: &OwnServer) -> V
             }
         } else {
             Pacing::Open {
+                // Of each session as much as of a quiet tenant's two, ten times: see `NOISY_SESSIONS`.
                 rate: OFFER * config.share() / f64::from(SESSIONS),
                 arrivals: Arrivals::Poisson,
             }
@@ -480,10 +483,14 @@ fn raise_descriptors(sockets: usize) -> Result<(), NeighboursError> {
     Ok(())
 }
 
-/// The limit that a crowd needs; `None` when the present one is enough. Some sockets that were cut are still closing in the
-/// server when they have come anew.
+/// Connections of a server with a crowd: sockets that were cut are still closing when they have come anew.
+const fn connections(sockets: usize) -> usize {
+    sockets + sockets / 4 + SPARE
+}
+
+/// The limit of descriptors that a crowd needs; `None` when the present one is enough.
 fn raised(limit: Rlimit, sockets: usize) -> Result<Option<Rlimit>, NeighboursError> {
-    let needed = (sockets + sockets / 4 + DESCRIPTORS_SPARE) as u64;
+    let needed = connections(sockets) as u64;
     if limit.current.is_none_or(|current| current >= needed) {
         return Ok(None);
     }

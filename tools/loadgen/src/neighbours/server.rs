@@ -20,8 +20,13 @@ use crate::load::SessionKey;
 
 /// Tenants that are measured.
 pub(super) const QUIET_TENANTS: u32 = 2;
-/// Sessions of each of them, and of the noisy tenant.
+/// Sessions of each of them.
 pub(super) const SESSIONS: u32 = 2;
+/// Sessions of the noisy tenant: twice as many, because the server ends sessions that flood it, and half of them are always about to
+/// log on.
+const NOISY_SESSIONS: u32 = 2 * SESSIONS;
+/// Accounts of each tenant.
+const ACCOUNTS: u32 = NOISY_SESSIONS;
 /// Markets of the tenant whose sessions read nothing: the list of them is what they ask for, 12 KB.
 const LONG_LIST: u32 = 64;
 /// What may wait for a connection that does not read, in bytes: little, so that it is cut within seconds.
@@ -183,7 +188,7 @@ impl Keys {
         };
         let quiet = (0..QUIET_TENANTS).map(|_| key(SESSIONS as u16));
         let quiet = quiet.collect::<Result<_, NeighboursError>>()?;
-        let noisy = (0..SESSIONS).map(|_| key(1));
+        let noisy = (0..NOISY_SESSIONS).map(|_| key(1));
         let noisy = noisy.collect::<Result<_, NeighboursError>>()?;
         Ok(Self {
             quiet,
@@ -208,7 +213,7 @@ fn configuration(terms: &Terms, keys: &Keys) -> String {
          [journal]\ndurability = \"{}\"\n\
          [limits]\norder_rate = {rate}\norder_burst = {burst}\ncancel_rate = {rate}\ncancel_burst = {burst}\n",
         terms.connections_max,
-        terms.durability.name()
+        terms.durability.name().to_lowercase()
     );
     let mut id = 0;
     let mut tenant = |name: &str, markets, of_keys: &[(&SessionKey, String)]| {
@@ -219,8 +224,8 @@ fn configuration(terms: &Terms, keys: &Keys) -> String {
     for key in &keys.quiet {
         tenant(&format!("quiet-{}", key.id), 1, &[(key, all())]);
     }
-    let own = |(key, account)| (key, format!("[{account}]"));
-    let noisy: Vec<_> = keys.noisy.iter().zip(1..=SESSIONS).map(own).collect();
+    let own = |(key, account): (_, u32)| (key, format!("[{account}]"));
+    let noisy: Vec<_> = keys.noisy.iter().zip(1..).map(own).collect();
     tenant("noisy", 1, &noisy);
     tenant("unread", LONG_LIST, &[(&keys.unread, all())]);
     text
@@ -240,7 +245,7 @@ fn tenant_text(id: u32, name: &str, markets: u32, keys: &[(&SessionKey, String)]
         )
         .expect(written);
     }
-    for account in 1..=SESSIONS {
+    for account in 1..=ACCOUNTS {
         write!(
             text,
             "[[tenant.account]]\nid = {account}\ncredit = {{ BTC = \"1000000000\", USDT = \"1000000000000\" }}\n"
