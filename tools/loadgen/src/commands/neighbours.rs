@@ -38,7 +38,7 @@ pub struct Neighbours {
     #[arg(long, value_enum, value_delimiter = ',')]
     phases: Vec<Phase>,
     /// Messages per second of all quiet tenants together.
-    #[arg(long, default_value_t = 20_000.0)]
+    #[arg(long, default_value_t = 4_000.0)]
     rate: f64,
     /// Measured time of a turn.
     #[arg(long, default_value = "5s", value_parser = parse_duration)]
@@ -119,7 +119,7 @@ fn head(config: &NeighboursConfig) -> String {
     format!(
         "server     {}, durability {}, a new one for each phase\n\
          quiet      2 tenants of 2 sessions, {} messages/s together by a Poisson process, workload {}\n\
-         share      {} messages/s for each tenant; what the limits let two sessions send; the noisy one offers {OFFER} times that over 4\n\
+         share      {} messages/s, what the limits let two sessions of a tenant send; the noisy one offers {OFFER} times that over 4\n\
          crowd      {} sockets: half say nothing, 4 in 10 log on by a byte a second, 1 in 10 reads nothing\n\
          turns      {} pairs of {:?} after {:?} warm-up, alone and beside the neighbours\n\
          cores      load generator {}, echo {echo}\n\

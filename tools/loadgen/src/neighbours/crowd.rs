@@ -31,7 +31,7 @@ const RENEWAL: Duration = Duration::from_millis(2_500);
 /// From one byte of a slow logon to the next.
 const SLOW_BYTE: Duration = Duration::from_secs(1);
 /// From one question to the next of a session that reads no answer.
-const ASK: Duration = Duration::from_millis(125);
+const ASK: Duration = Duration::from_millis(250);
 /// Longest segment in bytes, as of a peer beyond the machine: a server's system keeps some 50 KB for such a one that does not read,
 /// and megabytes for one that takes the 64 KB of the loopback.
 const SEGMENT_BYTES: u32 = 1_460;
