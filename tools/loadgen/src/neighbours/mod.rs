@@ -2,27 +2,28 @@
 //! tenant that offers ten times its share, both, and a tenant without a limit, in turns on the same server.
 
 mod crowd;
+mod descriptors;
 mod noise;
+mod phase;
 mod server;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
+use rustix::process::setpriority_process;
 use souk_protocol::Durability;
 
-use crate::driver::{Wait, prepare_thread};
+use crate::driver::prepare_thread;
 use crate::echo::EchoServer;
 use crate::facts::{open_descriptors, resident_bytes};
-use crate::load::{LoadConfig, LoadError, Pacing, Target};
+use crate::load::LoadError;
 use crate::profile::Profile;
-use crate::schedule::Arrivals;
-use crate::turns::{Goal, Pairs, Side};
+use crate::turns::{Goal, Pairs};
 
 pub use crowd::{Crowd, CrowdConfig, CrowdSeen, Cut, Role, SOCKETS_MAX};
-use noise::Noise;
 pub use noise::NoiseSeen;
-use server::{OwnServer, QUIET_TENANTS, SESSIONS, Terms};
+use phase::{crowd_config, run_phase, start_server};
+use server::{QUIET_TENANTS, SESSIONS};
 
 /// What is asked of every phase.
 pub const GOALS: [Goal; 2] = [Goal::RateRatio(0.95), Goal::P99Ratio(1.5)];
@@ -35,8 +36,6 @@ pub const OFFER: f64 = 10.0;
 const SHARE: f64 = 5.0;
 /// Niceness of threads that stand back: the most there is.
 const NICE: i32 = 19;
-/// Connections beyond those of the crowd.
-const SPARE: usize = 512;
 /// How long a crowd may take to stand, and to go.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How often the server is looked at while something is waited for.
@@ -158,30 +157,6 @@ pub struct PhaseFound {
 }
 
 impl PhaseFound {
-    /// One turn of the server, and of the echo if there is one.
-    fn take_turn(
-        &mut self,
-        side: Side,
-        name: &str,
-        quiet: &LoadConfig,
-        echo: Option<&EchoServer>,
-        progress: &mut impl FnMut(&str),
-    ) -> Result<(), NeighboursError> {
-        let mut turn = |pairs: &mut Pairs, turn: String, load| {
-            progress(&turn);
-            let taken = pairs.take_turn(side, &turn, load, None);
-            taken.map_err(|error| NeighboursError::Turn { turn, error })
-        };
-        turn(&mut self.pairs, name.to_owned(), quiet.clone())?;
-        if let Some((pairs, echo)) = self.echo.as_mut().zip(echo) {
-            let mut load = quiet.clone();
-            load.target = Target::Echo;
-            load.address = echo.address();
-            turn(pairs, format!("{name}, echo"), load)?;
-        }
-        Ok(())
-    }
-
     /// Which neighbours were not there as they should have been, so that the phase shows nothing.
     #[must_use]
     pub fn missing(&self, config: &NeighboursConfig) -> Vec<String> {
@@ -274,7 +249,7 @@ pub fn run(
         if config.sockets == 0 || config.sockets > SOCKETS_MAX {
             return Err(NeighboursError::Sockets(config.sockets));
         }
-        raise_descriptors(config.sockets)?;
+        descriptors::raise(config.sockets)?;
     }
     let mut found = Found {
         idle: None,
@@ -291,157 +266,6 @@ pub fn run(
         found.phases.push(phase);
     }
     Ok(found)
-}
-
-fn run_phase(
-    config: &NeighboursConfig,
-    phase: Phase,
-    echo: Option<&EchoServer>,
-    progress: &mut impl FnMut(&str),
-) -> Result<PhaseFound, NeighboursError> {
-    let server = start_server(config, phase)?;
-    let mut found = PhaseFound {
-        phase,
-        pairs: Pairs::default(),
-        echo: echo.map(|_| Pairs::default()),
-        crowd: phase.has_crowd().then(CrowdSeen::default),
-        noise: phase.has_noise().then(NoiseSeen::default),
-    };
-    let quiet = quiet_load(config, &server);
-    for round in 1..=config.rounds {
-        let name = format!("{} {round}/{}", phase.name(), config.rounds);
-        found.take_turn(Side::Base, &format!("{name} alone"), &quiet, echo, progress)?;
-        let before = open_descriptors(server.pid());
-        let neighbours = Neighbours::come(config, phase, &server)?;
-        found.take_turn(
-            Side::Other,
-            &format!("{name} beside"),
-            &quiet,
-            echo,
-            progress,
-        )?;
-        neighbours.go(&mut found);
-        await_calm(&server, before);
-    }
-    server.stop()?;
-    Ok(found)
-}
-
-/// The neighbours of a turn.
-struct Neighbours {
-    crowd: Option<Crowd>,
-    noise: Option<Noise>,
-}
-
-impl Neighbours {
-    /// They are there when this returns.
-    fn come(
-        config: &NeighboursConfig,
-        phase: Phase,
-        server: &OwnServer,
-    ) -> Result<Self, NeighboursError> {
-        let mut neighbours = Self {
-            crowd: None,
-            noise: None,
-        };
-        if phase.has_crowd() {
-            let crowd = Crowd::gather(crowd_config(config, server, Role::mixed))?;
-            // If they do not all stand, the numbers show it.
-            let _ = crowd.await_standing(PATIENCE);
-            neighbours.crowd = Some(crowd);
-        }
-        if phase.has_noise() {
-            neighbours.noise = Some(Noise::start(noise_loads(config, phase, server))?);
-        }
-        Ok(neighbours)
-    }
-
-    fn go(self, found: &mut PhaseFound) {
-        if let (Some(noise), Some(sum)) = (self.noise, &mut found.noise) {
-            sum.append(&noise.stop());
-        }
-        if let (Some(crowd), Some(sum)) = (self.crowd, &mut found.crowd) {
-            sum.merge(&crowd.seen());
-        }
-    }
-}
-
-/// Waits until the server has closed what the neighbours left, for a bounded time.
-fn await_calm(server: &OwnServer, before: Option<usize>) {
-    let deadline = Instant::now() + PATIENCE;
-    while open_descriptors(server.pid()) > before && Instant::now() < deadline {
-        std::thread::sleep(LOOK);
-    }
-}
-
-fn start_server(config: &NeighboursConfig, phase: Phase) -> Result<OwnServer, NeighboursError> {
-    let terms = Terms {
-        durability: config.durability,
-        session_rate: (phase != Phase::FlatOut).then(|| config.session_rate()),
-        // The crowd does not take the quiet tenants' places.
-        connections_max: connections(config.sockets),
-    };
-    OwnServer::start(&config.program, &terms)
-}
-
-fn quiet_load(config: &NeighboursConfig, server: &OwnServer) -> LoadConfig {
-    let keys = server.keys.quiet.clone();
-    let mut load = LoadConfig::new(server.address, keys, config.profile.clone());
-    load.connections = (QUIET_TENANTS * SESSIONS) as usize;
-    load.pacing = Pacing::Open {
-        rate: config.rate,
-        arrivals: Arrivals::Poisson,
-    };
-    // The tenants are alike.
-    load.skew = 0.0;
-    load.warmup = config.warmup;
-    load.duration = Some(config.duration);
-    // A driver that asks again and again would leave the neighbours on its core nothing.
-    load.wait = Wait::Park;
-    load.cores = config.core.into_iter().collect();
-    load
-}
-
-/// A load for each session of the noisy tenant.
-fn noise_loads(config: &NeighboursConfig, phase: Phase, server: &OwnServer) -> Vec<LoadConfig> {
-    let sessions = server.keys.noisy.iter().cloned().enumerate();
-    let load = sessions.map(|(number, key)| {
-        let mut load = LoadConfig::new(server.address, vec![key], config.profile.clone());
-        load.connections = 1;
-        load.pacing = if phase == Phase::FlatOut {
-            Pacing::Closed {
-                outstanding: u32::MAX,
-            }
-        } else {
-            Pacing::Open {
-                // Of each session as much as of a quiet tenant's two, ten times: see `NOISY_SESSIONS`.
-                rate: OFFER * config.share() / f64::from(SESSIONS),
-                arrivals: Arrivals::Poisson,
-            }
-        };
-        load.warmup = Duration::ZERO;
-        load.seed = 2 + number as u64;
-        load.cores = config.core.into_iter().collect();
-        load.wait = Wait::Park;
-        load.shared = true;
-        load.verify = false;
-        load
-    });
-    load.collect()
-}
-
-fn crowd_config(
-    config: &NeighboursConfig,
-    server: &OwnServer,
-    role: fn(usize) -> Role,
-) -> CrowdConfig {
-    CrowdConfig {
-        address: server.address,
-        sockets: config.sockets,
-        role,
-        unread: server.keys.unread.clone(),
-        core: config.core,
-    }
 }
 
 /// What connections take that say nothing, on a server that does nothing else.
@@ -475,78 +299,10 @@ fn stand_back(core: Option<usize>) {
     let _ = setpriority_process(None, NICE);
 }
 
-/// Lets this process, and those it starts, open as many files as a crowd needs.
-fn raise_descriptors(sockets: usize) -> Result<(), NeighboursError> {
-    let limit = getrlimit(Resource::Nofile);
-    if let Some(raised) = raised(limit, sockets)? {
-        setrlimit(Resource::Nofile, raised).map_err(std::io::Error::from)?;
-    }
-    Ok(())
-}
-
-/// Connections of a server with a crowd: sockets that were cut are still closing when they have come anew.
-const fn connections(sockets: usize) -> usize {
-    sockets + sockets / 4 + SPARE
-}
-
-/// The limit of descriptors that a crowd needs; `None` when the present one is enough.
-fn raised(limit: Rlimit, sockets: usize) -> Result<Option<Rlimit>, NeighboursError> {
-    let needed = connections(sockets) as u64;
-    if limit.current.is_none_or(|current| current >= needed) {
-        return Ok(None);
-    }
-    match limit.maximum {
-        Some(hard) if hard < needed => Err(NeighboursError::Descriptors {
-            sockets,
-            needed,
-            hard,
-        }),
-        maximum => Ok(Some(Rlimit {
-            current: Some(needed),
-            maximum,
-        })),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::profile::PROFILES;
-
-    const fn limit(current: Option<u64>, maximum: Option<u64>) -> Rlimit {
-        Rlimit { current, maximum }
-    }
-
-    #[test]
-    fn the_limit_of_descriptors_is_raised_as_far_as_needed_and_no_further() {
-        let needed = Some(13_012);
-        for maximum in [None, Some(20_000), needed] {
-            let found = raised(limit(Some(1_024), maximum), 10_000);
-            assert_eq!(
-                found.expect("it can be raised"),
-                Some(limit(needed, maximum))
-            );
-        }
-        for enough in [None, needed, Some(1_000_000)] {
-            let found = raised(limit(enough, enough), 10_000);
-            assert_eq!(found.expect("it is enough"), None);
-        }
-    }
-
-    #[test]
-    fn a_limit_that_cannot_be_raised_is_told_with_the_remedy() {
-        let error = raised(limit(Some(1_024), Some(13_011)), 10_000).expect_err("one too few");
-        let text = error.to_string();
-        for part in [
-            "10000 sockets",
-            "13012",
-            "13011",
-            "ulimit -n 13012",
-            "--sockets",
-        ] {
-            assert!(text.contains(part), "{part} is missing: {text}");
-        }
-    }
 
     fn config() -> NeighboursConfig {
         NeighboursConfig {
