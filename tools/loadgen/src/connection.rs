@@ -145,7 +145,8 @@ impl Connection {
         }
     }
 
-    fn shake_hands(
+    /// Logs on over a socket that is connected, at the node at its other end and no other.
+    pub(crate) fn shake_hands(
         &mut self,
         credentials: &Credentials,
         sign: impl Fn(&[u8]) -> [u8; 64],

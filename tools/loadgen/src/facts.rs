@@ -51,6 +51,22 @@ pub fn processor_time_ns(pid: u32) -> Option<u64> {
     Some(ticks * (1_000_000_000 / rustix::param::clock_ticks_per_second()))
 }
 
+/// Memory of a process that is resident, in bytes.
+#[must_use]
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    // Such as `12345 kB`.
+    let resident = line_of(&format!("/proc/{pid}/status"), "VmRSS")?;
+    Some(resident.split(' ').next()?.parse::<u64>().ok()? * 1_024)
+}
+
+/// File descriptors that a process has open.
+#[must_use]
+pub fn open_descriptors(pid: u32) -> Option<usize> {
+    fs::read_dir(format!("/proc/{pid}/fd"))
+        .ok()
+        .map(Iterator::count)
+}
+
 /// Ticks that the hypervisor took from this machine so far, and all ticks.
 #[must_use]
 pub fn steal() -> Option<(u64, u64)> {
@@ -87,6 +103,20 @@ mod tests {
     #[test]
     fn the_machine_has_cores() {
         assert!(Machine::now().cores > 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_that_is_used_and_files_that_are_open_are_counted() {
+        let pid = std::process::id();
+        let (resident, open) = (resident_bytes(pid).unwrap(), open_descriptors(pid).unwrap());
+        let used = std::hint::black_box(vec![1u8; 64 << 20]);
+        let files: Vec<_> = (0..100)
+            .map(|_| fs::File::open("/proc/stat").unwrap())
+            .collect();
+        // Other tests run meanwhile, so nothing is exact.
+        assert!(resident_bytes(pid).unwrap() > resident + used.len() as u64 / 2);
+        assert!(open_descriptors(pid).unwrap() > open + files.len() / 2);
     }
 
     #[cfg(target_os = "linux")]

@@ -18,6 +18,7 @@ pub mod load;
 mod making;
 pub mod model;
 pub mod money;
+pub mod neighbours;
 pub mod orders;
 pub mod output;
 mod owner;
@@ -33,6 +34,7 @@ pub mod stats;
 pub mod stream;
 #[cfg(test)]
 mod testing;
+pub mod turns;
 pub mod venue;
 pub mod verify;
 pub mod wire;

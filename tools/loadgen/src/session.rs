@@ -253,17 +253,22 @@ fn logon(
     key: &SessionKey,
     session_number: u16,
 ) -> Result<(Connection, LogonAck, Vec<AccountId>), ConnectionError> {
-    let credentials = Credentials {
+    let (tls, credentials) = (config.tls.as_ref(), credentials(key, session_number));
+    Connection::logon(config.address, tls, &credentials, |bytes| {
+        key.private.sign(bytes)
+    })
+}
+
+/// What a session logs on with.
+pub(crate) fn credentials(key: &SessionKey, session_number: u16) -> Credentials {
+    Credentials {
         key_id: key.id,
         session_number,
         incarnation: unix_time_ns(),
         keepalive_ms: KEEPALIVE.as_millis() as u32,
         cancel_on_disconnect: souk_protocol::CancelOnDisconnect::None,
         cancel_grace_ms: 0,
-    };
-    Connection::logon(config.address, config.tls.as_ref(), &credentials, |bytes| {
-        key.private.sign(bytes)
-    })
+    }
 }
 
 /// Indices of the session's markets in the plan, where they are added when new.

@@ -197,7 +197,8 @@ impl Codes {
         self.0.iter().map(|(_, count)| count).sum()
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Takes over another's numbers.
+    pub fn merge(&mut self, other: &Self) {
         for (code, count) in other.iter() {
             self.add(code, count);
         }

@@ -74,6 +74,12 @@ impl Wire {
         Ok(Self { socket, tls })
     }
 
+    /// A plain connection that is there.
+    #[must_use]
+    pub const fn over(socket: TcpStream) -> Self {
+        Self { socket, tls: None }
+    }
+
     /// See [`TcpStream::set_nonblocking`].
     ///
     /// # Errors

@@ -8,12 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use souk_loadgen::limit::{
-    Comparison, Figures, LimitConfig, Outcome, SHAPES, Spread, TURN, compare,
-};
-use souk_loadgen::output::{Environment, duration, load_parameters};
+use souk_loadgen::limit::{Comparison, LimitConfig, SHAPES, TURN, compare};
+use souk_loadgen::output::{Environment, load_parameters};
 
 use super::options::{LoadOptions, parse_duration};
+use super::pairs::{Row, table};
 
 /// Compare a server with an echo of the same frames on the same machine, in turns.
 #[derive(Args)]
@@ -76,7 +75,15 @@ impl Limit {
         if !quiet {
             eprint!("\r{:<40}\r", "");
         }
-        let text = table(&comparisons);
+        let rows: Vec<_> = comparisons
+            .iter()
+            .map(|comparison| Row {
+                name: comparison.shape.name,
+                pairs: &comparison.pairs,
+                goals: comparison.shape.goals,
+            })
+            .collect();
+        let text = table(&rows, ["echo", "souk"]);
         let json = serde_json::to_string_pretty(&as_json(&config, &environment, &comparisons))?;
         if self.load.json {
             println!("{json}");
@@ -90,7 +97,7 @@ impl Limit {
             let text = head(&config, &environment) + &text;
             std::fs::write(folder.join("limit.txt"), text).context("limit.txt")?;
         }
-        Ok(if comparisons.iter().all(|c| c.faults == 0) {
+        Ok(if comparisons.iter().all(|c| c.pairs.faults == 0) {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
@@ -129,94 +136,26 @@ fn head(config: &LimitConfig, environment: &Environment) -> String {
     )
 }
 
-fn table(comparisons: &[Comparison]) -> String {
-    let mut out = format!(
-        "{:<10} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7} {:>10} {:>10} {:>6} {:>8} {:>8}\n",
-        "shape",
-        "echo p50",
-        "souk p50",
-        "ratio",
-        "echo p99",
-        "souk p99",
-        "ratio",
-        "echo/s",
-        "souk/s",
-        "ratio",
-        "souk CPU",
-        "driver"
-    );
-    for comparison in comparisons {
-        let p50 = |f: &Figures| f.latency.p50 as f64;
-        let p99 = |f: &Figures| f.latency.p99 as f64;
-        let rate = |f: &Figures| f.rate;
-        let time = |spread: Spread| duration(spread.median as u64);
-        let (echo50, souk50) = comparison.medians(p50);
-        let (echo99, souk99) = comparison.medians(p99);
-        let (echo_rate, souk_rate) = comparison.medians(rate);
-        let cpu = comparison.medians(|f| f.server_ns).1.median;
-        out += &format!(
-            "{:<10} {:>9} {:>9} {:>7.2} {:>9} {:>9} {:>7.2} {:>10.0} {:>10.0} {:>6.2} {:>8} {:>8}\n",
-            comparison.shape.name,
-            time(echo50),
-            time(souk50),
-            comparison.ratio(p50).median,
-            time(echo99),
-            time(souk99),
-            comparison.ratio(p99).median,
-            echo_rate.median,
-            souk_rate.median,
-            comparison.ratio(rate).median,
-            if cpu > 0.0 {
-                format!("{cpu:.0}ns")
-            } else {
-                "-".to_owned()
-            },
-            format!("{:.0}ns", comparison.medians(|f| f.driver_ns).1.median),
-        );
-        let spread = |s: Spread| format!("{:.2}-{:.2}", s.min, s.max);
-        out += &format!(
-            "{:<10} spread of the ratios: p50 {}, p99 {}, messages/s {}\n",
-            "",
-            spread(comparison.ratio(p50)),
-            spread(comparison.ratio(p99)),
-            spread(comparison.ratio(rate)),
-        );
-    }
-    out.push('\n');
-    for comparison in comparisons {
-        for Outcome { goal, found, hit } in comparison.outcomes() {
-            let verdict = if hit { "hit " } else { "MISS" };
-            let found = found.map_or("not measured".to_owned(), |found| format!("{found:.2}"));
-            out += &format!("{verdict} {:<10} {goal}: {found}\n", comparison.shape.name);
-        }
-    }
-    for comparison in comparisons {
-        for remark in &comparison.remarks {
-            out += &format!("note {remark}\n");
-        }
-    }
-    out
-}
-
 fn as_json(config: &LimitConfig, environment: &Environment, comparisons: &[Comparison]) -> Value {
     let shapes: Vec<_> = comparisons
         .iter()
         .map(|comparison| {
-            let goals: Vec<_> = comparison
-                .outcomes()
+            let Comparison { shape, pairs } = comparison;
+            let goals: Vec<_> = pairs
+                .outcomes(shape.goals)
                 .iter()
-                .map(|o| json!({"goal": o.goal.to_string(), "found": o.found, "hit": o.hit}))
+                .map(|o| json!({"goal": o.goal.text("echo"), "found": o.found, "hit": o.hit}))
                 .collect();
             json!({
-                "shape": comparison.shape.name,
-                "echo": comparison.echo,
-                "souk": comparison.server,
-                "p50_ratio": comparison.ratio(|f| f.latency.p50 as f64),
-                "p99_ratio": comparison.ratio(|f| f.latency.p99 as f64),
-                "rate_ratio": comparison.ratio(|f| f.rate),
+                "shape": shape.name,
+                "echo": pairs.base,
+                "souk": pairs.other,
+                "p50_ratio": pairs.ratio(|f| f.latency.p50 as f64),
+                "p99_ratio": pairs.ratio(|f| f.latency.p99 as f64),
+                "rate_ratio": pairs.ratio(|f| f.rate),
                 "goals": goals,
-                "remarks": comparison.remarks,
-                "faults": comparison.faults,
+                "remarks": pairs.remarks,
+                "faults": pairs.faults,
             })
         })
         .collect();

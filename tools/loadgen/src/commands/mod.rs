@@ -1,7 +1,9 @@
 //! The command line.
 
 pub mod limit;
+pub mod neighbours;
 pub mod options;
+mod pairs;
 pub mod run;
 
 use std::process::ExitCode;

@@ -13,7 +13,7 @@ use souk_loadgen::key::{KeyOption, PrivateKey};
 use souk_loadgen::load::{LoadConfig, SessionKey};
 use souk_loadgen::money::Rates;
 use souk_loadgen::output::Environment;
-use souk_loadgen::profile::{DEFAULT_PROFILE, Mix, PROFILES, profile};
+use souk_loadgen::profile::{DEFAULT_PROFILE, Mix, PROFILES, Profile, profile};
 use souk_loadgen::wire::Tls;
 use souk_protocol::{SESSION_NUMBER_MAX, StpMode};
 
@@ -92,14 +92,7 @@ impl LoadOptions {
     /// 4.
     pub fn config(&self, connections: Option<usize>) -> anyhow::Result<LoadConfig> {
         let address = resolve(&self.addr)?;
-        let Some(profile) = profile(&self.profile) else {
-            let names: Vec<_> = PROFILES.iter().map(|profile| profile.name).collect();
-            bail!(
-                "unknown profile `{}`; there are {}",
-                self.profile,
-                names.join(", ")
-            );
-        };
+        let profile = find_profile(&self.profile)?;
         if !(0.0..=8.0).contains(&self.skew) {
             bail!("--skew {} is not between 0 and 8", self.skew);
         }
@@ -150,6 +143,14 @@ impl LoadOptions {
             steal_percent: None,
         }
     }
+}
+
+/// The workload of this name.
+pub fn find_profile(name: &str) -> anyhow::Result<&'static Profile> {
+    profile(name).with_context(|| {
+        let names: Vec<_> = PROFILES.iter().map(|profile| profile.name).collect();
+        format!("unknown profile `{name}`; there are {}", names.join(", "))
+    })
 }
 
 fn resolve(address: &str) -> anyhow::Result<SocketAddr> {
