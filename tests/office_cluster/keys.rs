@@ -60,7 +60,8 @@ fn a_key_works_and_ends_at_every_node_wherever_it_was_given_and_revoked() {
             &json!({"reason": "lost laptop"}),
         );
         assert_eq!(revoked.status, 204, "{revoked:?}");
-        client.closed().await;
+        let ended = tokio::time::timeout(SOON, client.closed()).await;
+        assert!(ended.is_ok(), "its session goes on");
         println!("it ends after {:?}", begun.elapsed());
         assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
         assert!(log_on(&address, id).await.is_err());
@@ -85,7 +86,8 @@ fn a_key_ends_though_its_end_was_not_seen_for_days() {
         let client = let_in(&address, id, SOON).await;
         let mut server = offices.scene.server.connect().await.unwrap();
         server.query_drop(end).await.unwrap();
-        client.closed().await;
+        let ended = tokio::time::timeout(SOON, client.closed()).await;
+        assert!(ended.is_ok(), "its session goes on");
         assert!(log_on(&address, id).await.is_err());
     });
 }
