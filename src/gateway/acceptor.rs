@@ -119,7 +119,7 @@ async fn enter(
     let registry = &entrance.registry;
     let admits = || {
         registry
-            .logon_attempt(peer.ip(), clock::monotonic())
+            .handshake_attempt(peer.ip(), clock::monotonic())
             .is_ok()
     };
     match port.enter(stream, admits).await {

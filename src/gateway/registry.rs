@@ -113,8 +113,7 @@ impl Registry {
     }
 
     fn network<'a>(&self, inner: &'a mut Inner, of: IpAddr, now: Instant) -> &'a mut Network {
-        let _ = network_of;
-        let (of, networks) = (of, &mut inner.networks);
+        let (of, networks) = (network_of(of), &mut inner.networks);
         if networks.len() >= NETWORKS_MAX && !networks.contains_key(&of) {
             networks.clear();
         }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::*;
 use crate::journal::{BatchWriter, Body, StreamRecord};
@@ -46,7 +46,7 @@ fn batch() -> Vec<u8> {
 }
 
 fn wait_for(journal: &Journal, ticket: Ticket) {
-    let begun = Instant::now();
+    let begun = clock::monotonic();
     while journal.durable() < ticket {
         assert!(
             begun.elapsed() < DEADLINE,

@@ -34,7 +34,7 @@ const SEATS_MAX: usize = 32;
 /// How old the volumes of markets may be.
 const VOLUMES_MAX: Duration = Duration::from_secs(1);
 /// How old the list of who may embed pages may be: anybody may ask for a page.
-const EMBEDDERS_MAX: Duration = Duration::from_secs(0);
+const EMBEDDERS_MAX: Duration = Duration::from_secs(1);
 /// Minutes of a day.
 const DAY: u64 = 24 * 60;
 

@@ -21,12 +21,12 @@ use crate::peer::PlacesMax;
 use crate::tls::Port;
 
 /// How long a peer may take for its handshake, and for the head of a request: who says nothing takes nobody's place for long.
-const ENTRY_TIME: Duration = Duration::from_secs(60);
+const ENTRY_TIME: Duration = Duration::from_secs(3);
 /// Few connections, for a short time: probes and scrapers need no more.
 const BOUNDS: HttpBounds = HttpBounds {
     places: PlacesMax {
         all: 64,
-        of_network: 64,
+        of_network: 16,
     },
     entry_time: ENTRY_TIME,
     connection_time: Some(Duration::from_secs(30)),

@@ -164,7 +164,7 @@ impl Certificate {
                 *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = new;
                 self.tell();
             }
-            Err(error) if before != found || true => {
+            Err(error) if before != found => {
                 tracing::error!(%error, "the new TLS certificate is not used; the one before is");
             }
             Err(_) => {}

@@ -31,6 +31,7 @@ pub struct NewCurrency {
 
 /// What may be changed of a currency.
 #[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Terms {
     display_scale: Option<u8>,
     status: Option<CurrencyWord>,

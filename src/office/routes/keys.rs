@@ -27,7 +27,7 @@ const OVERLAP_MAX_S: u64 = 7 * 24 * 3_600;
 /// Longest name.
 const NAME_MAX: usize = 64;
 /// Keys of one tenant that work: every node holds them all.
-const KEYS_MAX: u64 = 1_000_000;
+const KEYS_MAX: u64 = 1_000;
 /// Accounts that a key may name.
 const ACCOUNTS_MAX: usize = 1_024;
 
