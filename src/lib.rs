@@ -29,6 +29,7 @@ pub mod office;
 pub mod operations;
 pub mod partition;
 pub mod peer;
+pub mod priority;
 pub mod publisher;
 pub mod recovery;
 pub mod routing;

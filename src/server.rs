@@ -364,6 +364,7 @@ impl Server {
         if let Some(wake) = inline_wake {
             let core = self.plan.matcher_core(0);
             let runtime = runtime(1)?;
+            let gateway = gateway.open(runtime.handle().clone())?;
             let run = move || {
                 threads::pin(core);
                 let (ended, end) = watch::channel(false);
@@ -395,6 +396,7 @@ impl Server {
                 .push(thread(&format!("souk-matcher-{index}"), run)?);
         }
         let runtime = runtime(self.plan.gateways)?;
+        let gateway = gateway.open(runtime.handle().clone())?;
         let run = move || {
             goodbyes.begin(runtime.handle());
             gateway.run(&runtime);

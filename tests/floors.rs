@@ -11,6 +11,7 @@ use std::path::Path;
 const FLOORS: &[&[&str]] = &[
     &[
         "clock", "storage", "tables", "keys", "routing", "ids", "metrics", "tls", "peer", "http",
+        "priority",
     ],
     &["control", "ledger", "lease"],
     &["config"],

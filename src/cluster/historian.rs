@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::database::{LogId, LogRow, Position, SNAPSHOTS_KEPT, Tenure};
 use crate::gateway::entrance::Entrance;
 use crate::history::{Committed, MoneyChecked, Quiet, Recorder, Row, SharedStore};
+use crate::priority;
 use crate::recovery::SumsCheck;
 
 /// Rows of one transaction, after which the next one begins.
@@ -89,9 +90,7 @@ impl Historian {
 
     /// Runs until the node ends.
     pub(crate) fn run(mut self) {
-        if let Err(error) = rustix::process::setpriority_process(None, 19) {
-            tracing::warn!(%error, "history is written at the node's own priority");
-        }
+        priority::give_way(priority::LAST);
         while !self.ends() {
             let pause = match self.look() {
                 Ok(0) => IDLE,

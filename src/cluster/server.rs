@@ -292,6 +292,7 @@ impl ClusterServer {
             let name = format!("souk-matcher-{number}");
             self.matchers.push(thread(&name, run)?);
         }
+        let gateway = gateway.open(handle.clone())?;
         let core = inline.then(|| self.plan.matcher_core(0)).flatten();
         let mut rests = rests.clone();
         let run = move || {

@@ -18,6 +18,7 @@ use super::warm::WarmError;
 use crate::clock;
 use crate::config::Config;
 use crate::database::{LogId, Position, SNAPSHOTS_KEPT, TenantSnapshot};
+use crate::priority;
 
 /// How often it is looked whether a snapshot is due.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -50,9 +51,7 @@ pub(crate) struct Snapshots {
 impl Snapshots {
     /// Runs until the node ends.
     pub(crate) fn run(mut self) {
-        if let Err(error) = rustix::process::setpriority_process(None, 19) {
-            tracing::warn!(%error, "snapshots are taken at the node's own priority");
-        }
+        priority::give_way(priority::LAST);
         while self.wait(LOOK_AGAIN) {
             if let Err(error) = self.look() {
                 if !error.is_passing() {

@@ -1,4 +1,5 @@
-//! Accepts connections.
+//! Accepts connections and logs them on, away from where orders pass: a crowd that connects and says nothing, or little, costs
+//! this thread's time and not theirs.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use souk_protocol::message::Terminate;
 use souk_protocol::{Code, RejectReason, Reserved};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout_at};
 
@@ -32,10 +34,11 @@ pub struct Acceptor {
     bounds: ConnectionBounds,
     verifications: Arc<Semaphore>,
     drain: watch::Receiver<bool>,
+    home: Handle,
 }
 
 impl Acceptor {
-    /// An acceptor on a bound listener. `drain` turns true once.
+    /// An acceptor on a bound listener. `drain` turns true once. Who is logged on is served at `home`.
     #[must_use]
     pub fn new(
         listener: TcpListener,
@@ -43,6 +46,7 @@ impl Acceptor {
         entrance: Arc<Entrance>,
         bounds: ConnectionBounds,
         drain: watch::Receiver<bool>,
+        home: Handle,
     ) -> Self {
         Self {
             listener,
@@ -51,6 +55,7 @@ impl Acceptor {
             bounds,
             verifications: Arc::new(Semaphore::new(VERIFICATIONS_MAX)),
             drain,
+            home,
         }
     }
 
@@ -87,8 +92,23 @@ impl Acceptor {
         let deadline = clock::monotonic() + self.bounds.handshake_timeout;
         let (port, entrance) = (self.port.clone(), Arc::clone(&self.entrance));
         let (bounds, verifications) = (self.bounds, Arc::clone(&self.verifications));
-        let mut drain = self.drain.clone();
+        let (mut drain, home) = (self.drain.clone(), self.home.clone());
         tokio::spawn(async move {
+            // Nothing is made for a peer that says nothing: whoever connects speaks first.
+            let silent = tokio::select! {
+                spoke = timeout_at(deadline.into(), stream.readable()) => match spoke {
+                    Ok(Ok(())) => None,
+                    Ok(Err(_)) => return,
+                    Err(_) => Some((RejectReason::HandshakeTimeout, 0)),
+                },
+                _ = drain.wait_for(|drain| *drain) => Some((RejectReason::ServerDraining, RETRY_AFTER_DRAIN_MS)),
+            };
+            match silent {
+                None => {}
+                // It would not understand.
+                Some((reason, _)) if port.is_secure() => return entrance.registry.refuse(reason),
+                Some((reason, retry)) => return refuse(&entrance, &stream, reason, retry),
+            }
             let entered = tokio::select! {
                 entered = timeout_at(deadline.into(), enter(&port, stream, peer, &entrance)) => entered,
                 // Nothing is taken from it yet.
@@ -97,14 +117,15 @@ impl Acceptor {
             match entered {
                 Ok(Some(socket)) => {
                     match Connection::new(entrance, bounds, verifications, drain, peer.ip()) {
-                        Ok(connection) => connection.run(socket, deadline).await,
+                        Ok(connection) => {
+                            Box::pin(connection.run(socket, deadline, place, &home)).await;
+                        }
                         Err(error) => tracing::error!(%error, "cannot challenge a connection"),
                     }
                 }
                 Ok(None) => {}
                 Err(_) => entrance.registry.refuse(RejectReason::HandshakeTimeout),
             }
-            drop(place);
         });
     }
 }
@@ -122,7 +143,7 @@ async fn enter(
             .handshake_attempt(peer.ip(), clock::monotonic())
             .is_ok()
     };
-    match port.enter(stream, admits).await {
+    match Box::pin(port.enter(stream, admits)).await {
         Ok(socket) => return Some(socket),
         Err(EnterError::Plain(stream)) => refuse(entrance, &stream, RejectReason::TlsRequired, 0),
         Err(EnterError::TooMany) => registry.refuse(RejectReason::LogonRateExceeded),

@@ -8,6 +8,7 @@ use crossbeam_channel::TrySendError;
 use souk_protocol::message::{Heartbeat, Terminate};
 use souk_protocol::{Code, RejectReason, Reserved};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 
@@ -16,6 +17,7 @@ use super::session::{Next, Now, RETRY_AFTER_DRAIN_MS, Session, Verification};
 use crate::clock;
 use crate::handoff::Link;
 use crate::keys;
+use crate::peer::Place;
 use crate::tls::{Socket, Turn};
 
 /// Bytes a connection that is not logged on yet may use for reading.
@@ -93,12 +95,30 @@ impl Connection {
         })
     }
 
-    /// Serves a peer that has to be logged on at `deadline`.
-    pub(super) async fn run(mut self, mut socket: Socket, deadline: Instant) {
-        let end = match self.handshake(&mut socket, deadline).await {
-            Ok(link) => self.serve(&link, &mut socket).await,
-            Err(end) => end,
-        };
+    /// Serves a peer that has to be logged on at `deadline`, and from then on at `home`.
+    pub(super) async fn run(
+        mut self,
+        mut socket: Socket,
+        deadline: Instant,
+        place: Place,
+        home: &Handle,
+    ) {
+        match self.handshake(&mut socket, deadline).await {
+            Ok(link) => {
+                home.spawn(async move {
+                    let end = match socket.move_here() {
+                        Ok(()) => self.serve(&link, &mut socket).await,
+                        Err(_) => End::Gone,
+                    };
+                    self.end(end, socket).await;
+                    drop(place);
+                });
+            }
+            Err(end) => self.end(end, socket).await,
+        }
+    }
+
+    async fn end(mut self, end: End, mut socket: Socket) {
         let logged_out = matches!(end, End::Finish(RejectReason::LoggedOut));
         // The session of a tenant that has moved away has not ended.
         let moved = matches!(end, End::Finish(RejectReason::NotOwner) | End::Elsewhere);

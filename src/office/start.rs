@@ -28,6 +28,7 @@ use crate::history::{self, HistoryReader};
 use crate::http::{self, HttpBounds};
 use crate::metrics::Meters;
 use crate::peer::PlacesMax;
+use crate::priority;
 use crate::server::Server;
 use crate::tls::Port;
 
@@ -320,9 +321,7 @@ fn runtime() -> std::io::Result<Runtime> {
         .worker_threads(THREADS)
         .thread_name("souk-office")
         .on_thread_start(|| {
-            if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-                tracing::warn!(%error, "the office runs at the node's own priority");
-            }
+            priority::give_way(NICE);
         })
         .enable_all()
         .build()

@@ -14,6 +14,7 @@ use super::board::Board;
 use crate::clock;
 use crate::ledger::Unsound;
 use crate::metrics::Meters;
+use crate::priority;
 use crate::treasury::Treasury;
 
 /// From one check that found everything sound to the next.
@@ -36,9 +37,7 @@ enum Found {
 
 /// Checks again and again, at the lowest priority, until it is stopped.
 pub(super) fn check_periodically(board: &Board, stop: &AtomicBool) {
-    if let Err(error) = rustix::process::setpriority_process(None, 19) {
-        tracing::warn!(%error, "the money is checked at the node's own priority");
-    }
+    priority::give_way(priority::LAST);
     let mut told = false;
     while !stop.load(Ordering::Relaxed) {
         let begun = clock::boottime();

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::history::{HistoryError, Reach, Recorder, Row, Store};
 use crate::journal::segment::{self, Beginning};
 use crate::journal::{ChainEnd, Journal, Next, Tail, Wake};
+use crate::priority;
 use crate::tables::{Fault, TablesError};
 
 /// Rows of one transaction, after which the next one begins.
@@ -82,9 +83,7 @@ impl Follower {
 
     /// Runs until it is stopped, at the lowest priority.
     pub fn run(self) {
-        if let Err(error) = rustix::process::setpriority_process(None, 19) {
-            tracing::warn!(%error, "the journal is followed at the node's own priority");
-        }
+        priority::give_way(priority::LAST);
         while !self.is_stopped() {
             match self.follow() {
                 Ok(()) => return,

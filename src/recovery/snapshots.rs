@@ -22,6 +22,7 @@ use crate::history::Recorder;
 use crate::journal::segment::{self, Beginning};
 use crate::journal::{ChainEnd, ReadError, Reader};
 use crate::matcher::Inbox;
+use crate::priority;
 use crate::storage::{self, Disk, StateReader, SystemDisk};
 
 /// Snapshots that are kept: if one cannot be read, there is another, and the journal from there on.
@@ -420,9 +421,7 @@ impl Snapshotter {
 
     /// Runs until it is stopped, at the lowest priority.
     pub fn run(self) {
-        if let Err(error) = rustix::process::setpriority_process(None, 19) {
-            tracing::warn!(%error, "snapshots are taken at the node's own priority");
-        }
+        priority::give_way(priority::LAST);
         let mut last = self
             .data
             .newest_snapshot()

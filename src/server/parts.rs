@@ -18,12 +18,15 @@ use crate::gateway::session::Shared;
 use crate::gateway::{Acceptor, ConnectionBounds};
 use crate::operations::{Board, Operations};
 use crate::partition::PartitionMatcher;
+use crate::priority;
 use crate::tls::{Certificate, Port};
 
 /// Connections the system may hold for us before we accept them.
 const BACKLOG: i32 = 4_096;
 /// Batches an inline matcher applies before it lets the sockets have a turn.
 const INLINE_BATCHES_MAX: usize = 8;
+/// How far behind orders those are who connect.
+const ACCEPTOR_NICE: i32 = 10;
 /// How often the end of a drain is looked for.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
 
@@ -44,7 +47,7 @@ impl Goodbyes {
     }
 }
 
-/// What the gateway's thread is given.
+/// What a gateway is made of.
 pub(crate) struct Gateway {
     pub listener: TcpListener,
     pub port: Port,
@@ -53,9 +56,23 @@ pub(crate) struct Gateway {
     pub drained: watch::Receiver<bool>,
 }
 
+/// A gateway that takes connections.
+pub(crate) struct OpenGateway {
+    connections: Connections,
+    drained: watch::Receiver<bool>,
+    acceptor: JoinHandle<()>,
+}
+
+/// The connections of a gateway that drains. They see the drain themselves and bound their own end.
+#[derive(Clone)]
+struct Connections {
+    entrance: Arc<Entrance>,
+    bounds: ConnectionBounds,
+}
+
 impl Gateway {
-    /// Runs until the drain is over.
-    pub(crate) fn run(self, runtime: &Runtime) {
+    /// Takes connections and logs them on, on a thread of its own behind those that orders need; then they are served at `home`.
+    pub(crate) fn open(self, home: Handle) -> Result<OpenGateway, ServerError> {
         let Self {
             listener,
             port,
@@ -63,24 +80,52 @@ impl Gateway {
             bounds,
             drained,
         } = self;
-        runtime.block_on(async move {
-            let listener = match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => listener,
-                Err(error) => {
-                    tracing::error!(%error, "the listener cannot be used");
-                    return;
+        let connections = Connections {
+            entrance: Arc::clone(&entrance),
+            bounds,
+        };
+        let (own, left, drain) = (runtime(1)?, connections.clone(), drained.clone());
+        let run = move || {
+            priority::give_way(ACCEPTOR_NICE);
+            own.block_on(async move {
+                match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => {
+                        Acceptor::new(listener, port, entrance, bounds, drain, home)
+                            .run()
+                            .await;
+                        left.ended().await;
+                    }
+                    Err(error) => tracing::error!(%error, "the listener cannot be used"),
                 }
-            };
-            let registry = Arc::clone(&entrance.registry);
-            Acceptor::new(listener, port, entrance, bounds, drained)
-                .run()
-                .await;
-            // Connections see the drain themselves and bound their own end.
-            let deadline = clock::monotonic() + bounds.drain_timeout + 2 * bounds.handshake_timeout;
-            while registry.connections() > 0 && clock::monotonic() < deadline {
-                tokio::time::sleep(DRAIN_POLL).await;
-            }
+            });
+        };
+        Ok(OpenGateway {
+            connections,
+            drained,
+            acceptor: thread("souk-acceptor", run)?,
+        })
+    }
+}
+
+impl OpenGateway {
+    /// Serves connections on this thread until the drain is over.
+    pub(crate) fn run(mut self, runtime: &Runtime) {
+        runtime.block_on(async {
+            // An error: whoever could drain is gone.
+            let _ = self.drained.wait_for(|drained| *drained).await;
+            self.connections.ended().await;
         });
+        join(self.acceptor);
+    }
+}
+
+impl Connections {
+    async fn ended(&self) {
+        let bounds = &self.bounds;
+        let deadline = clock::monotonic() + bounds.drain_timeout + 2 * bounds.handshake_timeout;
+        while self.entrance.registry.connections() > 0 && clock::monotonic() < deadline {
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::server::Acceptor;
 
 use super::certificate::Certificate;
-use super::socket::Socket;
+use super::socket::{Movable, Socket};
 
 /// The first byte of every TLS connection: a handshake record (RFC 8446, section 5.1). No frame of Souk and no request of HTTP
 /// begins with it.
@@ -105,7 +105,7 @@ impl Port {
             tokio::task::spawn_blocking(move || certificate.renew());
         }
         // What the peer asks for is read before anything is made for it.
-        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), Movable::new(stream));
         tokio::pin!(hello);
         let started = match hello.as_mut().await {
             Ok(started) => started,

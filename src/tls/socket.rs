@@ -17,13 +17,20 @@ pub struct Socket {
 
 #[derive(Debug)]
 enum Way {
-    Plain(TcpStream),
+    Plain(Movable),
     Secure(Box<Secure>),
+}
+
+/// The system's socket, which can change its runtime, also below TLS.
+#[derive(Debug)]
+pub(super) struct Movable {
+    /// Away only while it moves, or when it could not.
+    stream: Option<TcpStream>,
 }
 
 #[derive(Debug)]
 struct Secure {
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Movable>,
     /// Records that are made and that the system had no room for.
     unsent: bool,
 }
@@ -40,17 +47,28 @@ pub enum Turn {
 impl Socket {
     pub(super) const fn plain(stream: TcpStream) -> Self {
         Self {
-            way: Way::Plain(stream),
+            way: Way::Plain(Movable::new(stream)),
         }
     }
 
-    pub(super) fn secure(stream: TlsStream<TcpStream>) -> Self {
+    pub(super) fn secure(stream: TlsStream<Movable>) -> Self {
         let secure = Secure {
             stream,
             unsent: false,
         };
         Self {
             way: Way::Secure(Box::new(secure)),
+        }
+    }
+
+    /// From now on it is the runtime that this is called on which says when there is something to read.
+    ///
+    /// # Errors
+    /// What the system says; the connection is of no use then.
+    pub fn move_here(&mut self) -> io::Result<()> {
+        match &mut self.way {
+            Way::Plain(stream) => stream.move_here(),
+            Way::Secure(secure) => secure.stream.get_mut().0.move_here(),
         }
     }
 
@@ -86,7 +104,7 @@ impl Socket {
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let secure = match &mut self.way {
             Way::Plain(_) if bytes.is_empty() => return Ok(0),
-            Way::Plain(stream) => return stream.try_write(bytes),
+            Way::Plain(stream) => return stream.there()?.try_write(bytes),
             Way::Secure(secure) => secure,
         };
         // Who is told when there is room, the next turn says.
@@ -110,6 +128,53 @@ impl Secure {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         self.unsent = flushed.is_pending();
         flushed
+    }
+}
+
+impl Movable {
+    pub(super) const fn new(stream: TcpStream) -> Self {
+        Self {
+            stream: Some(stream),
+        }
+    }
+
+    fn move_here(&mut self) -> io::Result<()> {
+        let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
+        self.stream = Some(TcpStream::from_std(stream.into_std()?)?);
+        Ok(())
+    }
+
+    fn there(&mut self) -> io::Result<&mut TcpStream> {
+        let stream = self.stream.as_mut();
+        stream.ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl AsyncRead for Movable {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(self.there()?).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Movable {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(self.there()?).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.there()?).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.there()?).poll_shutdown(context)
     }
 }
 
