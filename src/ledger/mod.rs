@@ -85,8 +85,7 @@ struct Supply {
 /// How many threads write to the balances of a ledger at a time. Any number may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writers {
-    /// One: no atomic operation is needed for a hold or a commit, which are a third of what the money
-    /// of an order costs. Another thread may go on where it left off, if it has seen all that it did.
+    /// One: no atomic operation is needed for a hold or a commit. Another thread may go on where it left off, if it has seen all that it did.
     One,
     /// Any number.
     Many,
