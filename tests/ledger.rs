@@ -12,9 +12,7 @@ mod replay;
 mod threads;
 
 use souk::handoff::TenantIndex;
-use souk::ledger::{
-    AccountStatus, AccountTerms, BalanceSlot, Change, CurrencyIndex, Ledger, Writers,
-};
+use souk::ledger::{AccountStatus, AccountTerms, BalanceSlot, Change, CurrencyIndex, Ledger};
 use souk_protocol::{AccountId, StpGroup};
 
 const TENANT: TenantIndex = TenantIndex(0);
@@ -25,8 +23,8 @@ const TERMS: AccountTerms = AccountTerms {
 };
 
 /// A ledger with a balance for every account in every currency: `slots[account][currency]`.
-fn ledger(writers: Writers, accounts: usize, currencies: usize) -> (Ledger, Vec<Vec<BalanceSlot>>) {
-    let ledger = Ledger::new(writers);
+fn ledger(accounts: usize, currencies: usize) -> (Ledger, Vec<Vec<BalanceSlot>>) {
+    let ledger = Ledger::new();
     let currencies: Vec<CurrencyIndex> = (0..currencies).map(|_| ledger.add_currency()).collect();
     let slots = (1..=accounts as u32).map(|id| {
         let account = ledger.open_account(TENANT, AccountId(id), TERMS);

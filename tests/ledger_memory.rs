@@ -6,7 +6,7 @@ mod counting;
 
 use counting::{Counting, allocations, live_bytes};
 use souk::handoff::TenantIndex;
-use souk::ledger::{AccountStatus, AccountTerms, Change, Ledger, Leg, Wallets, Writers};
+use souk::ledger::{AccountStatus, AccountTerms, Change, Ledger, Leg, Wallets};
 use souk_protocol::{AccountId, Amount, StpGroup};
 
 #[global_allocator]
@@ -26,7 +26,7 @@ const ACCOUNT_BYTES_MAX: i64 = 48;
 
 #[test]
 fn a_balance_costs_at_most_64_bytes_and_one_that_does_not_exist_nothing() {
-    let ledger = Ledger::new(Writers::Many);
+    let ledger = Ledger::new();
     let currencies: Vec<_> = (0..100).map(|_| ledger.add_currency()).collect();
     let before = live_bytes();
     let accounts: Vec<_> = (1..=ACCOUNTS)
@@ -69,7 +69,7 @@ fn a_balance_costs_at_most_64_bytes_and_one_that_does_not_exist_nothing() {
 #[test]
 fn a_command_allocates_nothing_once_its_account_is_known() {
     const KNOWN: u32 = 10_000;
-    let ledger = Ledger::new(Writers::Many);
+    let ledger = Ledger::new();
     let [base, quote] = [(); 2].map(|()| ledger.add_currency());
     let mut wallets = Wallets::new(TENANT, base, quote);
     for id in (1..=KNOWN).map(AccountId) {

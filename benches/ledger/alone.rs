@@ -13,17 +13,15 @@ const BALANCES: usize = 64;
 
 /// Measures holds with their commits.
 pub fn report(extent: &Extent) -> String {
-    let (souk, alone, atomics, locked) = (
-        Souk::<false>::new(BALANCES),
-        Souk::<true>::new(BALANCES),
+    let (souk, atomics, locked) = (
+        Souk::new(BALANCES),
         Rival::<Atomics>::new(BALANCES),
         Rival::<Locked>::new(BALANCES),
     );
-    let mut nanos = [(); 4].map(|()| Vec::new());
+    let mut nanos = [(); 3].map(|()| Vec::new());
     for round in 0..=extent.rounds as u64 {
         let taken = [
             run(&souk, extent.commands, round),
-            run(&alone, extent.commands, round),
             run(&atomics, extent.commands, round),
             run(&locked, extent.commands, round),
         ];
@@ -31,14 +29,9 @@ pub fn report(extent: &Extent) -> String {
             nanos.push(taken);
         }
     }
-    let totals = [souk.total(), alone.total(), atomics.total(), locked.total()];
+    let totals = [souk.total(), atomics.total(), locked.total()];
     assert!(totals.iter().all(|total| *total == totals[0]), "{totals:?}");
-    let names = [
-        Souk::<false>::NAME,
-        Souk::<true>::NAME,
-        Rival::<Atomics>::NAME,
-        Rival::<Locked>::NAME,
-    ];
+    let names = [Souk::NAME, Rival::<Atomics>::NAME, Rival::<Locked>::NAME];
     let mut report = String::from(
         "\n## One thread: an order and its end\n\
          hold + commit of an order that rests + commit of its fill or cancel, ns of processor time\n\n\

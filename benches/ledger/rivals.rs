@@ -6,9 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
 
 use souk::handoff::TenantIndex;
-use souk::ledger::{
-    AccountTerms, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger, Writers,
-};
+use souk::ledger::{AccountTerms, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger};
 use souk_protocol::{AccountId, AccountStatus, Amount, StpGroup};
 
 /// What an account is opened with.
@@ -36,22 +34,17 @@ pub trait Balances: Sync {
     fn total(&self) -> i128;
 }
 
-/// The ledger itself: for one writer, or for any number, where holds are by compare-and-swap and commits under the
-/// balance's lock.
-pub struct Souk<const ALONE: bool> {
+/// The ledger itself: holds by compare-and-swap, commits under the balance's lock.
+pub struct Souk {
     ledger: Ledger,
     slots: Vec<BalanceSlot>,
 }
 
-impl<const ALONE: bool> Balances for Souk<ALONE> {
-    const NAME: &'static str = if ALONE {
-        "ledger: one writer"
-    } else {
-        "ledger: hold without, commit with the lock"
-    };
+impl Balances for Souk {
+    const NAME: &'static str = "ledger: hold without, commit with the lock";
 
     fn new(count: usize) -> Self {
-        let ledger = Ledger::new(if ALONE { Writers::One } else { Writers::Many });
+        let ledger = Ledger::new();
         let currency = ledger.add_currency();
         let slots = (1..=count as u32).map(|id| {
             let account = ledger.open_account(TENANT, AccountId(id), TERMS);

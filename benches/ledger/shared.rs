@@ -66,7 +66,7 @@ pub fn report(extent: &Extent) -> String {
     );
     let mut reached = true;
     for case in CASES {
-        let souk = rows::<Souk<false>>(case, extent);
+        let souk = rows::<Souk>(case, extent);
         let atomics = rows::<Rival<Atomics>>(case, extent);
         let locked = rows::<Rival<Locked>>(case, extent);
         report += &(souk.0 + &atomics.0 + &locked.0);

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use souk::ledger::{CurrencyIndex, Ledger, Leg, Wallets, Writers};
+use souk::ledger::{CurrencyIndex, Ledger, Leg, Wallets};
 use souk_protocol::{AccountId, AccountStatus, Amount};
 
 use crate::Extent;
@@ -80,7 +80,7 @@ pub fn report(extent: &Extent) -> String {
 impl Node {
     fn new(accounts: u32) -> Self {
         let before = resident_bytes();
-        let ledger = Ledger::new(Writers::One);
+        let ledger = Ledger::new();
         let currencies: Vec<CurrencyIndex> =
             (0..BALANCES_EACH).map(|_| ledger.add_currency()).collect();
         for id in 1..=accounts {

@@ -1,7 +1,5 @@
 //! How long single commands take with money: each is a batch of its own, settled at once.
 
-use souk::ledger::Writers;
-
 use crate::AHEAD;
 use crate::race::verdict;
 use crate::support::clock::Histogram;
@@ -54,7 +52,7 @@ pub fn measure(workload: &Workload) -> Histogram {
 
 fn of_at_most(trades_max: u64, workload: &Workload) -> Histogram {
     let mut histogram = Histogram::new(trades_max);
-    let venue = Venue::new(Bank::new(workload, Writers::One, 0), Extent::Commands);
+    let venue = Venue::new(Bank::new(workload, 0), Extent::Commands);
     let mut client = Client::new(venue, workload.id_max, Naming::OrderId, AHEAD);
     let (setup, steps) = workload.steps.split_at(workload.setup);
     client.run(setup);

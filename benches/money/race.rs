@@ -2,8 +2,6 @@
 
 use std::hint::black_box;
 
-use souk::ledger::Writers;
-
 use crate::AHEAD;
 use crate::server::Server;
 use crate::support::clock::cpu_time;
@@ -27,20 +25,17 @@ pub enum Row {
     Money,
     /// The same with statements.
     Statements,
-    /// Accounts, holds, settlement, fees in a ledger that other matchers write to as well.
-    Shared,
     /// The matcher and the publisher whole: items in, execution reports out.
     Server,
 }
 
 impl Row {
     /// In the order of the table.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 5] = [
         Self::Alone,
         Self::Kept,
         Self::Money,
         Self::Statements,
-        Self::Shared,
         Self::Server,
     ];
 
@@ -51,7 +46,6 @@ impl Row {
             Self::Kept => "kept",
             Self::Money => "money",
             Self::Statements => "statements",
-            Self::Shared => "shared",
             Self::Server => "server",
         }
     }
@@ -62,7 +56,6 @@ impl Row {
             Self::Kept => "its events kept for a publisher",
             Self::Money => "accounts, holds, settlement, fees",
             Self::Statements => "the same, and statements",
-            Self::Shared => "without statements, several matchers may write",
             Self::Server => "all of matcher and publisher, reports too",
         }
     }
@@ -140,13 +133,9 @@ pub fn nanos_per_command(row: Row, workload: &Workload) -> f64 {
             return nanos;
         }
         Row::Kept => Extent::Kept,
-        Row::Money | Row::Statements | Row::Shared => Extent::Batches,
+        Row::Money | Row::Statements => Extent::Batches,
     };
-    let writers = match row {
-        Row::Shared => Writers::Many,
-        _ => Writers::One,
-    };
-    let venue = Venue::new(Bank::new(workload, writers, entries), extent);
+    let venue = Venue::new(Bank::new(workload, entries), extent);
     let (nanos, client) = timed(client(venue, workload), workload);
     client.target.check();
     let traded = workload.expected.trades > 0 && row != Row::Kept;

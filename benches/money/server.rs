@@ -10,7 +10,6 @@ use souk::handoff::{
     Batch, BatchPlace, CountsAs, Item, Lane, Link, Numbered, Outcome, QueueGauge, Record, Request,
     Seat, SeatConfig, SessionTerms, Submission, SubmissionTimes, TakesBatches,
 };
-use souk::ledger::Writers;
 use souk::matcher::{Inbox, Matcher};
 use souk::publisher::{Desk, Publisher};
 use souk_engine::{Command, Event, EventSink};
@@ -68,7 +67,7 @@ pub struct Server {
 impl Server {
     /// For one run of a stream.
     pub fn new(workload: &Workload, statement_entries_max: usize) -> Self {
-        let bank = Bank::new(workload, Writers::One, statement_entries_max);
+        let bank = Bank::new(workload, statement_entries_max);
         let desk = Desk {
             recorder: None,
             treasury: Arc::clone(&bank.treasury),

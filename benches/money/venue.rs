@@ -6,7 +6,7 @@ use std::sync::Arc;
 use souk::control::{AccountTerms, Custody, FEE_ACCOUNT};
 use souk::handoff::{Admitted, MarketSeat};
 use souk::ids::TenantIndex;
-use souk::ledger::{CurrencyIndex, Writers};
+use souk::ledger::CurrencyIndex;
 use souk::treasury::Treasury;
 use souk_engine::{Command, Event, EventSink, FeeRates, Hold, Market, MarketSpec};
 use souk_protocol::{
@@ -44,8 +44,8 @@ pub struct Bank {
 
 impl Bank {
     /// Opens and funds the accounts of a stream.
-    pub fn new(workload: &Workload, writers: Writers, statement_entries_max: usize) -> Self {
-        let treasury = Arc::new(Treasury::new(writers, 1, statement_entries_max));
+    pub fn new(workload: &Workload, statement_entries_max: usize) -> Self {
+        let treasury = Arc::new(Treasury::new(1, statement_entries_max));
         let pair = ["BASE", "QUOTE"].map(|code| {
             let code = Text::new(code).expect("a short code");
             treasury.define_currency(TENANT, code);

@@ -7,9 +7,6 @@
 //! | 16..24 | `held` | under the lock |
 //! | 24..32 | `sequence` | twice the number of commits; the lowest bit is the lock |
 //!
-//! Where all that is written is written by one thread, `hold_alone` and `commit_alone` do the same with
-//! loads and stores alone; whoever reads reads the same way.
-//!
 //! Invariant (live): `total`, `held`, `available` and `total - held - available` are never
 //! negative. The last is what commands hold that are not committed yet.
 
@@ -89,7 +86,10 @@ impl Balance {
     pub(super) fn hold(&self, amount: Amount) -> Result<(), InsufficientFunds> {
         let mut available = self.available.load(Ordering::Relaxed);
         loop {
-            let after = less(available, amount)?;
+            let after = i64::try_from(amount.0)
+                .ok()
+                .and_then(|amount| available.checked_sub(amount));
+            let after = after.filter(|after| *after >= 0).ok_or(InsufficientFunds)?;
             // Relaxed: what is available stands for itself, and everything else is read under the lock.
             match self.available.compare_exchange_weak(
                 available,
@@ -103,18 +103,18 @@ impl Balance {
         }
     }
 
-    /// [`Self::hold`] where one thread writes, and others only read.
-    #[inline]
-    pub(super) fn hold_alone(&self, amount: Amount) -> Result<(), InsufficientFunds> {
-        let available = self.available.load(Ordering::Relaxed);
-        let after = less(available, amount)?;
-        self.available.store(after, Ordering::Relaxed);
-        Ok(())
-    }
-
     #[inline]
     pub(super) fn commit(&self, change: Change) -> BalanceView {
+        assert!(
+            change.available >= 0,
+            "what is available is taken by holds: {change:?}"
+        );
         let sequence = self.lock();
+        let total = self
+            .total
+            .load(Ordering::Relaxed)
+            .wrapping_add(change.total);
+        let held = self.held.load(Ordering::Relaxed).wrapping_add(change.held);
         // Holds may take at any time, but only a commit gives: `available` is an upper bound from here.
         let available = match change.available {
             0 => self.available.load(Ordering::Relaxed),
@@ -123,31 +123,6 @@ impl Balance {
                 .fetch_add(more, Ordering::Relaxed)
                 .wrapping_add(more),
         };
-        self.change(change, available, sequence)
-    }
-
-    /// [`Self::commit`] where one thread writes, and others only read.
-    #[inline]
-    pub(super) fn commit_alone(&self, change: Change) -> BalanceView {
-        let sequence = self.lock_alone();
-        let available = self.available.load(Ordering::Relaxed);
-        let available = available.wrapping_add(change.available);
-        self.available.store(available, Ordering::Relaxed);
-        self.change(change, available, sequence)
-    }
-
-    /// Changes what is under the lock, and gives the lock back.
-    #[inline]
-    fn change(&self, change: Change, available: i64, sequence: u64) -> BalanceView {
-        assert!(
-            change.available >= 0,
-            "what is available is taken by holds: {change:?}"
-        );
-        let total = self
-            .total
-            .load(Ordering::Relaxed)
-            .wrapping_add(change.total);
-        let held = self.held.load(Ordering::Relaxed).wrapping_add(change.held);
         if (total | held | available) < 0 || available > total - held {
             broken(change, total, held, available);
         }
@@ -237,16 +212,6 @@ impl Balance {
         sequence
     }
 
-    /// [`Self::lock`] where one thread writes.
-    #[inline]
-    fn lock_alone(&self) -> u64 {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        assert!(sequence & 1 == 0, "one thread writes");
-        self.sequence.store(sequence | 1, Ordering::Relaxed);
-        fence(Ordering::Release);
-        sequence
-    }
-
     #[inline]
     fn unlock(&self, sequence: u64) {
         self.sequence.store(sequence + 2, Ordering::Release);
@@ -267,14 +232,6 @@ impl Raw {
             sequence: self.sequence,
         }
     }
-}
-
-/// What is left of what is available.
-#[inline]
-fn less(available: i64, amount: Amount) -> Result<i64, InsufficientFunds> {
-    let amount = i64::try_from(amount.0).map_err(|_| InsufficientFunds)?;
-    let after = available.checked_sub(amount);
-    after.filter(|after| *after >= 0).ok_or(InsufficientFunds)
 }
 
 #[cold]

@@ -82,26 +82,8 @@ struct Supply {
     supply: AtomicI64,
 }
 
-/// How many threads write to the balances of a ledger at a time. Any number may read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writers {
-    /// One: no atomic operation is needed for a hold or a commit. Another thread may go on where it left off, if it has seen all that it did.
-    One,
-    /// Any number.
-    Many,
-}
-
-impl Writers {
-    /// For so many matchers, each with its publisher on its thread.
-    #[must_use]
-    pub const fn of(matchers: usize) -> Self {
-        if matchers > 1 { Self::Many } else { Self::One }
-    }
-}
-
 /// Accounts, their balances, and how much of each currency there is.
 pub struct Ledger {
-    writers: Writers,
     accounts: Accounts,
     balances: Chunks<Balance, BALANCE_CHUNK_LEN>,
     owners: Chunks<Owner, BALANCE_CHUNK_LEN>,
@@ -115,9 +97,8 @@ pub struct Ledger {
 impl Ledger {
     /// No currencies and no accounts.
     #[must_use]
-    pub fn new(writers: Writers) -> Self {
+    pub fn new() -> Self {
         Self {
-            writers,
             accounts: Accounts::new(),
             balances: Chunks::new(BALANCES_MAX / BALANCE_CHUNK_LEN),
             owners: Chunks::new(BALANCES_MAX / BALANCE_CHUNK_LEN),
@@ -275,11 +256,7 @@ impl Ledger {
     /// [`InsufficientFunds`].
     #[inline]
     pub fn hold(&self, slot: BalanceSlot, amount: Amount) -> Result<(), InsufficientFunds> {
-        let balance = self.balances.get(slot.0);
-        match self.writers {
-            Writers::One => balance.hold_alone(amount),
-            Writers::Many => balance.hold(amount),
-        }
+        self.balances.get(slot.0).hold(amount)
     }
 
     /// Adds the change of a command whose batch has passed the journal. Whoever settles takes
@@ -289,11 +266,7 @@ impl Ledger {
     /// When something would be negative: then the ledger or its caller is wrong.
     #[inline]
     pub fn commit(&self, slot: BalanceSlot, change: Change) -> BalanceView {
-        let balance = self.balances.get(slot.0);
-        match self.writers {
-            Writers::One => balance.commit_alone(change),
-            Writers::Many => balance.commit(change),
-        }
+        self.balances.get(slot.0).commit(change)
     }
 
     /// Adds the change of a recorded command, also of one that other streams pay for which are not
@@ -443,6 +416,12 @@ impl Ledger {
 
     fn owner_at(&self, slot: BalanceSlot) -> &Owner {
         self.owners.get(slot.0)
+    }
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -15,7 +15,7 @@ const TERMS: AccountTerms = AccountTerms {
 
 /// A ledger with one currency, and one balance of `amount`.
 fn funded(amount: u64) -> (Ledger, BalanceSlot) {
-    let ledger = Ledger::new(Writers::Many);
+    let ledger = Ledger::new();
     let currency = ledger.add_currency();
     let account = ledger.open_account(TENANT, AccountId(1), TERMS);
     let slot = ledger.balance_or_new(account, currency);
@@ -138,7 +138,7 @@ fn a_commit_does_not_take_what_is_available() {
 
 #[test]
 fn a_replay_may_pass_through_every_number() {
-    let ledger = Ledger::new(Writers::Many);
+    let ledger = Ledger::new();
     let currency = ledger.add_currency();
     let [one, two] = [1, 2].map(|id| {
         let account = ledger.open_account(TENANT, AccountId(id), TERMS);
@@ -188,7 +188,7 @@ fn money_that_appeared_is_found() {
 
 #[test]
 fn accounts_of_two_tenants_with_one_id_are_two_accounts() {
-    let ledger = Ledger::new(Writers::Many);
+    let ledger = Ledger::new();
     let one = ledger.open_account(TenantIndex(0), AccountId(7), TERMS);
     assert_eq!(ledger.account(TenantIndex(1), AccountId(7)), None);
     let two = ledger.open_account(TenantIndex(1), AccountId(7), TERMS);
@@ -201,14 +201,14 @@ fn accounts_of_two_tenants_with_one_id_are_two_accounts() {
 #[test]
 #[should_panic(expected = "opened once")]
 fn an_account_is_opened_once() {
-    let ledger = Ledger::new(Writers::Many);
+    let ledger = Ledger::new();
     ledger.open_account(TENANT, AccountId(7), TERMS);
     ledger.open_account(TENANT, AccountId(7), TERMS);
 }
 
 #[test]
 fn what_an_operator_sets_is_read_back() {
-    let ledger = Ledger::new(Writers::Many);
+    let ledger = Ledger::new();
     let account = ledger.open_account(TENANT, AccountId(7), TERMS);
     assert_eq!(ledger.terms(account), TERMS);
     for status in [
@@ -232,7 +232,7 @@ fn what_an_operator_sets_is_read_back() {
 
 #[test]
 fn an_account_has_the_balances_that_were_made_and_no_others() {
-    let ledger = Ledger::new(Writers::Many);
+    let ledger = Ledger::new();
     let currencies: Vec<_> = (0..300).map(|_| ledger.add_currency()).collect();
     let accounts: Vec<_> = (1..50)
         .map(|id| ledger.open_account(TENANT, AccountId(id), TERMS))
@@ -270,14 +270,14 @@ fn an_account_has_the_balances_that_were_made_and_no_others() {
 #[test]
 #[should_panic(expected = "added first")]
 fn a_balance_is_in_a_currency_that_exists() {
-    let ledger = Ledger::new(Writers::Many);
+    let ledger = Ledger::new();
     let account = ledger.open_account(TENANT, AccountId(7), TERMS);
     ledger.balance_or_new(account, CurrencyIndex(0));
 }
 
 #[test]
 fn a_market_remembers_the_wallets_of_its_accounts() {
-    let ledger = Ledger::new(Writers::Many);
+    let ledger = Ledger::new();
     let [base, quote] = [(); 2].map(|()| ledger.add_currency());
     let mut wallets = Wallets::new(TENANT, base, quote);
     assert!(wallets.wallet(&ledger, AccountId(0)).is_none());
@@ -306,40 +306,4 @@ fn a_market_remembers_the_wallets_of_its_accounts() {
         }
     }
     assert_eq!(ledger.balances_of(other_tenants).count(), 0);
-}
-
-#[test]
-fn one_writer_or_many_come_to_the_same() {
-    let ledgers = [Writers::One, Writers::Many].map(|writers| {
-        let ledger = Ledger::new(writers);
-        let currency = ledger.add_currency();
-        let account = ledger.open_account(TENANT, AccountId(1), TERMS);
-        let slot = ledger.balance_or_new(account, currency);
-        ledger.credit(slot, Amount(1_000)).unwrap();
-        (ledger, slot)
-    });
-    let (mut held, mut draw) = (0, 1_u64);
-    for _ in 0..10_000 {
-        draw = draw
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let amount = draw >> 55;
-        let granted = ledgers
-            .each_ref()
-            .map(|(ledger, slot)| ledger.hold(*slot, Amount(amount)));
-        assert_eq!(granted[0], granted[1]);
-        let change = match granted[0] {
-            Ok(()) => change(0, amount as i64, 0),
-            Err(InsufficientFunds) => change(0, -held, held),
-        };
-        held += change.held;
-        let views = ledgers
-            .each_ref()
-            .map(|(ledger, slot)| ledger.commit(*slot, change));
-        assert_eq!(views[0], views[1]);
-        let available = ledgers
-            .each_ref()
-            .map(|(ledger, slot)| ledger.available(*slot));
-        assert_eq!(available[0], available[1]);
-    }
 }

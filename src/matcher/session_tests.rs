@@ -16,7 +16,6 @@ use crate::handoff::{
     Batch, CountsAs, Item, Lane, Link, MarketSeat, Numbered, Outcome, QueueGauge, Request, Seat,
     SeatConfig, SessionTerms, Submission, SubmissionTimes, TakesBatches, TenantIndex,
 };
-use crate::ledger::Writers;
 use crate::treasury::Treasury;
 
 const TENANT: TenantIndex = TenantIndex(0);
@@ -52,7 +51,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let treasury = Treasury::new(Writers::One, 1, 0);
+        let treasury = Treasury::new(1, 0);
         let active = AccountTerms {
             status: AccountStatus::Active,
             ..AccountTerms::FEES

@@ -113,14 +113,14 @@ mod tests {
     use super::*;
     use crate::control::{AccountTerms, FEE_ACCOUNT, Movement};
     use crate::handoff::TenantIndex;
-    use crate::ledger::{Change, Writers};
+    use crate::ledger::Change;
     use crate::treasury::{Moved, Touched};
 
     const TENANT: TenantIndex = TenantIndex(0);
 
     /// A treasury in which somebody has ten units.
     fn funded() -> Treasury {
-        let treasury = Treasury::new(Writers::One, 1, 10);
+        let treasury = Treasury::new(1, 10);
         let currency = Text::new("USDT").expect("a code");
         treasury.define_currency(TENANT, currency);
         treasury.set_account(TENANT, FEE_ACCOUNT, &AccountTerms::FEES);

@@ -207,7 +207,7 @@ impl LedgerSink<'_> {
         } else {
             ledger.commit(slot, ledger_change(change));
         }
-        self.gathered.touched.add(account, slot);
+        self.gathered.touched.add(ledger, account, slot);
     }
 
     /// Commits a change that a statement tells of.
@@ -337,7 +337,7 @@ impl Gathered {
                     reserved: Reserved,
                 }
             });
-            self.touched.add(earned.account, earned.slot);
+            self.touched.add(ledger, earned.account, earned.slot);
         }
         treasury.tell_watchers(&mut self.touched, transact_time);
     }

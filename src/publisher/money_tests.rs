@@ -4,7 +4,7 @@ use super::links::Links;
 use super::money::{Committed, Gathered, MarketMoney};
 use crate::control::{AccountTerms, CurrencyCode, Custody, FEE_ACCOUNT};
 use crate::handoff::{Admitted, MarketSeat, TenantIndex};
-use crate::ledger::{Change, Sums, Writers};
+use crate::ledger::{Change, Sums};
 use crate::treasury::Treasury;
 use souk_engine::{Accepted, Command, Event, FeeTier, MarketSpec, NewOrder, OrderView, Trade};
 use souk_protocol::{
@@ -22,7 +22,7 @@ fn code(text: &str) -> CurrencyCode {
 
 /// A seller of 5 whose order holds them, and a buyer with 1,000.
 fn treasury() -> (Treasury, MarketSeat) {
-    let treasury = Treasury::new(Writers::One, 1, 100);
+    let treasury = Treasury::new(1, 100);
     let active = AccountTerms {
         status: AccountStatus::Active,
         ..AccountTerms::FEES

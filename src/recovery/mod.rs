@@ -31,7 +31,7 @@ use crate::handoff::{
 use crate::history::Recorder;
 use crate::ids::Epoch;
 use crate::journal::{BatchHead, BatchWriter, Body, StreamRecord};
-use crate::ledger::{BalanceRecord, Writers};
+use crate::ledger::BalanceRecord;
 use crate::matcher::{Inbox, Matcher};
 use crate::publisher::{Desk, Publisher};
 use crate::routing::{market_hash, matcher_of};
@@ -91,9 +91,7 @@ impl Recovery {
             .collect::<Vec<_>>();
         let directory = Arc::new(Directory::new(&config, |tenant| routes[tenant.0 as usize]));
         let history = config.history;
-        let writers = Writers::of(inboxes.len());
-        let mut treasury =
-            Treasury::new(writers, config.tenants.len(), history.statement_entries_max);
+        let mut treasury = Treasury::new(config.tenants.len(), history.statement_entries_max);
         if let Some(recorder) = &recorder {
             treasury = treasury.recording(Arc::clone(recorder));
         }

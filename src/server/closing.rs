@@ -121,14 +121,13 @@ mod tests {
     use super::*;
     use crate::control::{AccountTerms, FEE_ACCOUNT, Movement};
     use crate::handoff::TenantIndex;
-    use crate::ledger::Writers;
     use crate::treasury::{Moved, Touched};
     use souk_protocol::{Amount, Text};
     use std::sync::Arc;
 
     #[test]
     fn a_hold_that_nobody_settled_is_an_error_at_the_end() {
-        let treasury = Arc::new(Treasury::new(Writers::One, 1, 10));
+        let treasury = Arc::new(Treasury::new(1, 10));
         let (tenant, currency) = (TenantIndex(0), Text::new("USDT").expect("a code"));
         treasury.define_currency(tenant, currency);
         treasury.set_account(tenant, FEE_ACCOUNT, &AccountTerms::FEES);

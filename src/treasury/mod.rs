@@ -20,7 +20,7 @@ use crate::control::{AccountTerms, CurrencyCode, FEE_ACCOUNT, Movement};
 use crate::handoff::{Link, TenantIndex};
 use crate::history::Recorder;
 use crate::ledger::{
-    self, AccountIndex, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger, Sums, Writers,
+    self, AccountIndex, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger, Sums,
 };
 pub use statements::{Page, Statements};
 use watchers::Watchers;
@@ -69,19 +69,19 @@ pub struct CurrencySums {
     pub fees: Amount,
 }
 
-/// Balances that changed, until their watchers are told.
+/// Watched balances that changed, until their watchers are told.
 #[derive(Debug, Default)]
 pub struct Touched {
     balances: Vec<(AccountIndex, BalanceSlot)>,
 }
 
 impl Treasury {
-    /// Nothing yet, for so many threads that write, and for `tenants` tenants whose statements keep `statement_entries_max` entries
+    /// Nothing yet, for `tenants` tenants whose statements keep `statement_entries_max` entries
     /// each.
     #[must_use]
-    pub fn new(writers: Writers, tenants: usize, statement_entries_max: usize) -> Self {
+    pub fn new(tenants: usize, statement_entries_max: usize) -> Self {
         Self {
-            ledger: Ledger::new(writers),
+            ledger: Ledger::new(),
             statements: Statements::new(tenants, statement_entries_max),
             currencies: RwLock::default(),
             watchers: Watchers::default(),
@@ -262,7 +262,7 @@ impl Treasury {
                 reserved: Reserved,
             }
         });
-        touched.add(account, slot);
+        touched.add(&self.ledger, account, slot);
     }
 
     fn commit_transfer(&self, slot: BalanceSlot, total: i64, available: i64) -> BalanceView {
@@ -339,12 +339,9 @@ impl Treasury {
 
     /// Tells watchers what has been touched, each balance once, as it is now.
     pub fn tell_watchers(&self, touched: &mut Touched, transact_time: u64) {
-        if !self.watchers.has_any() {
-            touched.balances.clear();
+        if touched.balances.is_empty() {
             return;
         }
-        let is_watched = |(account, _): &(AccountIndex, _)| self.ledger.watched(*account);
-        touched.balances.retain(is_watched);
         touched.balances.sort_unstable();
         touched.balances.dedup();
         for (account, slot) in touched.balances.drain(..) {
@@ -369,9 +366,11 @@ impl Treasury {
 }
 
 impl Touched {
-    /// Remembers a balance that changed.
+    /// Remembers a balance that changed, if anybody watches its account.
     #[inline]
-    pub fn add(&mut self, account: AccountIndex, slot: BalanceSlot) {
-        self.balances.push((account, slot));
+    pub fn add(&mut self, ledger: &Ledger, account: AccountIndex, slot: BalanceSlot) {
+        if ledger.watched(account) {
+            self.balances.push((account, slot));
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! Must never: keep a connection alive, or send one what belongs to another tenant.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use souk_protocol::RejectReason;
@@ -18,8 +18,6 @@ const WATCHERS_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
     by_account: RwLock<HashMap<AccountIndex, Vec<Weak<Link>>>>,
-    /// Accounts in it.
-    accounts: AtomicUsize,
 }
 
 impl Watchers {
@@ -49,17 +47,10 @@ impl Watchers {
             links.push(Arc::downgrade(link));
         }
         ledger.set_watched(account, true);
-        self.accounts.store(by_account.len(), Ordering::Relaxed);
-        // Pairs with the fence in `has_any`: of a batch that does not see this, whoever reads the balances after
-        // this reads the changes. So what is not told is in the answer to the subscription.
+        // A commit that did not see this has its lock taken before: whoever reads the balance after
+        // this waits for it. So what is not told is in the answer to the subscription.
         fence(Ordering::SeqCst);
         Ok(())
-    }
-
-    /// Whether anybody watches an account, asked after the changes of a batch: once for all of them.
-    pub(super) fn has_any(&self) -> bool {
-        fence(Ordering::SeqCst);
-        self.accounts.load(Ordering::Relaxed) > 0
     }
 
     /// Sends frames to everybody who watches an account.
@@ -90,7 +81,6 @@ impl Watchers {
             links.retain(|link| link.strong_count() > 0);
             if links.is_empty() {
                 by_account.remove(&account);
-                self.accounts.store(by_account.len(), Ordering::Relaxed);
                 ledger.set_watched(account, false);
             }
         }

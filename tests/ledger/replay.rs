@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use souk::ledger::{BalanceSlot, BalanceView, CurrencyIndex, Ledger, SUPPLY_MAX, Writers};
+use souk::ledger::{BalanceSlot, BalanceView, CurrencyIndex, Ledger, SUPPLY_MAX};
 use souk_protocol::Amount;
 
 use super::{Random, change, ledger, seeds};
@@ -61,7 +61,7 @@ struct Stream {
 impl Node {
     /// Amounts are multiples of `unit`, so that a run can be at the limits of the numbers.
     fn new(seed: u64, unit: u64) -> Self {
-        let (ledger, slots) = ledger(Writers::One, ACCOUNTS as usize, CURRENCIES as usize);
+        let (ledger, slots) = ledger(ACCOUNTS as usize, CURRENCIES as usize);
         Self {
             ledger,
             slots,
@@ -194,7 +194,7 @@ impl Node {
 
 /// Applies recorded streams to an empty ledger, in an order of its own.
 fn replay(streams: &[Stream], mut random: Random) -> Vec<BalanceView> {
-    let (ledger, slots) = ledger(Writers::One, ACCOUNTS as usize, CURRENCIES as usize);
+    let (ledger, slots) = ledger(ACCOUNTS as usize, CURRENCIES as usize);
     let slot = |(account, currency): Place| slots[account][currency];
     let mut next: Vec<std::slice::Iter<'_, Record>> =
         streams.iter().map(|stream| stream.records.iter()).collect();

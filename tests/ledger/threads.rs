@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use souk::ledger::{BalanceSlot, CurrencyIndex, Ledger, Writers};
+use souk::ledger::{BalanceSlot, CurrencyIndex, Ledger};
 use souk_protocol::Amount;
 
 use super::{Random, change, ledger, seeds};
@@ -142,7 +142,7 @@ fn no_unit_appears_or_vanishes_between_threads() {
 }
 
 fn one_run(seed: u64) {
-    let (ledger, slots) = ledger(Writers::Many, ACCOUNTS, CURRENCIES);
+    let (ledger, slots) = ledger(ACCOUNTS, CURRENCIES);
     for slot in slots.iter().flatten() {
         ledger.credit(*slot, Amount(FUNDS)).unwrap();
     }
