@@ -2,7 +2,7 @@
 //! every alert has a runbook, every probe's path answers, every variable and argument exists, and the configuration is one.
 #![allow(clippy::unwrap_used, missing_docs, dead_code)]
 
-#[path = "tls/certificates.rs"]
+#[path = "support/certificates.rs"]
 mod certificates;
 #[path = "cluster/mariadb.rs"]
 mod mariadb;
@@ -10,7 +10,7 @@ mod mariadb;
 mod network;
 #[path = "cluster/node.rs"]
 mod node;
-#[path = "operations/page.rs"]
+#[path = "support/page.rs"]
 mod page;
 mod support;
 #[path = "deploy/yaml.rs"]

@@ -5,7 +5,7 @@
 #[path = "office_cluster/audit.rs"]
 mod audit;
 #[allow(dead_code)]
-#[path = "tls/certificates.rs"]
+#[path = "support/certificates.rs"]
 mod certificates;
 #[allow(dead_code)]
 #[path = "cluster/history.rs"]

@@ -1,21 +1,14 @@
 //! Sessions over connections that end: what was lost comes again, nothing comes twice, and orders of a
 //! session that is gone are canceled if it asked for that.
-#![allow(clippy::unwrap_used)]
-
-#[path = "sessions/cutter.rs"]
 mod cutter;
-#[path = "sessions/disconnects.rs"]
 mod disconnects;
-#[path = "sessions/restarted.rs"]
 mod restarted;
-mod support;
-#[path = "sessions/vanished.rs"]
 mod vanished;
 
+use crate::support::{Got, Wire, limit, now_ns, pair};
 use souk::server::Server;
 use souk_protocol::message::*;
 use souk_protocol::*;
-use support::{Got, Wire, limit, now_ns, pair};
 
 const MARKET: MarketId = MarketId(1);
 

@@ -1,15 +1,10 @@
 //! Attacks on money that succeeded once.
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/bank.rs"]
-mod bank;
-mod support;
 
 use souk_engine::*;
 use souk_protocol::message::{SUBSCRIBE_TRADES, Subscribe, Unsubscribe, UpdateAccount};
 use souk_protocol::*;
 
-use bank::*;
+use crate::bank::*;
 
 /// What a settlement changes in what accounts have of the quote currency, in its order.
 #[derive(Default)]

@@ -1,16 +1,13 @@
 //! Market data, flow control, and the ends of a connection, over a real socket.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::support::*;
 use souk::config::{Config, Overrides};
 use souk::server::Server;
 use souk_protocol::message::*;
 use souk_protocol::*;
-use support::*;
 
 fn subscribe(market: u32, flags: u8) -> [u8; Subscribe::FRAME_LEN] {
     Subscribe {

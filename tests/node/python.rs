@@ -1,8 +1,6 @@
 //! The client that was written from `protocol/PROTOCOL.md` alone, in Python: it must understand every
 //! golden vector, and trade with a live server.
 
-#![allow(clippy::unwrap_used)]
-
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! The load generator against a live node that keeps the money: what it verifies, what it says when
 //! money is lacking, and that it notices what is not so.
-#![allow(clippy::unwrap_used)]
-
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,9 +2,7 @@
 //! everything is answered, and reports are numbered without a gap. The fuzz target `session` does the
 //! same without an end.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "../protocol/fuzz/session_harness.rs"]
+#[path = "../../protocol/fuzz/session_harness.rs"]
 mod session_harness;
 
 use std::fs;

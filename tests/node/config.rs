@@ -1,10 +1,7 @@
 //! Configuration: what is refused, and what the error says about it.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::two_tenants;
 use souk::config::{Config, Layout, Overrides};
-use support::two_tenants;
 
 fn error_of(text: &str) -> String {
     let read = Config::from_toml(text, &Overrides::default());
@@ -187,14 +184,14 @@ fn numbers_beyond_any_integer_are_refused_not_wrapped() {
 
 #[test]
 fn the_example_in_the_documents_is_good() {
-    let text = include_str!("../docs/souk.toml");
+    let text = include_str!("../../docs/souk.toml");
     let config = Config::from_toml(text, &Overrides::default()).unwrap();
     assert_eq!(config.tenants.len(), 2);
 }
 
 #[test]
 fn the_clusters_example_in_the_documents_is_good() {
-    let page = include_str!("../docs/cluster.md");
+    let page = include_str!("../../docs/cluster.md");
     let block = page
         .split("```toml")
         .nth(1)

@@ -1,12 +1,9 @@
 //! What belongs to another tenant does not exist: every message that can name it, tried with an id of
 //! another tenant and with an id of nobody, is answered with the same bytes.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::*;
 use souk_protocol::message::*;
 use souk_protocol::*;
-use support::*;
 
 /// Every message to or about a market, naming this market, account and order.
 fn messages(market: u32, account: u32, order_id: u64) -> Vec<(&'static str, Vec<u8>)> {

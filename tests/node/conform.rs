@@ -1,8 +1,6 @@
 //! The clients in Python and TypeScript: golden vectors, every scenario of `souk conform`, a live server. And the
 //! runner itself: each of its scenarios finds the mistake that it is about.
 
-#![allow(clippy::unwrap_used)]
-
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};

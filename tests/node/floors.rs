@@ -1,7 +1,5 @@
 //! The house's rules that a machine can check: which floor may use which, and who may ask the
 //! time, open a file, open a socket, or write unsafe code.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::Path;
 

@@ -1,11 +1,8 @@
 //! The way of one order over a real socket, and what stands in the way of a wrong one.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::*;
 use souk_protocol::message::*;
 use souk_protocol::*;
-use support::*;
 
 #[test]
 fn an_order_is_accepted_rests_trades_and_both_sides_hear_of_it() {

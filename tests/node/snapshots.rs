@@ -1,16 +1,11 @@
 //! Snapshots: a node that starts from one and the rest of its journal is the node that did all of its journal, wherever it
 //! was cut; and of a damaged one nothing is taken.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-#[path = "audit/traffic.rs"]
-#[allow(dead_code, reason = "each test uses a part of it")]
-mod traffic;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::audit::traffic::{config, run_sessions};
 use souk::config::{Config, Overrides};
 use souk::journal::{
     BatchHead, BatchWriter, ChainEnd, Journal, JournalOptions, Reader, Segments, StreamRecord,
@@ -19,7 +14,6 @@ use souk::node::Node;
 use souk::recovery::{DataDirectory, Recovered, SnapshotTaken, take_snapshot, verify_snapshot};
 use souk::server::Server;
 use souk::storage::{CommitStrategy, SystemDisk};
-use traffic::{config, run_sessions};
 
 /// Cuts of the journal, each with a snapshot of its own.
 const CUTS: u64 = 100;

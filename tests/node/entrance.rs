@@ -1,15 +1,12 @@
 //! What a node says to the clients of tenants that are elsewhere, or on their way: over the wire, as a client sees it.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::time::{Duration, Instant};
 
+use crate::support::{Got, Wire, now_ns, pair, start};
 use souk::gateway::entrance::Place;
 use souk::server::Server;
 use souk_protocol::message::Redirect;
 use souk_protocol::*;
-use support::{Got, Wire, now_ns, pair, start};
 
 const ACME: TenantId = TenantId(1);
 

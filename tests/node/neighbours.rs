@@ -1,15 +1,12 @@
 //! A tenant that floods its matcher with everything its limits allow, and a quiet tenant beside it.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::*;
 use souk_protocol::message::*;
 use souk_protocol::*;
-use support::*;
 
 /// Most messages of a noisy session that are not answered.
 const WINDOW: u64 = 1_024;

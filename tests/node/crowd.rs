@@ -1,19 +1,16 @@
 //! Sockets that never log on, or do so slowly, beside sessions that trade; and the measurement of it, small.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::{Wire, limit, seed, start};
 use souk_loadgen::key::PrivateKey;
 use souk_loadgen::load::SessionKey;
 use souk_loadgen::neighbours::{Crowd, CrowdConfig, NeighboursConfig, Phase, Role, run};
 use souk_loadgen::profile::profile;
 use souk_loadgen::turns::Figures;
 use souk_protocol::*;
-use support::{Wire, limit, seed, start};
 
 /// Sockets of the crowd: half of them say nothing, half send a byte now and then.
 const SOCKETS: usize = 300;

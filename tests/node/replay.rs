@@ -5,13 +5,9 @@
 //! Real exchange data are not part of the project. They are looked for in the folder that
 //! `SOUK_REAL_DATA` names, or else in `../shared/data`; where there are none the test says so. The
 //! project's own recorded stream in `tests/data/recorded` is always replayed. It is made by
-//! `SOUK_RECORD=1 cargo test --test replay the_recorded_stream`.
+//! `SOUK_RECORD=1 cargo test --test node the_recorded_stream`.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "replay/node.rs"]
 mod node;
-#[path = "replay/record.rs"]
 mod record;
 
 use std::collections::BTreeSet;

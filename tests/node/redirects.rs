@@ -1,13 +1,7 @@
 //! The Rust client finds the node that serves its tenant, and goes after a tenant that moves.
-#![allow(clippy::unwrap_used)]
-
-#[path = "redirects/front.rs"]
 mod front;
-#[path = "redirects/load.rs"]
 mod load;
-#[path = "redirects/moved.rs"]
 mod moved;
-mod support;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};

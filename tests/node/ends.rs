@@ -1,12 +1,9 @@
 //! The ends of connections whose other side does not do its part.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::time::{Duration, Instant};
 
+use crate::support::*;
 use souk_protocol::*;
-use support::*;
 
 /// Waits for a number of connections, so long as nothing else would end them.
 fn wait_for_connections(server: &souk::server::Server, count: usize) {

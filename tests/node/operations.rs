@@ -1,20 +1,15 @@
 //! The operations listener of a node: what it counts, what its probes say and when, and that it is not for everybody.
-#![allow(clippy::unwrap_used)]
-
-#[path = "operations/page.rs"]
-mod page;
-mod support;
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use page::{Page, get, wait_for};
+use crate::page::{Page, get, wait_for};
+use crate::support::*;
 use souk::config::{Config, Overrides};
 use souk::server::Server;
 use souk_protocol::*;
-use support::*;
 
 const HEAD: &str = "[server]\nlisten = \"127.0.0.1:0\"\n[operations]\nlisten = \"127.0.0.1:0\"\n";
 

@@ -1,10 +1,6 @@
 //! A node that keeps a journal, and `souk audit` on it: sound when it is, and naming what was changed when it
 //! is not.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-#[path = "audit/traffic.rs"]
-mod traffic;
+pub mod traffic;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

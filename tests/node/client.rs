@@ -1,15 +1,7 @@
 //! The Rust client against a live node.
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/bank.rs"]
-mod bank;
-#[path = "client/cable.rs"]
 mod cable;
-#[path = "client/money.rs"]
 mod money;
-#[path = "client/resume.rs"]
 mod resume;
-mod support;
 
 use std::time::Duration;
 

@@ -1,9 +1,4 @@
 //! The commands of whoever looks after a node, against a node that is a process: `top`, `halt`, and what the log says.
-#![allow(clippy::unwrap_used)]
-
-#[path = "operations/page.rs"]
-mod page;
-mod support;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -12,9 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
-use page::{Page, wait_for};
+use crate::page::{Page, wait_for};
+use crate::support::*;
 use souk_protocol::*;
-use support::*;
 
 /// A node's process.
 struct Node {

@@ -1,9 +1,4 @@
 //! TLS on the ports of a node: who gets in, who does not and is told why, certificates that are renewed, and the clients.
-#![allow(clippy::unwrap_used)]
-
-#[path = "tls/certificates.rs"]
-mod certificates;
-mod support;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use certificates::{Authority, put, section};
+use crate::certificates::{Authority, put, section};
+use crate::support::{Wire, limit, seed, two_tenants};
 use souk::config::{Config, Overrides};
 use souk::office::{self, Office};
 use souk::server::Server;
@@ -21,7 +17,6 @@ use souk_client::{
     ReconnectPolicy, Report, Side, SigningKey, Tls,
 };
 use souk_protocol::{Durability, RejectReason, ServerMessage};
-use support::{Wire, limit, seed, two_tenants};
 
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{name}"));
