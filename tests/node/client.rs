@@ -3,6 +3,7 @@ mod cable;
 mod money;
 mod resume;
 
+use crate::support;
 use std::time::Duration;
 
 use souk::server::Server;

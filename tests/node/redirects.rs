@@ -3,6 +3,7 @@ mod front;
 mod load;
 mod moved;
 
+use crate::support;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 

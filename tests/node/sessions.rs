@@ -5,7 +5,7 @@ mod disconnects;
 mod restarted;
 mod vanished;
 
-use crate::support::{Got, Wire, limit, now_ns, pair};
+use crate::support::{self, Got, Wire, limit, now_ns, pair};
 use souk::server::Server;
 use souk_protocol::message::*;
 use souk_protocol::*;

@@ -6,8 +6,8 @@ use souk_client::{
     StatementKind, Text,
 };
 
-use super::bank::{FEES, OFFICE, bank};
 use super::*;
+use crate::bank::{FEES, OFFICE, bank};
 
 fn code_of(error: ClientError) -> RejectReason {
     match error {
