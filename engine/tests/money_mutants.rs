@@ -213,6 +213,7 @@ impl Mutant {
         if let Some(fees) = told.fees {
             funds.earn(fees);
         }
+        funds.end();
     }
 
     /// Spoils what settlement did.

@@ -99,6 +99,8 @@ pub fn taker(oracle: &Oracle, command: &Command) -> Option<Taker> {
 pub struct Coverage {
     counts: BTreeMap<Fact, u64>,
     pub commands: u64,
+    /// Those in markets with holds.
+    pub with_money: u64,
     pub events: u64,
     pub open_orders_max: usize,
     open_orders_sum: u64,
@@ -115,6 +117,7 @@ impl Coverage {
         events: &[Event],
     ) {
         self.commands += 1;
+        self.with_money += u64::from(after.ledger.is_some());
         self.events += events.len() as u64;
         self.open_orders_max = self.open_orders_max.max(after.orders.len());
         self.open_orders_sum += after.orders.len() as u64;
@@ -278,6 +281,7 @@ impl Coverage {
             *self.counts.entry(*fact).or_default() += count;
         }
         self.commands += other.commands;
+        self.with_money += other.with_money;
         self.events += other.events;
         self.open_orders_max = self.open_orders_max.max(other.open_orders_max);
         self.open_orders_sum += other.open_orders_sum;
@@ -287,6 +291,11 @@ impl Coverage {
     /// Open orders at a command, on average.
     pub fn open_orders_mean(&self) -> u64 {
         self.open_orders_sum / self.commands.max(1)
+    }
+
+    /// How often a fact was met.
+    pub fn count(&self, fact: &Fact) -> u64 {
+        self.counts.get(fact).copied().unwrap_or_default()
     }
 
     /// Every fact that must be met, and those that were met besides, with their counts.
@@ -303,10 +312,9 @@ impl Coverage {
 
     /// The required facts that were met less often than `least`.
     pub fn rarer_than(&self, least: u64) -> Vec<Fact> {
-        let count = |fact: &Fact| self.counts.get(fact).copied().unwrap_or_default();
         required()
             .into_iter()
-            .filter(|fact| count(fact) < least)
+            .filter(|fact| self.count(fact) < least)
             .collect()
     }
 }

@@ -69,6 +69,13 @@ impl Funds {
         self.drift.clear();
     }
 
+    /// The command is settled: what was paid was received, to the unit.
+    pub fn end(&self) {
+        for (currency, drift) in &self.drift {
+            assert_eq!(*drift, 0, "a command makes no money: {currency:?}");
+        }
+    }
+
     /// Another may spend at once what came in.
     fn check_paid_for(&mut self, currency: PairCurrency, total: i64) {
         let drift = self.drift.entry(currency).or_default();

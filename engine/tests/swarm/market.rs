@@ -62,6 +62,7 @@ impl EngineMarket {
         if let Some(Money { settlement, funds }) = &mut self.money {
             funds.begin();
             settlement.settle(command, applied.hold, &applied.events, funds);
+            funds.end();
         }
     }
 }

@@ -112,6 +112,7 @@ impl Lockstep {
             ));
         }
         self.compare_balances(&touched(step, &expected))?;
+        self.oracle.check_sums();
         if !step.compare_state {
             return Ok((expected, funded));
         }
