@@ -1,5 +1,7 @@
 //! A platform that holds its money itself: Souk matches without funds, and says what is to be booked.
 
+use std::path::Path;
+
 use souk_protocol::message::*;
 use souk_protocol::*;
 
@@ -41,6 +43,47 @@ fn orders_of_a_platform_need_no_funds_and_settlements_say_what_is_to_be_booked()
         (Amount(25_000_000), Amount(16_280_862_500))
     );
     assert_eq!((got.buyer_fee, got.seller_fee), (-1_628_086, 8_140_431));
+}
+
+/// The next settlements that an office is told of, as they came.
+fn settlements(office: &mut Desk, count: usize) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    loop {
+        for got in std::mem::take(&mut office.told) {
+            if matches!(got.message(), ServerMessage::Settlement(_)) {
+                all.push(got.bytes);
+            }
+        }
+        if all.len() >= count {
+            return all;
+        }
+        let got = office.wire.next();
+        office.told.push(got);
+    }
+}
+
+#[test]
+fn settlements_are_resumed_from_any_number_after_a_restart() {
+    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("custody-restarted");
+    let _ = std::fs::remove_dir_all(&data);
+    let server = platform_at(&data);
+    let mut office = Desk::of(&server, OFFICE);
+    office.ask(|id| subscribe_settlements(id, 1, 1).frame(0));
+    for price in [10_000, 10_001, 10_002] {
+        office.place(buy(1, price, 100));
+        office.order(sell(2, price, 100));
+    }
+    let before = settlements(&mut office, 3);
+    drop(office);
+    server.drain().unwrap();
+    let server = platform_at(&data);
+    for from in 1..=3 {
+        let mut office = Desk::of(&server, OFFICE);
+        office.ask(|id| subscribe_settlements(id, 1, from).frame(0));
+        let again = settlements(&mut office, 4 - from as usize);
+        assert_eq!(again, before[from as usize - 1..], "from {from}");
+    }
+    server.drain().unwrap();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use souk::config::{Config, Overrides};
 use souk::server::Server;
@@ -27,12 +28,21 @@ pub const LOT: u64 = 10_000;
 /// USDT; makers get 100 parts per million, takers pay 500. Acme's key 1 may use account 1, key 2
 /// account 2, key 3 account 3; globex's key 13 accounts 1 and 77. `head` has no `[server]`.
 pub fn bank(head: &str) -> Server {
-    open(&format!("{head}\n{}", tenants("internal")))
+    open(MEMORY, &format!("{head}\n{}", tenants("internal")))
 }
 
 /// The same, but acme keeps its money itself.
 pub fn platform(head: &str) -> Server {
-    open(&format!("{head}\n{}", tenants("external")))
+    open(MEMORY, &format!("{head}\n{}", tenants("external")))
+}
+
+/// The same platform, with its journal in a folder.
+pub fn platform_at(data: &Path) -> Server {
+    let journal = format!(
+        "[journal]\ndirectory = \"{}\"\nsegment_bytes = 1048576",
+        data.display()
+    );
+    open(&journal, &tenants("external"))
 }
 
 fn tenants(custody: &str) -> String {
@@ -62,9 +72,10 @@ fn tenants(custody: &str) -> String {
     )
 }
 
-fn open(text: &str) -> Server {
-    let text =
-        format!("[journal]\ndurability = \"memory\"\n[server]\nlisten = \"127.0.0.1:0\"\n{text}");
+const MEMORY: &str = "[journal]\ndurability = \"memory\"";
+
+fn open(journal: &str, text: &str) -> Server {
+    let text = format!("{journal}\n[server]\nlisten = \"127.0.0.1:0\"\n{text}");
     let config = Config::from_toml(&text, &Overrides::default()).expect("the bank's config");
     Server::start(&config).expect("the bank opens")
 }
