@@ -70,12 +70,12 @@ pub fn report(extent: &Extent) -> String {
         let atomics = rows::<Rival<Atomics>>(case, extent);
         let locked = rows::<Rival<Locked>>(case, extent);
         report += &(souk.0 + &atomics.0 + &locked.0);
-        reached &= case.work_rounds == 0 || case.batch == 1 || souk.1 >= GOAL;
+        reached &= case.work_rounds == 0 || case.batch != 1 || souk.1 >= GOAL;
     }
     let verdict = if reached { "hit" } else { "missed" };
     report
         + &format!(
-            "goal, with the other work, settled by batch: 2 threads {GOAL} times 1 thread: {verdict}\n"
+            "goal, with the other work, each command settled by itself as publishers do: 2 threads {GOAL} times 1 thread: {verdict}\n"
         )
 }
 

@@ -165,6 +165,8 @@ pub struct MarketAnswer {
     pub notional_max: Option<String>,
     pub account_orders_max: u32,
     pub state: StateWord,
+    /// One of its currencies is hidden: only for those who have something in it.
+    pub is_hidden: bool,
     /// What the smallest order costs at the last price, or at one tick.
     pub smallest_order: String,
     /// What the caller's account pays, on the trading page; of the default group elsewhere.
@@ -210,6 +212,7 @@ impl MarketAnswer {
             notional_max: bound(quote, definition.notional_max),
             account_orders_max: definition.account_orders_max,
             state: definition.state.into(),
+            is_hidden: catalogue.is_hidden(market)?,
             smallest_order: least,
             maker_ppm: None,
             taker_ppm: None,

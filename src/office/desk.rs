@@ -9,7 +9,7 @@ use souk_client::{
     Client, ClientOptions, Currency, Doubt, FromReports, Market, Outcome, Pending, ReconnectPolicy,
     SigningKey, Tls,
 };
-use souk_protocol::{KeyId, MarketId, TenantId};
+use souk_protocol::{CurrencyStatus, KeyId, MarketId, TenantId};
 
 use super::error::ApiError;
 use crate::clock;
@@ -172,6 +172,17 @@ impl Catalogue {
     /// What a market's trades are paid in.
     pub fn quote(&self, market: &Market) -> Result<&Currency, ApiError> {
         self.currency(market.definition().quote.as_str())
+    }
+
+    /// Whether one of a market's currencies is not shown to users.
+    pub fn is_hidden(&self, market: &Market) -> Result<bool, ApiError> {
+        let definition = market.definition();
+        for code in [definition.base, definition.quote] {
+            if self.currency(code.as_str())?.definition().status == CurrencyStatus::Hidden {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

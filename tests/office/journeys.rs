@@ -140,6 +140,18 @@ fn a_tenant_lists_a_currency_opens_a_market_and_its_users_trade() {
         lines[1].starts_with(&format!("{id},GOLD-EUR,1,")),
         "{csv:?}"
     );
+    let is_hidden = |venue: &Venue| {
+        let markets = venue.get("/v1/me/markets", &bob).ok();
+        let mut markets = markets["items"].as_array().unwrap().iter();
+        let market = markets.find(|it| it["id"] == id).unwrap();
+        market["is_hidden"].as_bool().unwrap()
+    };
+    assert!(!is_hidden(&venue));
+    for (status, expected) in [("hidden", true), ("listed", false)] {
+        let terms = json!({"status": status, "amount_max": "5000"});
+        venue.put("/v1/currencies/EUR", &owner, &terms).ok();
+        assert_eq!(is_hidden(&venue), expected, "EUR is {status}");
+    }
     let overview = venue.get("/v1/overview", &owner).ok();
     assert_eq!(overview["trades_24h"], 1);
     assert!(

@@ -93,7 +93,7 @@ async function start(who) {
   store = new Store({ api, live, markets });
   await store.load();
   live.start();
-  place.market = markets[0]?.id ?? null;
+  place.market = store.shown[0]?.id ?? null;
   show();
 }
 

@@ -7,10 +7,11 @@ import { chip, empty } from "../shared/ui.js";
 
 export function marketsView({ store, go, onLeave }) {
   const title = h("h1", {}, t("trade.tab_markets"));
-  if (!store.markets.length) return [title, empty(t("trade.no_markets"))];
+  const { shown } = store;
+  if (!shown.length) return [title, empty(t("trade.no_markets"))];
   const rows = new Map();
   const list = h("ul", { class: "rows" });
-  for (const market of store.markets) {
+  for (const market of shown) {
     const price = h("span", { class: "num row-main" });
     const moved = h("span", { class: "row-side" });
     const volume = h("span", { class: "num faint" });

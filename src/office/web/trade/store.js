@@ -15,6 +15,11 @@ export class Store extends EventTarget {
     live.onReady(() => this.load().catch(() => {}));
   }
 
+  /** The markets to choose from. Those of hidden currencies are known, for who still has something in them. */
+  get shown() {
+    return this.markets.filter((one) => !one.is_hidden);
+  }
+
   market(id) {
     return this.markets.find((one) => one.id === id);
   }

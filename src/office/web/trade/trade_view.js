@@ -18,7 +18,7 @@ export function tradeView(context) {
   const market = store.market(place.market);
   if (!market) return [h("h1", {}, t("trade.tab_trade")), empty(t("trade.no_markets"))];
 
-  const picker = h("select", { class: "picker", "aria-label": t("col.market"), on: { change: () => context.go("trade", { market: picker.value }) } }, store.markets.map((one) => h("option", { value: one.id }, one.symbol)));
+  const picker = h("select", { class: "picker", "aria-label": t("col.market"), on: { change: () => context.go("trade", { market: picker.value }) } }, store.markets.filter((one) => !one.is_hidden || one === market).map((one) => h("option", { value: one.id }, one.symbol)));
   picker.value = market.id;
   const last = h("span", { class: "num last" });
   const moved = h("span", {});
