@@ -1,11 +1,14 @@
 //! The load generator against a live node that keeps the money: what it verifies, what it says when
-//! money is lacking, and that it notices what is not so.
+//! money is lacking, and that it notices what is not so; and the measurement of the journal, small.
+
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use souk::config::{Config, Overrides};
 use souk::server::Server;
+use souk_loadgen::journal::{Found, JournalConfig, Phase, Watched, run as run_journal};
 use souk_loadgen::key::PrivateKey;
 use souk_loadgen::load::{self, LoadConfig, Pacing, SessionKey};
 use souk_loadgen::money::Rates;
@@ -151,4 +154,111 @@ fn money_that_the_platform_keeps_itself_is_not_looked_for() {
     let text = text(&report);
     assert!(report.verified.ok() && report.tally.trades > 100, "{text}");
     assert!(text.contains("money not verified"), "{text}");
+}
+
+/// A measurement of the journal with two points and one round, whose servers' folders are in `data`.
+fn journal_config(data: PathBuf, phases: &[Phase], duration: Duration) -> JournalConfig {
+    JournalConfig {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_souk")),
+        data,
+        phases: phases.to_vec(),
+        commit: None,
+        rounds: 1,
+        warmup: Duration::from_millis(50),
+        duration,
+        profile: profile("equity-us").unwrap().clone(),
+        connections: 2,
+        outstanding: vec![1, 64],
+        resting: 2_000,
+        segment_bytes: 1 << 20,
+        core: None,
+    }
+}
+
+fn measured(config: &JournalConfig) -> Found {
+    let _ = std::fs::remove_dir_all(&config.data);
+    std::fs::create_dir_all(&config.data).unwrap();
+    let found = run_journal(config, |_| {}).unwrap();
+    let left = std::fs::read_dir(&config.data).unwrap().count();
+    assert_eq!(left, 0, "nothing is left behind");
+    for pairs in found.pairs() {
+        assert_eq!(pairs.faults, 0, "{:?}", pairs.remarks);
+        assert_eq!((pairs.base.len(), pairs.other.len()), (1, 1));
+        let turns = pairs.base.iter().chain(&pairs.other);
+        for turn in turns {
+            assert!(turn.latency.count > 0 && turn.rate > 0.0, "{turn:?}");
+            assert!((14.0..=72.0).contains(&turn.message_bytes), "{turn:?}");
+        }
+    }
+    found
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+#[test]
+fn what_the_journal_took_is_what_was_sent() {
+    let phases = [Phase::Latency, Phase::Curve];
+    let duration = Duration::from_millis(300);
+    let found = measured(&journal_config(data("journal-curve"), &phases, duration));
+    assert!(found.commit.is_some() && !found.compared.is_empty());
+    let latency = found.latency.unwrap();
+    assert!(latency.syncs[0].count > 0 && latency.allowed_ns().count() == 1);
+    let points = found.curve.unwrap().points;
+    assert_eq!(points.len(), 2);
+    for point in &points {
+        let (turn, written) = (point.pairs.other[0], point.written[0]);
+        assert!(
+            written.groups > 0 && written.groups <= written.batches,
+            "{written:?}"
+        );
+        // Beside the messages it has sessions that began, and orders that were canceled in the end.
+        assert!(
+            written.batches <= turn.messages + 100,
+            "{turn:?} {written:?}"
+        );
+        // The shortest record is a cancel's, the longest batch is of one order.
+        let bytes = written.bytes as f64 / turn.messages as f64;
+        assert!((14.0..=300.0).contains(&bytes), "{turn:?} {written:?}");
+        assert!(point.wire_ratio().median > bytes / turn.message_bytes);
+    }
+    let orders = |index: usize| points[index].orders_per_sync().median;
+    assert!(
+        orders(0) > 0.0 && orders(0) <= 2.5,
+        "two are outstanding: {}",
+        orders(0)
+    );
+    assert!(
+        orders(1) <= 130.0,
+        "two times 64 are outstanding: {}",
+        orders(1)
+    );
+}
+
+#[test]
+fn snapshots_are_taken_in_the_turns_that_have_them() {
+    let taken = |turns: &[Watched]| turns.iter().map(|turn| turn.taken).sum::<usize>();
+    // A busy machine writes less, and gives the thread that takes them less time.
+    let mut duration = Duration::from_secs(1);
+    for _ in 0..5 {
+        let config = journal_config(data("journal-snapshots"), &[Phase::Snapshots], duration);
+        let found = measured(&config).snapshots.unwrap();
+        for resting in found.resting {
+            assert!(resting > 1_000, "{resting} of 2,000 orders rest");
+        }
+        let turns = [&found.closed_watched[..], &found.open_watched[..]];
+        if turns.iter().all(|turns| taken(turns) > 0) {
+            for turn in turns.concat() {
+                // Each resting order has 52 bytes.
+                assert!(
+                    turn.bytes > found.resting[1] * 40 && turn.busy > 0.0,
+                    "{turn:?}"
+                );
+            }
+            return;
+        }
+        duration *= 2;
+    }
+    panic!("no snapshot was taken");
 }

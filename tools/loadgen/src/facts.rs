@@ -2,6 +2,7 @@
 //! the facts are unknown and said to be.
 
 use std::fs;
+use std::path::Path;
 
 /// What a reader of a figure must know of the machine.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -67,6 +68,51 @@ pub fn open_descriptors(pid: u32) -> Option<usize> {
         .map(Iterator::count)
 }
 
+/// What a thread of a process, known by its name, did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadTimes {
+    /// Time on a processor, in nanoseconds.
+    pub running_ns: u64,
+    /// Time in which it could have run and had no processor, in nanoseconds.
+    pub waiting_ns: u64,
+}
+
+/// What the first thread with this name did.
+#[must_use]
+pub fn thread_times(pid: u32, name: &str) -> Option<ThreadTimes> {
+    let mut threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let of_name = |path: &Path| read_trimmed(path.join("comm")).is_some_and(|it| it == name);
+    let thread = threads.find(|thread| of_name(&thread.path()))?;
+    let times = read_trimmed(thread.path().join("schedstat"))?;
+    let mut times = times.split(' ').map(str::parse);
+    Some(ThreadTimes {
+        running_ns: times.next()?.ok()?,
+        waiting_ns: times.next()?.ok()?,
+    })
+}
+
+/// The kind of file system that a path is on, such as `ext4`.
+#[must_use]
+pub fn file_system(path: &Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mut found: Option<(usize, String)> = None;
+    for line in mounts.lines() {
+        let Some((of_mount, of_system)) = line.split_once(" - ") else {
+            continue;
+        };
+        let (Some(at), Some(kind)) = (of_mount.split(' ').nth(4), of_system.split(' ').next())
+        else {
+            continue;
+        };
+        // What is mounted later hides what was there.
+        if path.starts_with(at) && found.as_ref().is_none_or(|(len, _)| at.len() >= *len) {
+            found = Some((at.len(), kind.to_owned()));
+        }
+    }
+    found.map(|(_, kind)| kind)
+}
+
 /// Ticks that the hypervisor took from this machine so far, and all ticks.
 #[must_use]
 pub fn steal() -> Option<(u64, u64)> {
@@ -87,7 +133,7 @@ fn line_of(path: &str, name: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-fn read_trimmed(path: &str) -> Option<String> {
+fn read_trimmed(path: impl AsRef<Path>) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
 }
 
@@ -117,6 +163,23 @@ mod tests {
         // Other tests run meanwhile, so nothing is exact.
         assert!(resident_bytes(pid).unwrap() > resident + used.len() as u64 / 2);
         assert!(open_descriptors(pid).unwrap() > open + files.len() / 2);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn files_have_a_file_system_and_threads_have_times() {
+        assert_eq!(file_system(Path::new("/proc/self")).unwrap(), "proc");
+        assert_eq!(file_system(Path::new("/no/such/path")), None);
+        let busy = std::thread::Builder::new().name("facts-busy".to_owned());
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        let busy = busy.spawn(move || wait.recv().is_err()).unwrap();
+        let pid = std::process::id();
+        while thread_times(pid, "facts-busy").is_none_or(|times| times.running_ns == 0) {
+            std::thread::yield_now();
+        }
+        drop(done);
+        assert!(busy.join().unwrap());
+        assert_eq!(thread_times(pid, "facts-nobody"), None);
     }
 
     #[cfg(target_os = "linux")]

@@ -20,6 +20,8 @@ enum Command {
     Run(commands::run::Run),
     /// Compare a server with an echo of the same frames on the same machine, in turns.
     Limit(commands::limit::Limit),
+    /// Measure what durability costs: the curve of group commit, against memory and a bare sync, and beside snapshots.
+    Journal(commands::journal::Journal),
     /// Measure quiet tenants alone and beside bad neighbours: slow and half-open sockets, a tenant beyond its share.
     Neighbours(commands::neighbours::Neighbours),
     /// Replay recorded order flow in several tenants at once, and compare what comes back.
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run.execute(),
         Command::Limit(limit) => limit.execute(),
+        Command::Journal(journal) => journal.execute(),
         Command::Neighbours(neighbours) => neighbours.execute(),
         Command::Replay(arguments) => replay(&arguments),
         Command::Profiles => Ok(commands::profiles()),

@@ -62,6 +62,10 @@ pub struct Figures {
     pub server_ns: f64,
     /// Processor time of the driver for each message, in nanoseconds.
     pub driver_ns: f64,
+    /// Messages that were answered, warm-up included.
+    pub messages: u64,
+    /// Bytes of each of them on the wire.
+    pub message_bytes: f64,
 }
 
 /// Several values of one figure.
@@ -116,7 +120,7 @@ pub struct Pairs {
 }
 
 impl Pairs {
-    /// Runs a load once and takes what came of it. `name` says in remarks which turn it was, `server_pid` whose processor time
+    /// Runs a load once, takes what came of it, and gives it. `name` says in remarks which turn it was, `server_pid` whose processor time
     /// counts.
     ///
     /// # Errors
@@ -127,7 +131,7 @@ impl Pairs {
         name: &str,
         load: LoadConfig,
         server_pid: Option<u32>,
-    ) -> Result<(), LoadError> {
+    ) -> Result<Figures, LoadError> {
         let used = || server_pid.and_then(processor_time_ns);
         let before = used();
         let report = start(load)?.wait()?;
@@ -141,6 +145,8 @@ impl Pairs {
             rate: report.achieved_rate(),
             server_ns: server_ns.map_or(0.0, |ns| ns as f64 / report.tally.answered.max(1) as f64),
             driver_ns: report.driver_ns_per_message() as f64,
+            messages: report.tally.answered,
+            message_bytes: report.tally.bytes_out as f64 / report.tally.sent.max(1) as f64,
         };
         let mut remark = |text: String| self.remarks.push(format!("{name}: {text}"));
         if let Some(why) = report.missed_rate() {
@@ -163,7 +169,7 @@ impl Pairs {
             Side::Base => self.base.push(figures),
             Side::Other => self.other.push(figures),
         }
-        Ok(())
+        Ok(figures)
     }
 
     /// The median of a figure of the base and of the other.
@@ -229,8 +235,7 @@ mod tests {
                 ..Percentiles::default()
             },
             rate,
-            server_ns: 0.0,
-            driver_ns: 0.0,
+            ..Figures::default()
         }
     }
 

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod journal;
+mod journal_text;
 pub mod limit;
 pub mod neighbours;
 pub mod options;

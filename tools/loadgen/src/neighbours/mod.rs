@@ -17,6 +17,7 @@ use crate::driver::prepare_thread;
 use crate::echo::EchoServer;
 use crate::facts::{open_descriptors, resident_bytes};
 use crate::load::LoadError;
+use crate::own_server::ServerError;
 use crate::profile::Profile;
 use crate::turns::{Goal, Pairs};
 
@@ -204,25 +205,9 @@ pub enum NeighboursError {
         /// The hard limit.
         hard: u64,
     },
-    /// The program could not be run.
-    #[error("{program} cannot be run: {error}", program = program.display())]
-    Program {
-        /// The program.
-        program: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The server did not do as it should.
-    #[error("the server: {what}\n{log}")]
-    Server {
-        /// What is wrong.
-        what: String,
-        /// What it wrote.
-        log: String,
-    },
-    /// The system gave no random numbers for a key.
-    #[error("the system has no random numbers for a key")]
-    NoRandom,
+    /// There is no server.
+    #[error(transparent)]
+    Server(#[from] ServerError),
     /// A turn could not be measured.
     #[error("{turn}: {error}")]
     Turn {
@@ -271,7 +256,7 @@ pub fn run(
 /// What connections take that say nothing, on a server that does nothing else.
 fn idle_memory(config: &NeighboursConfig) -> Result<Idle, NeighboursError> {
     let server = start_server(config, Phase::Sockets)?;
-    let look = || open_descriptors(server.pid()).zip(resident_bytes(server.pid()));
+    let look = || open_descriptors(server.own.pid()).zip(resident_bytes(server.own.pid()));
     let unknown = || std::io::Error::other("/proc tells nothing of the server's memory");
     let (open, resident) = look().ok_or_else(unknown)?;
     let mut most = (open, resident);
@@ -282,7 +267,7 @@ fn idle_memory(config: &NeighboursConfig) -> Result<Idle, NeighboursError> {
         most = most.max(look().ok_or_else(unknown)?);
     }
     drop(crowd);
-    server.stop()?;
+    server.own.stop()?;
     let connections = most.0 - open;
     let bytes = most.1.saturating_sub(resident) as f64;
     Ok(Idle {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::crowd::{Crowd, CrowdConfig, CrowdSeen, Role};
 use super::descriptors::connections;
 use super::noise::{Noise, NoiseSeen};
-use super::server::{OwnServer, QUIET_TENANTS, SESSIONS, Terms};
+use super::server::{Host, QUIET_TENANTS, SESSIONS, Terms};
 use super::{LOOK, NeighboursConfig, NeighboursError, OFFER, PATIENCE, Phase, PhaseFound};
 use crate::driver::Wait;
 use crate::echo::EchoServer;
@@ -33,7 +33,7 @@ pub(super) fn run_phase(
     for round in 1..=config.rounds {
         let name = format!("{} {round}/{}", phase.name(), config.rounds);
         found.take_turn(Side::Base, &format!("{name} alone"), &quiet, echo, progress)?;
-        let before = open_descriptors(server.pid());
+        let before = open_descriptors(server.own.pid());
         let neighbours = Neighbours::come(config, phase, &server)?;
         found.take_turn(
             Side::Other,
@@ -45,7 +45,7 @@ pub(super) fn run_phase(
         neighbours.go(&mut found);
         await_calm(&server, before);
     }
-    server.stop()?;
+    server.own.stop()?;
     Ok(found)
 }
 
@@ -60,7 +60,7 @@ impl Neighbours {
     fn come(
         config: &NeighboursConfig,
         phase: Phase,
-        server: &OwnServer,
+        server: &Host,
     ) -> Result<Self, NeighboursError> {
         let mut neighbours = Self {
             crowd: None,
@@ -89,9 +89,9 @@ impl Neighbours {
 }
 
 /// Waits until the server has closed what the neighbours left, for a bounded time.
-fn await_calm(server: &OwnServer, before: Option<usize>) {
+fn await_calm(server: &Host, before: Option<usize>) {
     let deadline = Instant::now() + PATIENCE;
-    while open_descriptors(server.pid()) > before && Instant::now() < deadline {
+    while open_descriptors(server.own.pid()) > before && Instant::now() < deadline {
         std::thread::sleep(LOOK);
     }
 }
@@ -99,19 +99,19 @@ fn await_calm(server: &OwnServer, before: Option<usize>) {
 pub(super) fn start_server(
     config: &NeighboursConfig,
     phase: Phase,
-) -> Result<OwnServer, NeighboursError> {
+) -> Result<Host, NeighboursError> {
     let terms = Terms {
         durability: config.durability,
         session_rate: (phase != Phase::FlatOut).then(|| config.session_rate()),
         // The crowd does not take the quiet tenants' places.
         connections_max: connections(config.sockets),
     };
-    OwnServer::start(&config.program, &terms)
+    Ok(Host::start(&config.program, &terms)?)
 }
 
-fn quiet_load(config: &NeighboursConfig, server: &OwnServer) -> LoadConfig {
+fn quiet_load(config: &NeighboursConfig, server: &Host) -> LoadConfig {
     let keys = server.keys.quiet.clone();
-    let mut load = LoadConfig::new(server.address, keys, config.profile.clone());
+    let mut load = LoadConfig::new(server.own.address, keys, config.profile.clone());
     load.connections = (QUIET_TENANTS * SESSIONS) as usize;
     load.pacing = Pacing::Open {
         rate: config.rate,
@@ -128,10 +128,10 @@ fn quiet_load(config: &NeighboursConfig, server: &OwnServer) -> LoadConfig {
 }
 
 /// A load for each session of the noisy tenant.
-fn noise_loads(config: &NeighboursConfig, phase: Phase, server: &OwnServer) -> Vec<LoadConfig> {
+fn noise_loads(config: &NeighboursConfig, phase: Phase, server: &Host) -> Vec<LoadConfig> {
     let sessions = server.keys.noisy.iter().cloned().enumerate();
     let load = sessions.map(|(number, key)| {
-        let mut load = LoadConfig::new(server.address, vec![key], config.profile.clone());
+        let mut load = LoadConfig::new(server.own.address, vec![key], config.profile.clone());
         load.connections = 1;
         load.pacing = if phase == Phase::FlatOut {
             Pacing::Closed {
@@ -167,8 +167,10 @@ impl PhaseFound {
     ) -> Result<(), NeighboursError> {
         let mut turn = |pairs: &mut Pairs, turn: String, load| {
             progress(&turn);
-            let taken = pairs.take_turn(side, &turn, load, None);
-            taken.map_err(|error| NeighboursError::Turn { turn, error })
+            match pairs.take_turn(side, &turn, load, None) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(NeighboursError::Turn { turn, error }),
+            }
         };
         turn(&mut self.pairs, name.to_owned(), quiet.clone())?;
         if let Some((pairs, echo)) = self.echo.as_mut().zip(echo) {
@@ -183,11 +185,11 @@ impl PhaseFound {
 
 pub(super) fn crowd_config(
     config: &NeighboursConfig,
-    server: &OwnServer,
+    server: &Host,
     role: fn(usize) -> Role,
 ) -> CrowdConfig {
     CrowdConfig {
-        address: server.address,
+        address: server.own.address,
         sockets: config.sockets,
         role,
         unread: server.keys.unread.clone(),
