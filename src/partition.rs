@@ -238,13 +238,16 @@ fn behind(
     tenants: &Arc<[TenantId]>,
     journal: Option<&Journal>,
 ) -> PartitionMatcher {
-    matcher.behind(epoch, |publisher| match journal {
-        None => NodeJournal::Memory(MemoryJournal::new(publisher)),
-        Some(journal) => {
-            let (journal, tenants) = (journal.clone(), Arc::clone(tenants));
-            NodeJournal::Local(LocalJournal::new(
-                publisher, journal, epoch, tenants, streams,
-            ))
+    matcher.behind(epoch, |publisher| {
+        let publisher = publisher.leaving_changes(false);
+        match journal {
+            None => NodeJournal::Memory(MemoryJournal::new(publisher)),
+            Some(journal) => {
+                let (journal, tenants) = (journal.clone(), Arc::clone(tenants));
+                NodeJournal::Local(LocalJournal::new(
+                    publisher, journal, epoch, tenants, streams,
+                ))
+            }
         }
     })
 }

@@ -3,10 +3,12 @@
 //!
 //! Must never: start from a journal that does not come out as it was recorded, or from a ledger that does not add up.
 
+mod crew;
 mod error;
 mod follower;
 mod replay;
 mod report;
+mod routing;
 mod seed;
 mod snapshot_file;
 mod snapshots;
@@ -40,6 +42,7 @@ use crate::treasury::Treasury;
 pub use error::RecoveryError;
 pub use follower::Follower;
 pub use report::{Progress, Recovered};
+use routing::Jobs;
 pub use snapshot_file::SnapshotHead;
 pub use snapshots::{DataDirectory, SnapshotTaken, Snapshotter, take_snapshot, verify_snapshot};
 use streams::Streams;
@@ -64,6 +67,7 @@ pub(crate) struct Recovery {
     pub epoch: Epoch,
     /// Ends a replay early.
     stop: Option<Arc<AtomicBool>>,
+    jobs: Jobs,
 }
 
 impl Recovery {
@@ -113,13 +117,14 @@ impl Recovery {
         }
         let mut matchers = Vec::new();
         for (inbox, seats) in inboxes.into_iter().zip(seats) {
-            let publisher = Publisher::new(&seats, desk.clone());
+            let publisher = Publisher::new(&seats, desk.clone()).leaving_changes(true);
             let treasury = Arc::clone(&treasury);
             let tenants = config.tenants.len();
             let matcher = Matcher::new(inbox, tenants, seats, treasury, index_key(), publisher)?;
             matchers.push(matcher);
         }
         let recovery = Self {
+            jobs: Jobs::new(matchers.len()),
             config,
             directory,
             treasury,
