@@ -126,7 +126,7 @@ impl Rising {
     /// When what was done again does not add up.
     pub(crate) fn rise(mut self) -> Result<Risen, PartitionError> {
         let founding = self.recovery.found()?;
-        self.recovery.finish()?;
+        self.recovery.finish_start()?;
         let Self {
             config,
             recovery,

@@ -114,6 +114,16 @@ impl Market {
         self.prefetch_client(account, cl_ord_id);
     }
 
+    /// An order that is put into its queue; then the order of its account that came before.
+    #[inline]
+    pub(crate) fn prefetch_queued(&self, slot: Slot, far: bool) {
+        if far {
+            self.prefetch_order(slot);
+        } else if let Some(order) = self.open.orders.get(slot) {
+            self.prefetch_order(order.account_prev);
+        }
+    }
+
     /// Where the search for a client order id begins.
     #[inline(always)]
     fn prefetch_client(&self, account: AccountId, cl_ord_id: ClOrdId) {

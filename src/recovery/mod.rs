@@ -28,7 +28,7 @@ use crate::config::{Config, HistoryConfig, TenantConfig};
 use crate::control::{Custody, Effect, FEE_ACCOUNT, MarketTerms, tell_limits};
 use crate::directory::{Directory, Route};
 use crate::handoff::{
-    ControlSeat, MarketChange, MarketSeat, SeatConfig, Task, TenantIndex, Verdict,
+    ControlSeat, MarketChange, MarketSeat, Seat, SeatConfig, Task, TenantIndex, Verdict,
 };
 use crate::history::Recorder;
 use crate::ids::Epoch;
@@ -287,9 +287,21 @@ impl Recovery {
     }
 
     /// Looks at everything once more before the node runs.
+    pub(crate) fn finish_start(&mut self) -> Result<(), RecoveryError> {
+        self.finish_with(Matcher::state_hash_at_start)
+    }
+
+    /// Looks at everything once more, and goes through all of every book.
     pub(crate) fn finish(&mut self) -> Result<(), RecoveryError> {
+        self.finish_with(Matcher::state_hash)
+    }
+
+    fn finish_with(
+        &mut self,
+        hash: impl Fn(&Matcher<Publisher>, Seat) -> Option<u64>,
+    ) -> Result<(), RecoveryError> {
         self.treasury.ledger().check_at_rest()?;
-        let hash = |matcher: usize, seat| self.matchers[matcher].state_hash(seat);
+        let hash = |matcher: usize, seat| hash(&self.matchers[matcher], seat);
         self.recovered.state_hash = self.streams.hash(hash) ^ self.balances_hash();
         self.recovered.open_streams = self.streams.len();
         Ok(())
