@@ -126,7 +126,7 @@ impl Rising {
     /// When what was done again does not add up.
     pub(crate) fn rise(mut self) -> Result<Risen, PartitionError> {
         let founding = self.recovery.found()?;
-        self.recovery.finish()?;
+        self.recovery.finish_start()?;
         let Self {
             config,
             recovery,
@@ -238,13 +238,16 @@ fn behind(
     tenants: &Arc<[TenantId]>,
     journal: Option<&Journal>,
 ) -> PartitionMatcher {
-    matcher.behind(epoch, |publisher| match journal {
-        None => NodeJournal::Memory(MemoryJournal::new(publisher)),
-        Some(journal) => {
-            let (journal, tenants) = (journal.clone(), Arc::clone(tenants));
-            NodeJournal::Local(LocalJournal::new(
-                publisher, journal, epoch, tenants, streams,
-            ))
+    matcher.behind(epoch, |publisher| {
+        let publisher = publisher.leaving_changes(false);
+        match journal {
+            None => NodeJournal::Memory(MemoryJournal::new(publisher)),
+            Some(journal) => {
+                let (journal, tenants) = (journal.clone(), Arc::clone(tenants));
+                NodeJournal::Local(LocalJournal::new(
+                    publisher, journal, epoch, tenants, streams,
+                ))
+            }
         }
     })
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench -p souk --bench recovery                  # 3 M commands; a snapshot of 10 M resting orders: 3 GiB of memory
 //! cargo bench -p souk --bench recovery -- --orders 1000000
+//! cargo bench -p souk --bench recovery -- --markets 8 --matchers 2 --orders 0    # 0: not that part
 //! cargo test  -p souk --bench recovery                  # small, nothing is timed
 //! ```
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use souk::config::{Config, Overrides};
 use souk::handoff::{
     BatchPlace, Item, Lane, Link, Numbered, Request, Seat, SessionTerms, Submission,
@@ -22,8 +24,8 @@ use souk_engine::{
     CancelOrder, Command, Event, EventSink, FeeTier, Hold, Market, NewOrder, OrderRef,
 };
 use souk_protocol::{
-    AccountId, Amount, ClOrdId, OrderId, OrderType, PostOnly, Price, Qty, RejectReason, SessionId,
-    Side, StpGroup, StpMode, StpScope, TimeInForce,
+    AccountId, Amount, ClOrdId, MarketId, OrderId, OrderType, PostOnly, Price, Qty, RejectReason,
+    SessionId, Side, StpGroup, StpMode, StpScope, TenantId, TimeInForce,
 };
 
 #[global_allocator]
@@ -39,8 +41,11 @@ const COMMANDS_GOAL: f64 = 3e6;
 const LOAD_GOAL: f64 = 3.0;
 
 struct Size {
+    /// In all markets together.
     commands: u64,
     orders: u64,
+    markets: u32,
+    matchers: usize,
     rounds: usize,
     is_timed: bool,
 }
@@ -55,11 +60,17 @@ fn main() {
     let size = Size {
         commands: value("--commands").unwrap_or(if is_timed { 3_000_000 } else { 20_000 }),
         orders: value("--orders").unwrap_or(if is_timed { 10_000_000 } else { 10_000 }),
+        markets: value("--markets").map_or(1, |markets| markets as u32),
+        matchers: value("--matchers").map_or(1, |matchers| matchers as usize),
         rounds: value("--rounds").map_or(ROUNDS, |rounds| rounds as usize),
         is_timed,
     };
-    journal(&size);
-    snapshot(&size);
+    if size.commands > 0 {
+        journal(&size);
+    }
+    if size.orders > 0 {
+        snapshot(&size);
+    }
 }
 
 fn folder(name: &str) -> PathBuf {
@@ -68,10 +79,16 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-fn config(data: &Path) -> Config {
+fn config(data: &Path, markets: u32) -> Config {
     let mut text = String::from(
-        "[[tenant]]\nid = 1\nname = \"acme\"\n[[tenant.currency]]\ncode = \"BTC\"\nscale = 4\n[[tenant.currency]]\ncode = \"USDT\"\nscale = 6\n[[tenant.market]]\nid = 1\nsymbol = \"BTC-USDT\"\nbase = \"BTC\"\nquote = \"USDT\"\ntick_size = \"0.01\"\nlot_size = \"0.0001\"\norders_max = 20000000\naccount_orders_max = 20000000\ntaker_ppm = 100\n",
+        "[[tenant]]\nid = 1\nname = \"acme\"\n[[tenant.currency]]\ncode = \"BTC\"\nscale = 4\n[[tenant.currency]]\ncode = \"USDT\"\nscale = 6\n",
     );
+    for market in 1..=markets {
+        let _ = writeln!(
+            text,
+            "[[tenant.market]]\nid = {market}\nsymbol = \"BTC-USDT{market}\"\nbase = \"BTC\"\nquote = \"USDT\"\ntick_size = \"0.01\"\nlot_size = \"0.0001\"\norders_max = 20000000\naccount_orders_max = 20000000\ntaker_ppm = 100"
+        );
+    }
     for account in 1..=ACCOUNTS {
         let _ = writeln!(
             text,
@@ -156,32 +173,60 @@ fn resting(number: u64, random: &mut Random) -> Command {
     }
 }
 
+/// What is asked of a market.
+struct Asked {
+    random: Random,
+    /// Of the next command.
+    number: u64,
+}
+
+impl Asked {
+    const fn new() -> Self {
+        Self {
+            random: Random(7),
+            number: 1,
+        }
+    }
+
+    /// The requests of the next submission.
+    fn next(&mut self, seat: Seat, count: u64, make: Make<'_>) -> Vec<Item> {
+        let from = self.number;
+        self.number += count;
+        let request = |number| Item {
+            seat,
+            request: Request::Command(Numbered {
+                client_seq: number,
+                command: make(number, &mut self.random),
+                batch: BatchPlace {
+                    index: 0,
+                    last: true,
+                    stop_at_reject: false,
+                },
+            }),
+        };
+        (from..from + count).map(request).collect()
+    }
+}
+
 /// Writes a journal of so many commands, as a node does.
-fn write(data: &Path, commands: u64, make: Make<'_>) {
-    let config = config(data);
-    let mut node = Node::new(&config, 1, None).expect("a new data directory");
+fn write(data: &Path, size: &Size, commands: u64, make: Make<'_>) {
+    let config = config(data, size.markets);
+    let mut node = Node::new(&config, size.matchers, None).expect("a new data directory");
     let open = node.journal.take().expect("it is durable");
     let thread = std::thread::spawn(move || open.writer.run());
-    let matcher = &mut node.partition.matchers[0];
     let link = Arc::new(Link::away(SessionId(4_096), SessionTerms::plain(1)));
-    let mut random = Random(7);
-    let mut number = 1;
-    while number <= commands {
-        let items: Vec<Item> = (number..(number + READ).min(commands + 1))
-            .map(|number| Item {
-                seat: Seat(1),
-                request: Request::Command(Numbered {
-                    client_seq: number,
-                    command: make(number, &mut random),
-                    batch: BatchPlace {
-                        index: 0,
-                        last: true,
-                        stop_at_reject: false,
-                    },
-                }),
-            })
-            .collect();
-        number += items.len() as u64;
+    let tenant = &node.partition.shared.directory.tenants[0];
+    let mut markets: Vec<_> = (1..=size.markets)
+        .map(|market| (tenant.route(MarketId(market)), Asked::new()))
+        .collect();
+    let (mut left, mut turn, mut time) = (commands, 0, 1);
+    while left > 0 {
+        let (route, asked) = &mut markets[turn % size.markets as usize];
+        let route = route.expect("its market is open");
+        let count = READ.min(left);
+        (left, turn, time) = (left - count, turn + 1, time + count);
+        let matcher = &mut node.partition.matchers[route.matcher];
+        let items = asked.next(route.seat, count, make);
         for _ in &items {
             matcher.gauge().admit_always(TenantIndex(0));
         }
@@ -192,27 +237,34 @@ fn write(data: &Path, commands: u64, make: Make<'_>) {
             items,
             times: SubmissionTimes::default(),
         });
-        matcher.poll(number);
+        matcher.poll(time);
         while !matcher.is_idle() && !matcher.has_room() {
             std::thread::yield_now();
-            matcher.poll(number);
+            matcher.poll(time);
         }
     }
-    while !matcher.is_idle() {
-        std::thread::yield_now();
-        matcher.poll(number);
+    for matcher in &mut node.partition.matchers {
+        while !matcher.is_idle() {
+            std::thread::yield_now();
+            matcher.poll(time);
+        }
     }
     open.journal.close();
     thread.join().expect("the journal's thread ends");
     open.journal.failure().expect("the disk is good");
 }
 
-fn recover(data: &Path) -> (Duration, Recovered) {
-    let config = config(data);
-    let begun = Instant::now();
-    let node = Node::new(&config, 1, None).expect("it recovers");
-    let time = begun.elapsed();
-    (time, node.partition.recovered)
+/// How long a start takes, and how long all its threads work.
+fn recover(data: &Path, size: &Size) -> (Duration, Duration, Recovered) {
+    let config = config(data, size.markets);
+    let worked = || {
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    };
+    let (begun, before) = (Instant::now(), worked());
+    let node = Node::new(&config, size.matchers, None).expect("it recovers");
+    let (time, work) = (begun.elapsed(), worked() - before);
+    (time, work, node.partition.recovered)
 }
 
 /// The engine alone, on the same commands.
@@ -232,24 +284,28 @@ impl EventSink for Alone {
     }
 }
 
-fn alone(data: &Path, commands: u64, make: Make<'_>) -> Duration {
-    let config = config(data);
+fn alone(data: &Path, size: &Size, make: Make<'_>) -> Duration {
+    let config = config(data, size.markets);
     let terms = config.tenants[0]
         .control
         .market_terms()
         .next()
         .expect("one market");
-    let mut market = Market::new(terms.spec, 1).expect("a good market");
+    let commands = size.commands / u64::from(size.markets);
     let mut random = Random(7);
     let all: Vec<Command> = (1..=commands)
         .map(|number| make(number, &mut random))
         .collect();
     let mut events = Alone(0);
-    let begun = Instant::now();
-    for command in &all {
-        market.apply(command, &mut events);
+    let mut time = Duration::ZERO;
+    for _ in 0..size.markets {
+        let mut market = Market::new(terms.spec, 1).expect("a good market");
+        let begun = Instant::now();
+        for command in &all {
+            market.apply(command, &mut events);
+        }
+        time += begun.elapsed();
     }
-    let time = begun.elapsed();
     assert!(events.0 >= commands, "every command has an event");
     time
 }
@@ -265,12 +321,12 @@ fn verdict(is_hit: bool) -> &'static str {
 
 fn journal(size: &Size) {
     let data = folder("journal");
-    write(&data, size.commands, &mixed);
-    let (mut rates, mut ratios) = (Vec::new(), Vec::new());
+    write(&data, size, size.commands, &mixed);
+    let (mut rates, mut ratios, mut works) = (Vec::new(), Vec::new(), Vec::new());
     let rounds = if size.is_timed { size.rounds } else { 1 };
     for _ in 0..rounds {
-        let engine = alone(&data, size.commands, &mixed);
-        let (time, recovered) = recover(&data);
+        let engine = alone(&data, size, &mixed);
+        let (time, work, recovered) = recover(&data, size);
         // The founding records, and the session's.
         let founding = 2 * u64::from(ACCOUNTS);
         assert!(
@@ -279,12 +335,14 @@ fn journal(size: &Size) {
         );
         rates.push(size.commands as f64 / time.as_secs_f64());
         ratios.push(time.as_secs_f64() / engine.as_secs_f64());
+        works.push(work.as_secs_f64() * 1e9 / size.commands as f64);
     }
     if size.is_timed {
         let (rate, least, most) = median(rates);
         let (ratio, lowest, highest) = median(ratios);
+        let (work, lightest, heaviest) = median(works);
         println!(
-            "replay: {:.2} M commands/s ({:.2}..{:.2}), {ratio:.1} times the engine alone ({lowest:.1}..{highest:.1}); goal 3 M/s a core: {}",
+            "replay: {:.2} M commands/s ({:.2}..{:.2}), {ratio:.1} times the engine alone ({lowest:.1}..{highest:.1}); all threads {work:.0} ns a command ({lightest:.0}..{heaviest:.0}); goal 3 M/s a core: {}",
             rate / 1e6,
             least / 1e6,
             most / 1e6,
@@ -297,16 +355,17 @@ fn journal(size: &Size) {
 
 fn snapshot(size: &Size) {
     let data = folder("snapshot");
-    write(&data, size.orders, &resting);
+    let config = || config(&data, size.markets);
+    write(&data, size, size.orders, &resting);
     // Another start begins another segment; with a first group in it the one before is no longer in use.
-    let node = Node::new(&config(&data), 1, None).expect("it recovers");
+    let node = Node::new(&config(), size.matchers, None).expect("it recovers");
     let whole = node.partition.recovered;
     let open = node.journal.expect("it is durable");
     let thread = std::thread::spawn(move || open.writer.run());
     let mut batch = souk::journal::BatchWriter::new(souk::ids::Epoch::ALONE);
     batch.add(&souk::journal::StreamRecord {
-        tenant: souk_protocol::TenantId(0),
-        market: souk_protocol::MarketId(0),
+        tenant: TenantId(0),
+        market: MarketId(0),
         stream_seq: 0,
         transact_time: 0,
         session: SessionId(0),
@@ -320,12 +379,7 @@ fn snapshot(size: &Size) {
     drop((node.partition.matchers, node.partition.shared, open.lock));
     let files = DataDirectory::new(&data);
     let begun = Instant::now();
-    let taken = take_snapshot(
-        &Arc::new(config(&data)),
-        &files,
-        &Arc::default(),
-        &mut |_| {},
-    );
+    let taken = take_snapshot(&Arc::new(config()), &files, &Arc::default(), &mut |_| {});
     let taken = taken
         .expect("it can be taken")
         .expect("there is something to take");
@@ -334,7 +388,7 @@ fn snapshot(size: &Size) {
     let mut times = Vec::new();
     let rounds = if size.is_timed { size.rounds.min(3) } else { 1 };
     for _ in 0..rounds {
-        let (time, recovered) = recover(&data);
+        let (time, _, recovered) = recover(&data, size);
         assert_eq!(recovered.snapshot, Some(taken.head.segment));
         assert_eq!(recovered.state_hash, whole.state_hash);
         times.push(time.as_secs_f64());

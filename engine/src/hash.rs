@@ -3,6 +3,7 @@
 //!
 //! Must never: let the key of [`IndexKey`] reach an event or one of the other two hashes.
 
+use crate::orders::Slot;
 use crate::{LevelUpdate, Market};
 use souk_protocol::{AccountId, ClOrdId, Side};
 
@@ -76,7 +77,7 @@ impl Fnv1a {
 }
 
 /// Hash of a sequence of 64-bit words, for state that only the engine sees.
-struct WordHash(u64);
+pub(crate) struct WordHash(u64);
 
 impl WordHash {
     const fn new() -> Self {
@@ -94,26 +95,43 @@ impl Market {
     /// equal hashes answer every future command alike, however they keep their orders.
     #[must_use]
     pub fn state_hash(&self) -> u64 {
+        let mut hash = self.begin_hash();
+        for side in [Side::Buy, Side::Sell] {
+            for slot in self.resting_slots(side) {
+                self.hash_order(slot, &mut hash);
+            }
+        }
+        self.end_hash(hash)
+    }
+
+    /// The hash of what is not an order. All orders in the order of [`Market::resting_slots`] come next, buys first.
+    pub(crate) fn begin_hash(&self) -> WordHash {
         let mut hash = WordHash::new();
         hash.word(self.state as u64);
         hash.word(self.last_match_id.0);
         self.hash_terms(&mut hash);
         hash.word(u64::from(self.open.count));
-        for side in [Side::Buy, Side::Sell] {
-            for slot in self.resting_slots(side) {
-                let order = &self.open.orders[slot];
-                let earlier = self.open.accounts.earlier(&self.open.orders, slot);
-                hash.word(self.open.orders.id(slot).0);
-                hash.word(earlier.map_or(0, |slot| self.open.orders.id(slot).0));
-                hash.word(u64::from(self.open.accounts[order.account].id.0));
-                hash.word(order.price.0.cast_unsigned());
-                hash.word(order.leaves.0);
-                hash.word(order.cum.0);
-                hash.word(order.cl_ord_id.0);
-                hash.word(u64::from(order.session.0) << 32 | u64::from(order.stp_group.0));
-                hash.word(u64::from(order.fee_tier.0) << 8 | u64::from(order.flags.bits()));
-            }
-        }
+        hash
+    }
+
+    /// Adds an open order.
+    #[inline]
+    pub(crate) fn hash_order(&self, slot: Slot, hash: &mut WordHash) {
+        let order = &self.open.orders[slot];
+        let earlier = self.open.accounts.earlier(&self.open.orders, slot);
+        hash.word(self.open.orders.id(slot).0);
+        hash.word(earlier.map_or(0, |slot| self.open.orders.id(slot).0));
+        hash.word(u64::from(self.open.accounts[order.account].id.0));
+        hash.word(order.price.0.cast_unsigned());
+        hash.word(order.leaves.0);
+        hash.word(order.cum.0);
+        hash.word(order.cl_ord_id.0);
+        hash.word(u64::from(order.session.0) << 32 | u64::from(order.stp_group.0));
+        hash.word(u64::from(order.fee_tier.0) << 8 | u64::from(order.flags.bits()));
+    }
+
+    /// The hash, when all orders are in it.
+    pub(crate) fn end_hash(&self, mut hash: WordHash) -> u64 {
         for generation in self.open.orders.generations() {
             hash.word(u64::from(generation));
         }

@@ -43,8 +43,8 @@ impl Market {
         }
         match command {
             Command::New(new) => self.prefetch_new(new),
-            Command::Cancel(cancel) => self.prefetch_neighbours(cancel.order),
-            Command::Replace(replace) => self.prefetch_neighbours(replace.order),
+            Command::Cancel(cancel) => self.prefetch_neighbours(slot_of(cancel.order)),
+            Command::Replace(replace) => self.prefetch_neighbours(slot_of(replace.order)),
             Command::Status(_)
             | Command::MassCancel(_)
             | Command::SetState(_)
@@ -76,9 +76,34 @@ impl Market {
         }
     }
 
+    /// The hint for an order that its client order id names, which the other two leave alone: looking it up pays only for who
+    /// has much more to do than one command, as a replay. First, when [`Market::prefetch_far`] has been given some commands
+    /// ago: fetches the order. Then, `near`: its neighbours.
+    #[inline]
+    pub fn prefetch_client_order(&self, command: &Command, near: bool) {
+        let (account, order) = match command {
+            Command::Cancel(cancel) => (cancel.account, cancel.order),
+            Command::Replace(replace) => (replace.account, replace.order),
+            _ => return,
+        };
+        if self.open.orders.len() < SLOTS_MIN || order.cl_ord_id.0 == 0 {
+            return;
+        }
+        let tag = self.open.key.client_id(account, order.cl_ord_id);
+        // Rarely another order with the same tag: then the hint was for nothing.
+        let Some(slot) = self.open.clients.find(tag, |_| true).map(Slot) else {
+            return;
+        };
+        if near {
+            self.prefetch_neighbours(slot);
+        } else {
+            self.prefetch_order(slot);
+        }
+    }
+
     #[inline(always)]
     fn prefetch_named(&self, account: AccountId, order: OrderRef) {
-        self.prefetch_order(Slot(order.order_id.0 as u32));
+        self.prefetch_order(slot_of(order));
         self.prefetch_client(account, order.cl_ord_id);
     }
 
@@ -87,6 +112,16 @@ impl Market {
     pub(crate) fn prefetch_restored(&self, slot: Slot, account: AccountId, cl_ord_id: ClOrdId) {
         self.prefetch_order(slot);
         self.prefetch_client(account, cl_ord_id);
+    }
+
+    /// An order that is put into its queue; then the order of its account that came before.
+    #[inline]
+    pub(crate) fn prefetch_queued(&self, slot: Slot, far: bool) {
+        if far {
+            self.prefetch_order(slot);
+        } else if let Some(order) = self.open.orders.get(slot) {
+            self.prefetch_order(order.account_prev);
+        }
     }
 
     /// Where the search for a client order id begins.
@@ -123,11 +158,11 @@ impl Market {
         book.near_level(book.rank(price))
     }
 
-    /// What an order is linked to, and its level. An order that is known by its client order id
-    /// is left alone: looking it up costs more than the hint brings.
+    /// What an order is linked to, and its level. [`Market::prefetch`] leaves an order that is known
+    /// by its client order id alone: looking it up costs more than the hint brings.
     #[inline(always)]
-    fn prefetch_neighbours(&self, order: OrderRef) {
-        let Some(order) = self.open.orders.get(Slot(order.order_id.0 as u32)) else {
+    fn prefetch_neighbours(&self, slot: Slot) {
+        let Some(order) = self.open.orders.get(slot) else {
             return;
         };
         self.prefetch_order(order.prev);
@@ -141,4 +176,10 @@ impl Market {
         self.level_of(order.flags.side(), order.price)
             .inspect(|&level| fetch(level));
     }
+}
+
+/// The slot in an order's id.
+#[inline(always)]
+const fn slot_of(order: OrderRef) -> Slot {
+    Slot(order.order_id.0 as u32)
 }

@@ -106,14 +106,15 @@ impl Market {
         }
     }
 
-    /// The market whose state was written. `index_key` as in [`Market::new`].
+    /// The market whose state was written, and its [`Market::state_hash`], which is cheaper while each order is at hand than
+    /// later. `index_key` as in [`Market::new`].
     ///
     /// # Errors
     /// The first thing that is not a market's.
     pub fn read_state<S: GivesBytes>(
         source: &mut S,
         index_key: u64,
-    ) -> Result<Self, StateError<S::Error>> {
+    ) -> Result<(Self, u64), StateError<S::Error>> {
         let mut source = Source(source);
         let version = source.u32()?;
         if version != VERSION {
@@ -163,14 +164,14 @@ impl Market {
         }
         market.read_slots(&mut source)?;
         market.read_accounts(&mut source)?;
-        market.read_queues(&mut source)?;
+        let hash = market.read_queues(&mut source)?;
         market.check_crossed()?;
         let free = market.open.orders.free_slots().count() as u64;
         let known = free + u64::from(market.open.count) + u64::from(market.open.orders.retired());
         if known != u64::from(market.open.orders.len()) {
             return broken("a slot is open, free or retired", known);
         }
-        Ok(market)
+        Ok((market, hash))
     }
 
     fn read_slots<S: GivesBytes>(
@@ -291,16 +292,20 @@ impl Market {
         Ok(())
     }
 
+    /// Gives the hash of everything.
     fn read_queues<S: GivesBytes>(
         &mut self,
         source: &mut Source<'_, S>,
-    ) -> Result<(), StateError<S::Error>> {
+    ) -> Result<u64, StateError<S::Error>> {
+        let mut hash = self.begin_hash();
         // Links that nothing sets before its order is in a queue tell whether it is.
         let mut queued = 0;
         for side in [Side::Buy, Side::Sell] {
             let mut last = Rank(0);
             let mut slots = SlotsAhead::new(source.u32()?);
-            while let Some(slot) = slots.next(source, |slot| self.prefetch_order(slot))? {
+            while let Some(slot) =
+                slots.next(source, |slot, far| self.prefetch_queued(slot, far))?
+            {
                 let Some(&order) = self.open.orders.get(slot) else {
                     return broken("a queue has slots", slot.0.into());
                 };
@@ -318,13 +323,14 @@ impl Market {
                     return broken("a side has at most 2^63 - 1 lots", order.leaves.0);
                 }
                 self.enqueue(slot, side, order.price, order.leaves);
+                self.hash_order(slot, &mut hash);
                 queued += 1;
             }
         }
         if queued != self.open.count {
             return broken("every open order is in a queue", queued.into());
         }
-        Ok(())
+        Ok(self.end_hash(hash))
     }
 
     fn check_crossed<E>(&self) -> Result<(), StateError<E>> {

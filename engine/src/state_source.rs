@@ -134,12 +134,12 @@ impl SlotsAhead {
         }
     }
 
-    /// The next slot; `is_read` is told of each when it is read.
+    /// The next slot. When some are read, `fetch` is told of each that it is far, then of each that it is near.
     #[inline]
     pub(crate) fn next<S: GivesBytes>(
         &mut self,
         source: &mut Source<'_, S>,
-        is_read: impl Fn(Slot),
+        fetch: impl Fn(Slot, bool),
     ) -> Result<Option<Slot>, StateError<S::Error>> {
         if self.at == self.len {
             self.len = (self.left as usize).min(AHEAD);
@@ -147,8 +147,10 @@ impl SlotsAhead {
             self.left -= self.len as u32;
             let bytes = self.bytes[..self.len].as_flattened_mut();
             source.0.fill(bytes).map_err(StateError::Source)?;
-            for bytes in &self.bytes[..self.len] {
-                is_read(Slot(u32::from_le_bytes(*bytes)));
+            for far in [true, false] {
+                for bytes in &self.bytes[..self.len] {
+                    fetch(Slot(u32::from_le_bytes(*bytes)), far);
+                }
             }
         }
         let bytes = self.bytes[..self.len].get(self.at);

@@ -27,8 +27,9 @@ fn bytes_of(market: &Market) -> Vec<u8> {
 }
 
 fn read(mut bytes: &[u8], index_key: u64) -> Result<Market, StateError<TooFewBytes>> {
-    let market = Market::read_state(&mut bytes, index_key)?;
+    let (market, hash) = Market::read_state(&mut bytes, index_key)?;
     assert!(bytes.is_empty(), "all of the bytes are the market's");
+    assert_eq!(hash, market.state_hash());
     Ok(market)
 }
 
@@ -147,8 +148,9 @@ fn a_state_with_a_flipped_bit_is_refused_or_another_legal_market() {
         bytes[bit / 8] ^= 1 << (bit % 8);
         let mut rest = bytes.as_slice();
         match Market::read_state(&mut rest, 1) {
-            Ok(other) => {
+            Ok((other, hash)) => {
                 other.check_invariants();
+                assert_eq!(hash, other.state_hash());
                 // A flip that shortens a list leaves bytes over.
                 let same = rest.is_empty() && other.state_hash() == market.state_hash();
                 assert!(!same, "bit {bit} has no meaning");

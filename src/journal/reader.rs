@@ -334,15 +334,14 @@ impl Reader {
         let Some(&number) = self.later.last() else {
             return Ok(false);
         };
-        let bytes = segment::read(self.disk.as_ref(), &self.folder, number)?;
-        let head = match segment::beginning(&bytes) {
+        let head = match segment::head(self.disk.as_ref(), &self.folder, number)? {
             Beginning::Unused => {
                 // Nothing behind it may be in use.
                 return self.only_unused_left().map(|()| false);
             }
             Beginning::Head(head) => head,
             // What is torn there was never synced: nothing was in use behind it.
-            Beginning::Damaged if self.is_torn_beginning(number, &bytes)? => return Ok(false),
+            Beginning::Damaged if self.is_torn_beginning(number)? => return Ok(false),
             beginning => {
                 (self.segment, self.at) = (number, 0);
                 return Err(match beginning {
@@ -353,7 +352,8 @@ impl Reader {
         };
         self.check_segment(number, &head)?;
         self.later.pop();
-        (self.segment, self.bytes, self.at) = (number, bytes, BLOCK);
+        segment::read_into(self.disk.as_ref(), &self.folder, number, &mut self.bytes)?;
+        (self.segment, self.at) = (number, BLOCK);
         Ok(true)
     }
 
@@ -386,7 +386,7 @@ impl Reader {
     }
 
     /// Whether a damaged header is one that was being written: nothing whole is behind it or in a later segment.
-    fn is_torn_beginning(&self, number: u64, bytes: &[u8]) -> Result<bool, Problem> {
+    fn is_torn_beginning(&self, number: u64) -> Result<bool, Problem> {
         let is_last = self.later.first() == Some(&number) || {
             self.later[..self.later.len() - 1]
                 .iter()
@@ -396,14 +396,15 @@ impl Reader {
                 .all(|unused| unused)
         };
         // Only the first group of a segment is written together with its header.
+        let bytes = segment::read(self.disk.as_ref(), &self.folder, number)?;
         let later_group =
-            whole_groups(bytes, BLOCK).any(|(_, head)| head.number > self.chain.group);
+            whole_groups(&bytes, BLOCK).any(|(_, head)| head.number > self.chain.group);
         Ok(is_last && !later_group)
     }
 
     fn is_unused(&self, number: u64) -> Result<bool, Problem> {
-        let bytes = segment::read(self.disk.as_ref(), &self.folder, number)?;
-        Ok(segment::beginning(&bytes) == Beginning::Unused)
+        let beginning = segment::head(self.disk.as_ref(), &self.folder, number)?;
+        Ok(beginning == Beginning::Unused)
     }
 
     fn only_unused_left(&self) -> Result<(), Problem> {

@@ -174,10 +174,30 @@ pub fn head(disk: &dyn Disk, folder: &Path, number: u64) -> io::Result<Beginning
 /// # Errors
 /// What the system says.
 pub fn read(disk: &dyn Disk, folder: &Path, number: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read_into(disk, folder, number, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// [`read`], in place of what is in `bytes`: memory that was used before costs less than new memory.
+///
+/// # Errors
+/// What the system says.
+pub fn read_into(
+    disk: &dyn Disk,
+    folder: &Path,
+    number: u64,
+    bytes: &mut Vec<u8>,
+) -> io::Result<()> {
     let file = disk.open_to_read(&path(folder, number))?;
     let len = usize::try_from(file.length()?).map_err(io::Error::other)?;
-    let mut bytes = vec![0; len];
-    let read = file.read_at(&mut bytes, 0)?;
+    if bytes.is_empty() {
+        // Zeroed by the system, as it is used.
+        *bytes = vec![0; len];
+    } else {
+        bytes.resize(len, 0);
+    }
+    let read = file.read_at(bytes, 0)?;
     bytes.truncate(read);
-    Ok(bytes)
+    Ok(())
 }

@@ -105,10 +105,8 @@ impl Admission {
         if self.custody == Custody::External {
             return Ok(());
         }
-        if let Some(Recorded::Applied { refused, .. }) = self.recorded
-            && refused == Some(RejectReason::InsufficientFunds)
-        {
-            return Err(RejectReason::InsufficientFunds);
+        if let Some(recorded) = &self.recorded {
+            return held_then(recorded);
         }
         let (last, slots) = &self.last;
         let known = slots[usize::from(hold.side == Side::Buy)];
@@ -145,6 +143,17 @@ const fn admitted_then(recorded: &Recorded, command: &mut Command) -> Admitted {
         new.stp_group = admitted.stp_group;
     }
     *admitted
+}
+
+/// Whether the money was there then. Whoever makes the changes of balances takes it, and finds out if it was not.
+const fn held_then(recorded: &Recorded) -> Result<(), RejectReason> {
+    match recorded {
+        Recorded::Applied {
+            refused: Some(RejectReason::InsufficientFunds),
+            ..
+        } => Err(RejectReason::InsufficientFunds),
+        _ => Ok(()),
+    }
 }
 
 const fn refused(reason: RejectReason) -> Admitted {

@@ -32,6 +32,15 @@ impl Funds for TenantFunds {
     }
 }
 
+/// Money that was there, as the record says. Whoever makes the changes of balances takes it, and finds out if it was not.
+struct Granted;
+
+impl Funds for Granted {
+    fn take(&mut self, _: AccountId, _: CurrencyCode, _: Amount) -> Result<(), RejectReason> {
+        Ok(())
+    }
+}
+
 impl ControlStream {
     pub(super) const fn new(
         tenant: TenantIndex,
@@ -58,7 +67,7 @@ impl ControlStream {
         Outcome::Controlled(match verdict {
             Verdict::Refused(reason) => Err(reason),
             Verdict::Applied | Verdict::Repeated => {
-                self.control.apply(&request.command, &mut self.funds)
+                self.control.apply(&request.command, &mut Granted)
             }
         })
     }

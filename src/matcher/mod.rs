@@ -31,7 +31,7 @@ use crate::treasury::Treasury;
 use control_stream::ControlStream;
 use lanes::Lanes;
 pub use marks::SessionMark;
-pub use replay::{Difference, ReplayItem};
+pub use replay::{Difference, ReplayBatch, Said};
 use stream::{Output, Place, Stream};
 
 /// How many items ahead of the one being applied a book is told to fetch an order, and its

@@ -36,6 +36,16 @@ impl<J> Matcher<J> {
             .collect()
     }
 
+    /// The hash of the stream in a seat, for a node that starts: a book that comes out of a snapshot as it is, is not gone
+    /// through again.
+    #[must_use]
+    pub fn state_hash_at_start(&self, seat: Seat) -> Option<u64> {
+        match self.seats.get(seat.0 as usize)? {
+            Seated::Market(stream) => Some(stream.state_hash_at_start()),
+            Seated::Control(_) => None,
+        }
+    }
+
     /// Writes the state of the stream in a seat.
     pub fn write_state(&self, seat: Seat, out: &mut StateWriter) {
         match &self.seats[seat.0 as usize] {
@@ -69,6 +79,14 @@ impl<J> Matcher<J> {
 }
 
 impl Stream {
+    /// [`Self::state_hash`]. Of a book that was restored and has done nothing since it is what was found while it was read.
+    fn state_hash_at_start(&self) -> u64 {
+        match self.restored {
+            Some((seq, book)) if seq == self.seq() => self.hash_with(book),
+            _ => self.state_hash(),
+        }
+    }
+
     fn write_state(&self, out: &mut StateWriter) {
         out.u64(self.seq());
         let mut sessions: Vec<_> = self.sessions().collect();
@@ -120,7 +138,8 @@ impl Stream {
         for _ in 0..source.u32()? {
             tiers.push((FeeGroup(source.u16()?), FeeTier(source.u8()?)));
         }
-        let book = Market::read_state(source, index_key).map_err(|error| source.market(error))?;
+        let read = Market::read_state(source, index_key);
+        let (book, hash) = read.map_err(|error| source.market(error))?;
         let known = book.fees().tiers().len();
         if let Some((_, tier)) = tiers.iter().find(|(_, tier)| usize::from(tier.0) >= known) {
             return Err(source.content("a fee group's tier", tier.0.into()));
@@ -132,6 +151,7 @@ impl Stream {
         for (session, client_seq, terms, accounts) in marks {
             stream.restore_mark(session, client_seq, terms, accounts);
         }
+        stream.restored = Some((seq, hash));
         Ok(stream)
     }
 }

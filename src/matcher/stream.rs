@@ -40,6 +40,8 @@ pub(super) struct Stream {
     frame: FrameVerdict,
     /// Whose frame it is.
     sender: MarkPlace,
+    /// Of a book that was restored: the stream's number then, and the book's hash.
+    pub(super) restored: Option<(u64, u64)>,
 }
 
 /// What happens to the rest of a batch frame.
@@ -137,6 +139,7 @@ impl Stream {
             watchers: Vec::new(),
             frame: FrameVerdict::Apply,
             sender: MarkPlace::default(),
+            restored: None,
         }
     }
 
@@ -186,9 +189,14 @@ impl Stream {
     /// Hash of everything the stream's future depends on: two streams with equal hashes answer every future
     /// request alike.
     pub(super) fn state_hash(&self) -> u64 {
+        self.hash_with(self.book.state_hash())
+    }
+
+    /// [`Self::state_hash`], given that of the book.
+    pub(super) fn hash_with(&self, book: u64) -> u64 {
         let mut marks: Vec<_> = self.marks.iter().collect();
         marks.sort_unstable_by_key(|(session, _)| *session);
-        let mut hasher = XxHash64::with_seed(self.book.state_hash());
+        let mut hasher = XxHash64::with_seed(book);
         hasher.write_u64(self.seq);
         for (session, mark) in marks {
             hasher.write_u32(session.0);

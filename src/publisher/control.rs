@@ -55,8 +55,7 @@ impl Decided<'_> {
                     control_seq: self.control_seq,
                     transact_time: self.transact_time,
                 };
-                let touched = &mut gathered.touched;
-                desk.treasury.move_money(self.tenant, &moved, touched);
+                gathered.move_money(self.tenant, &moved, &desk.treasury);
                 let funded = self.funded(movement, self.control_seq, false);
                 links.send(place, &funded);
             }

@@ -51,6 +51,7 @@ impl Links {
             return place;
         }
         let place = self.place(link.session);
+        self.last_attached = Some((link.session, link.connection, place));
         if link.connection == Link::AWAY {
             return place;
         }
@@ -64,7 +65,6 @@ impl Links {
             state.hand_over();
             state.link = Some(Arc::clone(link));
         }
-        self.last_attached = Some((link.session, link.connection, place));
         place
     }
 

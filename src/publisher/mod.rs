@@ -30,7 +30,7 @@ use crate::handoff::{
 };
 use crate::history::{MarketRecord, Recorder};
 use crate::metrics::{MatcherMeter, Stage};
-use crate::treasury::Treasury;
+use crate::treasury::{Posting, Treasury};
 use links::Links;
 pub use market::SessionReports;
 use market::{At, MarketReports};
@@ -81,6 +81,22 @@ impl Publisher {
             publisher.open(seat);
         }
         publisher
+    }
+
+    /// In a replay: leaves the money of markets to whoever calls [`Self::swap_postings`], who makes the changes of all
+    /// markets in the journal's order. Or makes them from now on.
+    ///
+    /// # Panics
+    /// When changes that were left are not made yet.
+    #[must_use]
+    pub fn leaving_changes(mut self, leaves: bool) -> Self {
+        self.gathered.leave_changes(leaves);
+        self
+    }
+
+    /// Gives the changes of balances that were left, for an empty vector.
+    pub const fn swap_postings(&mut self, postings: &mut Vec<Posting>) {
+        self.gathered.swap_postings(postings);
     }
 
     fn open(&mut self, seat: &SeatConfig) {

@@ -6,7 +6,7 @@ use souk_engine::{
     BalanceChange, BalanceSink, Command, Event, FeeTable, PairCurrency, Settlement, Trade,
     TradeMoney,
 };
-use souk_protocol::message::{self as wire, StatementEntry};
+use souk_protocol::message as wire;
 use souk_protocol::{Amount, MarketId, Reserved, Side, StatementKind};
 
 use super::links::Links;
@@ -14,7 +14,7 @@ use super::settlements::Settlements;
 use crate::control::{CurrencyCode, Custody, FEE_ACCOUNT};
 use crate::handoff::{Admitted, MarketSeat, TenantIndex};
 use crate::ledger::{AccountIndex, BalanceSlot, Change, Leg, Wallets};
-use crate::treasury::{Touched, Treasury};
+use crate::treasury::{Moved, Posting, Touched, Treasury};
 
 /// What a publisher keeps of a market's money.
 #[derive(Debug)]
@@ -41,7 +41,10 @@ struct Purse {
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     fees: Vec<Fees>,
-    pub(super) touched: Touched,
+    touched: Touched,
+    /// In a replay: changes that somebody else makes, because other markets are replayed at the same time. Holds come
+    /// with them; the matcher takes none then.
+    postings: Option<Vec<Posting>>,
 }
 
 /// Fees that go to a tenant's fee account in one credit.
@@ -131,6 +134,7 @@ impl MarketMoney {
                     record,
                     treasury,
                     gathered,
+                    hold,
                 };
                 self.settlement
                     .settle_at(record.command, fee_tier, hold, record.events, &mut sink);
@@ -196,40 +200,54 @@ struct LedgerSink<'a> {
     record: &'a Committed<'a>,
     treasury: &'a Treasury,
     gathered: &'a mut Gathered,
+    /// What the command held, until the first change: that of who pays.
+    hold: Amount,
 }
 
 impl LedgerSink<'_> {
     #[inline(always)]
     fn commit(&mut self, account: AccountIndex, slot: BalanceSlot, change: &BalanceChange) {
+        if self.gathered.postings.is_some() {
+            return self.leave(slot, change);
+        }
         let ledger = self.treasury.ledger();
         if change.total != 0 && self.treasury.statements().are_kept() {
-            self.record(slot, change);
+            self.treasury
+                .post(&self.posting(slot, change), self.record.transact_time);
         } else {
             ledger.commit(slot, ledger_change(change));
         }
         self.gathered.touched.add(ledger, account, slot);
     }
 
-    /// Commits a change that a statement tells of.
+    /// Leaves a change to whoever replays.
     #[inline(never)]
-    fn record(&self, slot: BalanceSlot, change: &BalanceChange) {
+    fn leave(&mut self, slot: BalanceSlot, change: &BalanceChange) {
+        let posting = Posting {
+            hold: std::mem::take(&mut self.hold),
+            ..self.posting(slot, change)
+        };
+        self.gathered.postings.get_or_insert_default().push(posting);
+    }
+
+    fn posting(&self, slot: BalanceSlot, change: &BalanceChange) -> Posting {
         let (record, purse) = (self.record, &*self.purse);
-        let code = purse.codes[leg(change) as usize];
-        let statements = self.treasury.statements();
-        statements.record(purse.tenant, change.account, code, || {
-            let view = self.treasury.ledger().commit(slot, ledger_change(change));
-            StatementEntry {
-                sequence: view.sequence,
-                transact_time: record.transact_time,
-                change: change.total,
-                total: view.total,
-                reference: last_match(record.events),
-                stream_seq: record.stream_seq,
-                market: purse.market,
-                kind: StatementKind::Trade,
-                reserved: Reserved,
-            }
-        });
+        Posting {
+            tenant: purse.tenant,
+            account: change.account,
+            currency: purse.codes[leg(change) as usize],
+            slot,
+            hold: Amount(0),
+            change: ledger_change(change),
+            market: purse.market,
+            stream_seq: record.stream_seq,
+            reference: if change.total == 0 {
+                0
+            } else {
+                last_match(record.events)
+            },
+            kind: StatementKind::Trade,
+        }
     }
 }
 
@@ -313,32 +331,72 @@ fn last_match(events: &[Event]) -> u64 {
 }
 
 impl Gathered {
+    /// Leaves changes to whoever replays, or makes them from now on.
+    ///
+    /// # Panics
+    /// When changes that were left are not made yet.
+    pub(super) fn leave_changes(&mut self, leaves: bool) {
+        let left = self.postings.as_ref().map_or(0, Vec::len);
+        assert_eq!(left, 0, "what was left is made first");
+        self.postings = leaves.then(Vec::new);
+    }
+
+    /// Gives the changes that were left, for an empty vector.
+    pub(super) const fn swap_postings(&mut self, postings: &mut Vec<Posting>) {
+        if let Some(left) = &mut self.postings {
+            std::mem::swap(left, postings);
+        }
+    }
+
+    /// Moves money as a command of a control stream says.
+    pub(super) fn move_money(
+        &mut self,
+        tenant: TenantIndex,
+        moved: &Moved<'_>,
+        treasury: &Treasury,
+    ) {
+        match &mut self.postings {
+            Some(postings) => {
+                let of_both = treasury.movement_postings(tenant, moved);
+                postings.extend(of_both.into_iter().flatten());
+            }
+            None => treasury.move_money(tenant, moved, &mut self.touched),
+        }
+    }
+
     /// Credits the fees of the batch, and tells watchers.
     pub(super) fn finish(&mut self, treasury: &Treasury, transact_time: u64) {
         let ledger = treasury.ledger();
         for earned in self.fees.drain(..) {
-            let change = Change {
-                total: earned.amount,
-                held: 0,
-                available: earned.amount,
-            };
-            let statements = treasury.statements();
-            statements.record(earned.tenant, FEE_ACCOUNT, earned.quote, || {
-                let view = ledger.commit(earned.slot, change);
-                StatementEntry {
-                    sequence: view.sequence,
-                    transact_time,
-                    change: earned.amount,
-                    total: view.total,
-                    reference: earned.reference,
-                    stream_seq: earned.stream_seq,
-                    market: earned.market,
-                    kind: StatementKind::Fee,
-                    reserved: Reserved,
-                }
-            });
+            let posting = earned.posting();
+            if let Some(postings) = &mut self.postings {
+                postings.push(posting);
+                continue;
+            }
+            treasury.post(&posting, transact_time);
             self.touched.add(ledger, earned.account, earned.slot);
         }
         treasury.tell_watchers(&mut self.touched, transact_time);
+    }
+}
+
+impl Fees {
+    const fn posting(&self) -> Posting {
+        Posting {
+            tenant: self.tenant,
+            account: FEE_ACCOUNT,
+            currency: self.quote,
+            slot: self.slot,
+            hold: Amount(0),
+            change: Change {
+                total: self.amount,
+                held: 0,
+                available: self.amount,
+            },
+            market: self.market,
+            stream_seq: self.stream_seq,
+            reference: self.reference,
+            kind: StatementKind::Fee,
+        }
     }
 }

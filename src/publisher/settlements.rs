@@ -76,6 +76,9 @@ impl Settlements {
         if self.kept_max > 0 {
             self.kept.push_back(settlement);
         }
+        if self.subscribers.is_empty() {
+            return;
+        }
         let frame = settlement.frame(0);
         let wants = |subscriber: &&Subscriber| settlement.number >= subscriber.from_number;
         for subscriber in self.subscribers.iter().filter(wants) {

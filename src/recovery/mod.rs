@@ -3,10 +3,12 @@
 //!
 //! Must never: start from a journal that does not come out as it was recorded, or from a ledger that does not add up.
 
+mod crew;
 mod error;
 mod follower;
 mod replay;
 mod report;
+mod routing;
 mod seed;
 mod snapshot_file;
 mod snapshots;
@@ -26,7 +28,7 @@ use crate::config::{Config, HistoryConfig, TenantConfig};
 use crate::control::{Custody, Effect, FEE_ACCOUNT, MarketTerms, tell_limits};
 use crate::directory::{Directory, Route};
 use crate::handoff::{
-    ControlSeat, MarketChange, MarketSeat, SeatConfig, Task, TenantIndex, Verdict,
+    ControlSeat, MarketChange, MarketSeat, Seat, SeatConfig, Task, TenantIndex, Verdict,
 };
 use crate::history::Recorder;
 use crate::ids::Epoch;
@@ -40,6 +42,7 @@ use crate::treasury::Treasury;
 pub use error::RecoveryError;
 pub use follower::Follower;
 pub use report::{Progress, Recovered};
+use routing::Jobs;
 pub use snapshot_file::SnapshotHead;
 pub use snapshots::{DataDirectory, SnapshotTaken, Snapshotter, take_snapshot, verify_snapshot};
 use streams::Streams;
@@ -64,6 +67,7 @@ pub(crate) struct Recovery {
     pub epoch: Epoch,
     /// Ends a replay early.
     stop: Option<Arc<AtomicBool>>,
+    jobs: Jobs,
 }
 
 impl Recovery {
@@ -113,13 +117,14 @@ impl Recovery {
         }
         let mut matchers = Vec::new();
         for (inbox, seats) in inboxes.into_iter().zip(seats) {
-            let publisher = Publisher::new(&seats, desk.clone());
+            let publisher = Publisher::new(&seats, desk.clone()).leaving_changes(true);
             let treasury = Arc::clone(&treasury);
             let tenants = config.tenants.len();
             let matcher = Matcher::new(inbox, tenants, seats, treasury, index_key(), publisher)?;
             matchers.push(matcher);
         }
         let recovery = Self {
+            jobs: Jobs::new(matchers.len()),
             config,
             directory,
             treasury,
@@ -282,9 +287,21 @@ impl Recovery {
     }
 
     /// Looks at everything once more before the node runs.
+    pub(crate) fn finish_start(&mut self) -> Result<(), RecoveryError> {
+        self.finish_with(Matcher::state_hash_at_start)
+    }
+
+    /// Looks at everything once more, and goes through all of every book.
     pub(crate) fn finish(&mut self) -> Result<(), RecoveryError> {
+        self.finish_with(Matcher::state_hash)
+    }
+
+    fn finish_with(
+        &mut self,
+        hash: impl Fn(&Matcher<Publisher>, Seat) -> Option<u64>,
+    ) -> Result<(), RecoveryError> {
         self.treasury.ledger().check_at_rest()?;
-        let hash = |matcher: usize, seat| self.matchers[matcher].state_hash(seat);
+        let hash = |matcher: usize, seat| hash(&self.matchers[matcher], seat);
         self.recovered.state_hash = self.streams.hash(hash) ^ self.balances_hash();
         self.recovered.open_streams = self.streams.len();
         Ok(())

@@ -1,28 +1,47 @@
 //! Does a journal again, batch by batch, and compares.
+//!
+//! ```text
+//! reads ahead -- Chunk --> the caller's thread -- jobs --> a thread for each matcher
+//! decodes                  routes, moves money <-- done -- matches, reports
+//! ```
+//!
+//! Matchers do not wait for each other. Whatever they come to is looked at in the journal's order, and the money of their
+//! markets is moved in that order: so each balance, statement and sequence, and the first difference, are those of a replay
+//! that does one batch after the other. What changes which streams and accounts there are, or compares whole states, is
+//! done between jobs: every control command that is not funding, a tenant's beginning, the end of a node.
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use souk_protocol::SessionId;
 
+use super::crew::Crew;
+use super::routing::Job;
 use super::{Progress, Recovery, RecoveryError};
-use crate::directory::Route;
-use crate::handoff::{ControlRequest, Item, Recorded, Request, RequestOrigin, TenantIndex};
+use crate::control::ControlCommand;
 use crate::journal::{BatchHead, Body, ReadError, Reader, StreamRecord};
-use crate::matcher::ReplayItem;
 
-/// Batches that are decoded before they are done again.
-const DECODED_BATCHES_MAX: usize = 256;
+/// Records that go from thread to thread at once, and a batch: waking a thread costs as much as tens of commands.
+const CHUNK_RECORDS: usize = 512;
+/// Batches of a chunk, however few records they have.
+const CHUNK_BATCHES_MAX: usize = 512;
+/// Chunks that are decoded before they are routed.
+const DECODED_CHUNKS_MAX: usize = 4;
+/// Chunks that matchers have, at the most.
+const CHUNKS_UNDER_WAY_MAX: usize = 4;
+/// Chunks between two reports of progress.
+const CHUNKS_PER_PROGRESS: u64 = 128;
 
 impl Recovery {
-    /// Does again everything that the journal says. What comes next is read and decoded on a thread of its own meanwhile.
+    /// Does again everything that the journal says. What comes next is read and decoded on a thread of its own meanwhile, and
+    /// each matcher works on another.
     pub(super) fn replay(
         &mut self,
         mut reader: Reader,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), RecoveryError> {
-        let (decoded_in, decoded) = bounded::<Decoded>(DECODED_BATCHES_MAX);
-        let (spare, used) = bounded::<Vec<StreamRecord>>(DECODED_BATCHES_MAX);
+        let (decoded_in, decoded) = bounded(DECODED_CHUNKS_MAX);
+        let (spare, used) = bounded(DECODED_CHUNKS_MAX);
         let segments = reader.segments_left();
         std::thread::scope(|scope| {
             let reading = scope.spawn(move || {
@@ -32,8 +51,16 @@ impl Recovery {
                 };
                 ahead.run(&mut reader).map(|()| reader.end())
             });
-            // Dropped before the thread is waited for, so that it ends after a difference, too.
-            let replayed = self.replay_decoded(decoded, spare, segments, progress);
+            let crew = Crew::hire(scope, self.matchers.len());
+            let replaying = Replaying {
+                recovery: self,
+                crew,
+                under_way: VecDeque::new(),
+                plan: Plan::default(),
+            };
+            // Dropped before threads are waited for, so that they end after a difference, too.
+            let replayed = replaying.run(decoded, &spare, segments, progress);
+            drop(spare);
             let read = reading.join();
             replayed?;
             let end = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -42,78 +69,43 @@ impl Recovery {
         })
     }
 
-    fn replay_decoded(
-        &mut self,
-        decoded: Receiver<Decoded>,
-        spare: Sender<Vec<StreamRecord>>,
-        segments: usize,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), RecoveryError> {
-        for Decoded {
-            head,
-            mut records,
-            segments_left,
-        } in decoded
-        {
-            self.batch(&head, &records)?;
-            records.clear();
-            // A full pool lets the vector go.
-            let _ = spare.try_send(records);
-            if self
-                .stop
-                .as_ref()
-                .is_some_and(|stop| stop.load(Ordering::Relaxed))
-            {
-                return Err(RecoveryError::Stopped);
-            }
-            if head.number.is_multiple_of(1_024) {
-                progress(Progress {
-                    records: self.recovered.records,
-                    segments_read: segments - segments_left,
-                    segments,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Does one batch again.
+    /// Does one batch again, on this thread.
     pub(crate) fn batch(
         &mut self,
         head: &BatchHead,
         records: &[StreamRecord],
     ) -> Result<(), RecoveryError> {
-        let mut run = Run::default();
-        let mut touched = Touched::default();
+        let mut events = 0;
         for record in records {
             match &record.body {
                 Body::Tenant { custody, name } => {
                     self.check_tenant(record.tenant, *custody, name.as_str())?;
                 }
                 Body::StateHash(hash) => {
-                    self.end_run(&mut run, &mut touched)?;
+                    events += self.do_routed()?;
                     self.compare_hash(record, *hash)?;
                 }
                 Body::Balances(_) | Body::End { .. } => {}
-                Body::Command { .. }
-                | Body::Change { .. }
-                | Body::Control { .. }
-                | Body::SessionOpened(_)
-                | Body::SessionCanceled { .. } => {
-                    let (tenant, route) = self.streams.find(record)?;
-                    if run.is_other(route, record.session) {
-                        self.end_run(&mut run, &mut touched)?;
-                        run.begin(tenant, route, record.session);
-                    }
-                    run.items.push(self.item(route, record)?);
-                }
+                _ => self.route(head, record)?,
             }
         }
-        self.end_run(&mut run, &mut touched)?;
+        events += self.do_routed()?;
+        self.end_batch(head, events)?;
+        self.carry_out_tasks()
+    }
+
+    /// Does what was routed. Gives how many events there were.
+    fn do_routed(&mut self) -> Result<usize, RecoveryError> {
+        let routed: Vec<_> = self.jobs.take().collect();
         let mut events = 0;
-        for matcher in touched.matchers {
-            events += self.matchers[matcher].end_replayed(head.transact_time);
+        for (matcher, mut job) in routed {
+            job.run(&mut self.matchers[matcher]);
+            events += self.settle(matcher, job)?;
         }
+        Ok(events)
+    }
+
+    fn end_batch(&mut self, head: &BatchHead, events: usize) -> Result<(), RecoveryError> {
         if events != head.events as usize {
             return Err(RecoveryError::Events {
                 batch: head.number,
@@ -123,80 +115,7 @@ impl Recovery {
         }
         self.recovered.records += u64::from(head.entries);
         self.recovered.batches += 1;
-        self.carry_out_tasks()
-    }
-
-    fn end_run(&mut self, run: &mut Run, touched: &mut Touched) -> Result<(), RecoveryError> {
-        if run.items.is_empty() {
-            return Ok(());
-        }
-        let (Some(route), items) = (run.route, std::mem::take(&mut run.items)) else {
-            return Ok(());
-        };
-        touched.add(route.matcher);
-        let link = self.streams.link(run.session);
-        let matcher = &mut self.matchers[route.matcher];
-        matcher
-            .replay(run.tenant, &link, items)
-            .map_err(|difference| {
-                let (tenant, market) = self.streams.name(route.matcher, difference.seat);
-                RecoveryError::Difference {
-                    tenant,
-                    market,
-                    stream_seq: difference.stream_seq,
-                    what: difference.to_string(),
-                }
-            })
-    }
-
-    /// The request that a record tells of.
-    fn item(&mut self, route: Route, record: &StreamRecord) -> Result<ReplayItem, RecoveryError> {
-        let (request, recorded) = match &record.body {
-            Body::Command {
-                numbered,
-                admitted,
-                refused,
-            } => (
-                Request::Command(*numbered),
-                Recorded::Applied {
-                    admitted: *admitted,
-                    refused: *refused,
-                },
-            ),
-            Body::Change { change, refused } => {
-                self.streams.carried(record, change)?;
-                (Request::Change(*change), Recorded::Changed(*refused))
-            }
-            // A session asks for something when it is opened; what that was is nothing of the stream's.
-            Body::SessionOpened(terms) => (Request::Join, Recorded::Opened(*terms)),
-            Body::SessionCanceled { account, refused } => {
-                let request = Request::CancelSession {
-                    session: record.session,
-                    incarnation: u64::MAX,
-                };
-                let (account, refused) = (*account, *refused);
-                (request, Recorded::SessionCanceled { account, refused })
-            }
-            Body::Control { command, verdict } => {
-                let request = ControlRequest {
-                    origin: RequestOrigin {
-                        request_id: 0,
-                        template: 0,
-                    },
-                    command: *command,
-                    permit: None,
-                };
-                let recorded = Recorded::Controlled(*verdict);
-                (Request::Control(Box::new(request)), recorded)
-            }
-            _ => unreachable!("these ask for nothing"),
-        };
-        let seat = route.seat;
-        Ok(ReplayItem {
-            item: Item { seat, request },
-            stream_seq: record.stream_seq,
-            recorded,
-        })
+        Ok(())
     }
 
     fn compare_hash(&mut self, record: &StreamRecord, recorded: u64) -> Result<(), RecoveryError> {
@@ -214,76 +133,243 @@ impl Recovery {
             recorded,
         })
     }
+
+    fn is_stopped(&self) -> bool {
+        let stop = self.stop.as_ref();
+        stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
 }
 
-/// A batch of the journal, read and decoded.
-struct Decoded {
-    head: BatchHead,
-    records: Vec<StreamRecord>,
-    /// Segments that were still to be read then.
-    segments_left: usize,
+/// A replay under way.
+struct Replaying<'a> {
+    recovery: &'a mut Recovery,
+    crew: Crew,
+    /// What the matchers have to do, oldest first.
+    under_way: VecDeque<Plan>,
+    /// What they are given next.
+    plan: Plan,
 }
 
-/// Reads batches before they are needed.
-struct ReadsAhead {
-    decoded: Sender<Decoded>,
-    /// Emptied vectors come back here.
-    used: Receiver<Vec<StreamRecord>>,
+/// Batches, and who does which part of them.
+#[derive(Debug, Default)]
+struct Plan {
+    parts: Vec<Part>,
+    /// The jobs of each matcher, until they are given to it.
+    jobs: Vec<(usize, Vec<Job>)>,
 }
 
-impl ReadsAhead {
-    /// Reads until the end, or until nobody wants more.
-    fn run(self, reader: &mut Reader) -> Result<(), ReadError> {
-        loop {
-            let mut records = self.used.try_recv().unwrap_or_default();
-            let Some(head) = reader.next_batch(&mut records)? else {
-                return Ok(());
-            };
-            let segments_left = reader.segments_left();
-            let batch = Decoded {
-                head,
-                records,
-                segments_left,
-            };
-            if self.decoded.send(batch).is_err() {
-                return Ok(());
+/// What a batch has for one matcher.
+#[derive(Debug)]
+struct Part {
+    matcher: usize,
+    /// The batch, if this is its last part.
+    ends: Option<BatchHead>,
+}
+
+impl Replaying<'_> {
+    fn run(
+        mut self,
+        decoded: Receiver<Chunk>,
+        spare: &Sender<Chunk>,
+        segments: usize,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), RecoveryError> {
+        for (number, mut chunk) in (0_u64..).zip(decoded) {
+            self.chunk(&chunk)?;
+            let segments_left = chunk.segments_left;
+            chunk.clear();
+            // A full pool lets it go.
+            let _ = spare.try_send(chunk);
+            if self.recovery.is_stopped() {
+                return Err(RecoveryError::Stopped);
             }
+            if number.is_multiple_of(CHUNKS_PER_PROGRESS) {
+                progress(Progress {
+                    records: self.recovery.recovered.records,
+                    segments_read: segments - segments_left,
+                    segments,
+                });
+            }
+        }
+        self.gather()
+    }
+
+    fn chunk(&mut self, chunk: &Chunk) -> Result<(), RecoveryError> {
+        let mut rest = &chunk.records[..];
+        for batch in &chunk.batches {
+            let (records, later) = rest.split_at(batch.records);
+            rest = later;
+            if batch.is_alone {
+                self.gather()?;
+                self.recovery.batch(&batch.head, records)?;
+            } else if let Err(error) = self.plan_batch(&batch.head, records) {
+                // What came before may differ, too.
+                self.gather()?;
+                return Err(error);
+            }
+        }
+        self.give();
+        while self.under_way.len() >= CHUNKS_UNDER_WAY_MAX {
+            self.settle_oldest()?;
+        }
+        Ok(())
+    }
+
+    fn plan_batch(
+        &mut self,
+        head: &BatchHead,
+        records: &[StreamRecord],
+    ) -> Result<(), RecoveryError> {
+        for record in records {
+            self.recovery.route(head, record)?;
+        }
+        for (matcher, job) in self.recovery.jobs.take() {
+            self.plan.add(matcher, job);
+        }
+        if let Some(last) = self.plan.parts.last_mut() {
+            last.ends = Some(*head);
+        }
+        Ok(())
+    }
+
+    /// Gives the matchers what is planned.
+    fn give(&mut self) {
+        if self.plan.parts.is_empty() {
+            return;
+        }
+        self.crew.lend(&mut self.recovery.matchers);
+        for (matcher, jobs) in &mut self.plan.jobs {
+            self.crew.give(*matcher, std::mem::take(jobs));
+        }
+        self.under_way.push_back(std::mem::take(&mut self.plan));
+    }
+
+    /// Looks at what came of the oldest plan, batch by batch.
+    fn settle_oldest(&mut self) -> Result<(), RecoveryError> {
+        let Some(plan) = self.under_way.pop_front() else {
+            return Ok(());
+        };
+        let mut done = Vec::with_capacity(plan.jobs.len());
+        for (matcher, _) in plan.jobs {
+            done.push((matcher, self.crew.done(matcher)?.into_iter()));
+        }
+        let mut events = 0;
+        for Part { matcher, ends } in plan.parts {
+            let of = done.iter_mut().find(|(its, _)| *its == matcher);
+            let job = of.and_then(|(_, jobs)| jobs.next());
+            let job = job.ok_or(RecoveryError::Stopped)?;
+            events += self.recovery.settle(matcher, job)?;
+            if let Some(head) = ends {
+                self.recovery
+                    .end_batch(&head, std::mem::take(&mut events))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until everything is done that was planned, and takes the matchers back.
+    fn gather(&mut self) -> Result<(), RecoveryError> {
+        self.give();
+        while !self.under_way.is_empty() {
+            self.settle_oldest()?;
+        }
+        self.crew.take_back(&mut self.recovery.matchers)
+    }
+}
+
+impl Plan {
+    fn add(&mut self, matcher: usize, job: Job) {
+        self.parts.push(Part {
+            matcher,
+            ends: None,
+        });
+        match self.jobs.iter_mut().find(|(its, _)| *its == matcher) {
+            Some((_, jobs)) => jobs.push(job),
+            None => self.jobs.push((matcher, vec![job])),
         }
     }
 }
 
-/// Requests of one session to one matcher, in a row.
-#[derive(Default)]
-struct Run {
-    tenant: TenantIndex,
-    route: Option<Route>,
-    session: SessionId,
-    items: Vec<ReplayItem>,
+/// Batches of the journal, read and decoded.
+#[derive(Debug, Default)]
+struct Chunk {
+    records: Vec<StreamRecord>,
+    batches: Vec<DecodedBatch>,
+    /// Segments that were still to be read then.
+    segments_left: usize,
 }
 
-impl Run {
-    fn is_other(&self, route: Route, session: SessionId) -> bool {
-        let matcher = self.route.map(|route| route.matcher);
-        matcher != Some(route.matcher) || self.session != session
+#[derive(Debug)]
+struct DecodedBatch {
+    head: BatchHead,
+    /// How many of the chunk's records are its.
+    records: usize,
+    /// Whether it is done between jobs.
+    is_alone: bool,
+}
+
+impl Chunk {
+    fn clear(&mut self) {
+        self.records.clear();
+        self.batches.clear();
     }
 
-    const fn begin(&mut self, tenant: TenantIndex, route: Route, session: SessionId) {
-        self.tenant = tenant;
-        self.route = Some(route);
-        self.session = session;
+    /// Reads batches until there are enough. Gives whether there may be more.
+    fn fill(&mut self, reader: &mut Reader) -> Result<bool, ReadError> {
+        while self.records.len() < CHUNK_RECORDS && self.batches.len() < CHUNK_BATCHES_MAX {
+            let before = self.records.len();
+            let Some(head) = reader.next_batch(&mut self.records)? else {
+                return Ok(false);
+            };
+            let records = &self.records[before..];
+            self.batches.push(DecodedBatch {
+                head,
+                records: records.len(),
+                is_alone: records.is_empty() || records.iter().any(is_alone),
+            });
+        }
+        Ok(true)
     }
 }
 
-/// The matchers that a batch is for.
-#[derive(Default)]
-struct Touched {
-    matchers: Vec<usize>,
+/// Whether a record's batch is done between jobs. Funding is not: it moves money, and that is done in order anyway.
+const fn is_alone(record: &StreamRecord) -> bool {
+    match &record.body {
+        Body::Command { .. }
+        | Body::Change { .. }
+        | Body::SessionOpened(_)
+        | Body::SessionCanceled { .. }
+        | Body::Control {
+            command:
+                ControlCommand::Credit(_) | ControlCommand::Debit(_) | ControlCommand::Transfer(_),
+            ..
+        } => false,
+        Body::Control { .. }
+        | Body::Tenant { .. }
+        | Body::StateHash(_)
+        | Body::Balances(_)
+        | Body::End { .. } => true,
+    }
 }
 
-impl Touched {
-    fn add(&mut self, matcher: usize) {
-        if !self.matchers.contains(&matcher) {
-            self.matchers.push(matcher);
+/// Reads batches before they are needed.
+struct ReadsAhead {
+    decoded: Sender<Chunk>,
+    /// Emptied chunks come back here.
+    used: Receiver<Chunk>,
+}
+
+impl ReadsAhead {
+    /// Reads until the end, or until nobody wants more. What was read before an error is done before it is told.
+    fn run(self, reader: &mut Reader) -> Result<(), ReadError> {
+        loop {
+            let mut chunk = self.used.try_recv().unwrap_or_default();
+            let filled = chunk.fill(reader);
+            chunk.segments_left = reader.segments_left();
+            let is_wanted = self.decoded.send(chunk).is_ok();
+            if !filled? || !is_wanted {
+                return Ok(());
+            }
         }
     }
 }

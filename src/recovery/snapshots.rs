@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{bounded, never, unbounded};
-use souk_engine::GivesBytes;
 
 use super::snapshot_file::{self, SnapshotHead};
 use super::{Progress, Recovery, RecoveryError};
@@ -31,8 +30,6 @@ const SNAPSHOTS_KEPT: usize = 2;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How long it waits after one that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
-/// Bytes read at once where only their checksums are wanted.
-const CHECK_BYTES: usize = 65_536;
 
 /// The files of a node.
 #[derive(Clone, Debug)]
@@ -163,11 +160,8 @@ impl DataDirectory {
     /// What is wrong with it.
     pub fn check(&self, number: u64) -> Result<SnapshotHead, RecoveryError> {
         let (head, mut reader) = self.open_snapshot(number)?;
-        let mut bytes = vec![0; CHECK_BYTES];
-        // The end is the one place where less can be had.
         while !reader.is_at_end()? {
-            let count = reader.at_hand().min(bytes.len());
-            reader.fill(&mut bytes[..count])?;
+            reader.pass();
         }
         Ok(head)
     }

@@ -17,6 +17,8 @@ use crate::journal::StreamRecord;
 #[derive(Debug)]
 pub(crate) struct Streams {
     routes: HashMap<(TenantId, MarketId), (TenantIndex, Route)>,
+    /// The stream asked for last: records of one come in runs.
+    last: Option<((TenantId, MarketId), (TenantIndex, Route))>,
     /// By matcher and seat.
     names: Vec<Vec<(TenantId, MarketId)>>,
     /// Tenants that the journal has.
@@ -31,6 +33,7 @@ impl Streams {
     pub(super) fn new(config: &Config, matchers: usize) -> Self {
         Self {
             routes: HashMap::new(),
+            last: None,
             names: (0..matchers).map(|_| Vec::new()).collect(),
             known: config.tenants.iter().map(|_| false).collect(),
             decided: HashMap::new(),
@@ -54,8 +57,9 @@ impl Streams {
         route
     }
 
+    #[inline]
     pub(super) fn find(
-        &self,
+        &mut self,
         record: &StreamRecord,
     ) -> Result<(TenantIndex, Route), RecoveryError> {
         let StreamRecord {
@@ -64,12 +68,18 @@ impl Streams {
             stream_seq,
             ..
         } = *record;
+        match self.last {
+            Some((name, found)) if name == (tenant, market) => return Ok(found),
+            _ => {}
+        }
         let found = self.routes.get(&(tenant, market)).copied();
-        found.ok_or(RecoveryError::UnknownStream {
+        let found = found.ok_or(RecoveryError::UnknownStream {
             tenant,
             market,
             stream_seq,
-        })
+        })?;
+        self.last = Some(((tenant, market), found));
+        Ok(found)
     }
 
     /// All streams; market 0 is a control stream.

@@ -299,6 +299,11 @@ impl StateReader {
         self.chunk.len() - self.taken
     }
 
+    /// Takes what can be had without reading on, and looks at none of it.
+    pub const fn pass(&mut self) {
+        self.taken = self.chunk.len();
+    }
+
     /// Whether everything was taken.
     ///
     /// # Errors

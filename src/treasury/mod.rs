@@ -6,6 +6,7 @@
 //!
 //! Must never: give money before the command that earned it is durable.
 
+mod posting;
 mod state;
 mod statements;
 mod watchers;
@@ -13,15 +14,14 @@ mod watchers;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use souk_protocol::message::{AccountUpdate, BalanceEntry, StatementEntry};
-use souk_protocol::{AccountId, Amount, MarketId, RejectReason, Reserved, StatementKind, Text};
+use souk_protocol::message::{AccountUpdate, BalanceEntry};
+use souk_protocol::{AccountId, Amount, RejectReason, Reserved, Text};
 
 use crate::control::{AccountTerms, CurrencyCode, FEE_ACCOUNT, Movement};
 use crate::handoff::{Link, TenantIndex};
 use crate::history::Recorder;
-use crate::ledger::{
-    self, AccountIndex, BalanceSlot, BalanceView, Change, CurrencyIndex, Ledger, Sums,
-};
+use crate::ledger::{self, AccountIndex, BalanceSlot, CurrencyIndex, Ledger, Sums};
+pub use posting::Posting;
 pub use statements::{Page, Statements};
 use watchers::Watchers;
 
@@ -203,75 +203,11 @@ impl Treasury {
     /// # Panics
     /// When its accounts or its currency are not known: the control stream has made them before.
     pub fn move_money(&self, tenant: TenantIndex, moved: &Moved<'_>, touched: &mut Touched) {
-        let Movement { from, to, .. } = *moved.movement;
-        let transfer = from.is_some() && to.is_some();
-        if let Some(from) = from {
-            let kind = if transfer {
-                StatementKind::TransferOut
-            } else {
-                StatementKind::Debit
-            };
-            self.move_one_side(tenant, from, kind, moved, touched);
+        for posting in self.movement_postings(tenant, moved).iter().flatten() {
+            self.post(posting, moved.transact_time);
+            let (account, _) = self.ledger.balance_owner(posting.slot);
+            touched.add(&self.ledger, account, posting.slot);
         }
-        if let Some(to) = to {
-            let kind = if transfer {
-                StatementKind::TransferIn
-            } else {
-                StatementKind::Credit
-            };
-            self.move_one_side(tenant, to, kind, moved, touched);
-        }
-    }
-
-    fn move_one_side(
-        &self,
-        tenant: TenantIndex,
-        id: AccountId,
-        kind: StatementKind,
-        moved: &Moved<'_>,
-        touched: &mut Touched,
-    ) {
-        let (code, amount) = (moved.movement.currency, moved.movement.amount);
-        let currency = self.currency(tenant, code);
-        let currency = currency.expect("money moves in a currency that exists");
-        let account = self.ledger.account(tenant, id);
-        let account = account.expect("money moves between accounts that exist");
-        let slot = self.ledger.balance_or_new(account, currency);
-        // No overflow: an amount is at most 2^63 - 1.
-        let units = amount.0.cast_signed();
-        self.statements.record(tenant, id, code, || {
-            let (total, view) = match kind {
-                StatementKind::Credit => (units, self.ledger.commit_credit(slot, amount)),
-                StatementKind::Debit => (-units, self.ledger.commit_debit(slot, amount)),
-                StatementKind::TransferIn => (units, self.commit_transfer(slot, units, units)),
-                // It is no longer available since it was taken.
-                StatementKind::TransferOut => (-units, self.commit_transfer(slot, -units, 0)),
-                StatementKind::Trade | StatementKind::Fee => {
-                    unreachable!("the control stream funds")
-                }
-            };
-            StatementEntry {
-                sequence: view.sequence,
-                transact_time: moved.transact_time,
-                change: total,
-                total: view.total,
-                reference: moved.movement.business_id,
-                stream_seq: moved.control_seq,
-                market: MarketId(0),
-                kind,
-                reserved: Reserved,
-            }
-        });
-        touched.add(&self.ledger, account, slot);
-    }
-
-    fn commit_transfer(&self, slot: BalanceSlot, total: i64, available: i64) -> BalanceView {
-        let change = Change {
-            total,
-            held: 0,
-            available,
-        };
-        self.ledger.commit(slot, change)
     }
 
     /// What an account has, by code of the currency.

@@ -4,16 +4,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::audit::traffic::{config, run_sessions};
 use souk::config::{Config, Overrides};
+use souk::control::FEE_ACCOUNT;
+use souk::handoff::TenantIndex;
 use souk::journal::{
-    BatchHead, BatchWriter, ChainEnd, Journal, JournalOptions, Reader, Segments, StreamRecord,
+    BatchHead, BatchWriter, Body, ChainEnd, Journal, JournalOptions, Reader, Segments, StreamRecord,
 };
 use souk::node::Node;
-use souk::recovery::{DataDirectory, Recovered, SnapshotTaken, take_snapshot, verify_snapshot};
+use souk::recovery::{
+    DataDirectory, Recovered, RecoveryError, SnapshotTaken, take_snapshot, verify_snapshot,
+};
 use souk::server::Server;
 use souk::storage::{CommitStrategy, SystemDisk};
+use souk_protocol::{AccountId, MarketId, RejectReason, TenantId, Text};
 
 /// Cuts of the journal, each with a snapshot of its own.
 const CUTS: u64 = 100;
@@ -138,6 +144,98 @@ fn a_snapshot_and_the_rest_are_the_whole_journal_at_any_cut() {
         assert_eq!(last(&started), last(&whole));
     }
     assert!(states.len() as u64 > CUTS / 2, "cuts differ");
+}
+
+/// What a node knows of money and sessions, after a start with so many matchers.
+fn told(data: &Path, matchers: usize) -> (Recovered, Vec<String>) {
+    let node = Node::new(&configured(data), matchers, None).unwrap();
+    let shared = &node.partition.shared;
+    let mut told = Vec::new();
+    for (tenant, entry) in (0..).map(TenantIndex).zip(shared.directory.tenants.iter()) {
+        for account in (1..=4).map(AccountId).chain([FEE_ACCOUNT]) {
+            told.push(format!("{:?}", shared.treasury.balances(tenant, account)));
+            for code in ["BTC", "USDT"].map(|code| Text::new(code).unwrap()) {
+                let statements = shared.treasury.statements();
+                let page = statements.page(tenant, account, code, 0, usize::MAX);
+                told.push(format!("{page:?}"));
+            }
+        }
+        for market in (1..=9).map(MarketId) {
+            let Some(route) = entry.route(market) else {
+                continue;
+            };
+            let matcher = &node.partition.matchers[route.matcher];
+            let mut sessions: Vec<_> = matcher.sessions(route.seat).collect();
+            sessions.sort_by_key(|(session, _)| *session);
+            told.push(format!("{market} {sessions:?}"));
+        }
+    }
+    (node.partition.recovered, told)
+}
+
+#[test]
+fn however_many_matchers_replay_a_journal_it_comes_to_the_same() {
+    let data = folder("matchers").join("data");
+    run(&data, 600);
+    run(&data, 300);
+    let (one, told_by_one) = told(&data, 1);
+    assert!(one.records > 2_000 && one.hashes_compared > 0, "{one:?}");
+    assert!(told_by_one.iter().any(|told| told.contains("Trade")));
+    for matchers in [2, 3, 7] {
+        let (recovered, told) = told(&data, matchers);
+        assert_eq!(recovered, one, "{matchers} matchers");
+        for (told, by_one) in told.iter().zip(&told_by_one) {
+            assert_eq!(told, by_one, "{matchers} matchers");
+        }
+    }
+}
+
+#[test]
+fn however_many_matchers_replay_a_journal_the_first_difference_is_named() {
+    let data = folder("differences").join("data");
+    run(&data, 600);
+    let mut batches = read(&data);
+    let mut changed = Vec::new();
+    // Two streams of one tenant are wrong, the first of them in its last third.
+    for (number, (_, records)) in batches.iter_mut().enumerate() {
+        for record in records {
+            let StreamRecord {
+                market, stream_seq, ..
+            } = *record;
+            let is_next = changed.iter().all(|(_, known, _)| *known != market);
+            if let Body::Command {
+                refused: refused @ Some(_),
+                ..
+            } = &mut record.body
+                && record.tenant == TenantId(1)
+                && stream_seq > 300
+                && is_next
+            {
+                *refused = Some(RejectReason::SessionTakenOver);
+                changed.push((number, market, stream_seq));
+            }
+        }
+    }
+    assert!(changed.len() > 1, "{changed:?}");
+    let data = folder("differences-in").join("data");
+    write_cut(&data, &batches, changed[0].0 / 2);
+    let (_, market, stream_seq) = changed[0];
+    for matchers in [1, 2, 3] {
+        let error = Node::new(&configured(&data), matchers, None).unwrap_err();
+        let place = format!("tenant 1, market {market}, stream_seq {stream_seq}: ");
+        assert!(error.to_string().contains(&place), "{matchers}: {error}");
+    }
+}
+
+#[test]
+fn a_replay_that_is_stopped_ends() {
+    let data = folder("stopped").join("data");
+    run(&data, 300);
+    run(&data, 50);
+    let (files, stop) = (DataDirectory::new(&data), Arc::new(AtomicBool::new(true)));
+    let taken = take_snapshot(&Arc::new(configured(&data)), &files, &stop, &mut |_| {});
+    assert!(matches!(taken, Err(RecoveryError::Stopped)), "{taken:?}");
+    assert!(files.snapshot_numbers().unwrap().is_empty());
 }
 
 #[test]
