@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::bytes::u32_at;
 use super::decode::{BatchHead, read_batch};
 use super::group::{ChainEnd, GROUP_HEADER_LEN, GROUP_LEN_MAX, GroupHead, blocks_of, read_head};
-use super::reader::{Problem, ReadError};
+use super::problem::{Problem, ReadError};
 use super::record::{Damage, StreamRecord};
 use super::segment::{self, Beginning};
 use crate::storage::{BLOCK, Disk, DiskFile};

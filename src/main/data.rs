@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Subcommand;
 use souk::config::Overrides;
 use souk::inspect::{self, InspectError, Wanted};
@@ -50,7 +50,7 @@ pub enum JournalCommand {
 pub enum SnapshotCommand {
     /// Take one of everything before the segment in use; beside a running node, too.
     Now(ConfigFile),
-    /// Check the checksums of all and print what they are.
+    /// Check the checksums of all and print what they are. Exits with 1 if one is damaged.
     List {
         /// The data directory.
         data: PathBuf,
@@ -144,16 +144,25 @@ pub fn snapshot(command: &SnapshotCommand) -> anyhow::Result<()> {
         }
         SnapshotCommand::List { data } => {
             let data = DataDirectory::new(data);
-            for number in data.snapshot_numbers()? {
+            let (numbers, mut damaged) = (data.snapshot_numbers()?, 0);
+            for &number in &numbers {
                 match data.check(number) {
                     Ok(head) => println!(
                         "before segment {number}: good, up to group {} and batch {}",
                         head.start.group - 1,
                         head.start.batch - 1
                     ),
-                    Err(error) => println!("before segment {number}: {error}"),
+                    Err(error) => {
+                        println!("before segment {number}: {error}");
+                        damaged += 1;
+                    }
                 }
             }
+            ensure!(
+                damaged == 0,
+                "{damaged} of {} snapshots cannot be used",
+                numbers.len()
+            );
             Ok(())
         }
         SnapshotCommand::Verify { file, segment } => {
