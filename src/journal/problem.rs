@@ -63,6 +63,14 @@ pub enum Problem {
         /// Its place there.
         at: u64,
     },
+    /// What fills the last block of a group is not zero.
+    #[error("byte {at}, behind the end of the group in its last block, is {found:#04x}, must be 0")]
+    Padding {
+        /// Its place.
+        at: u64,
+        /// What stands there.
+        found: u8,
+    },
     /// A group's bytes are good, what they say is not.
     #[error("{0}")]
     Damage(#[from] Damage),

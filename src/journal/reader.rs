@@ -14,7 +14,7 @@ use std::sync::Arc;
 use souk_protocol::{MarketId, TenantId};
 
 use super::decode::{BatchHead, read_batch};
-use super::group::{ChainEnd, GROUP_HEADER_LEN, GroupHead, blocks_of, read_head};
+use super::group::{ChainEnd, GROUP_HEADER_LEN, GroupHead, blocks_of, check_padding, read_head};
 use super::problem::{Problem, ReadError};
 use super::record::{Damage, StreamRecord};
 use super::segment::{self, Beginning, SegmentHead};
@@ -164,11 +164,12 @@ impl Reader {
         records: &mut Vec<StreamRecord>,
     ) -> Result<Option<BatchHead>, ReadError> {
         while self.batches_left == 0 {
-            match self.next_group() {
-                Ok(Some(head)) => self.take_group(&head),
-                Ok(None) => return Ok(None),
-                Err(problem) => return Err(self.error(problem)),
-            }
+            let next = self.next_group().map_err(|problem| self.error(problem))?;
+            let Some(head) = next else {
+                return Ok(None);
+            };
+            self.take_group(&head)
+                .map_err(|problem| self.error(problem))?;
         }
         let from = records.len();
         let head = self.batch(records).map_err(|problem| self.error(problem))?;
@@ -196,9 +197,11 @@ impl Reader {
         Ok(head)
     }
 
-    fn take_group(&mut self, head: &GroupHead) {
+    fn take_group(&mut self, head: &GroupHead) -> Result<(), Problem> {
         self.batches.clear();
         let end = self.at + head.len;
+        let blocks = self.bytes.len().min(self.at + blocks_of(head.len));
+        check_padding(&self.bytes[self.at..blocks], head.len, self.at as u64)?;
         let from = self.at + GROUP_HEADER_LEN;
         self.batches.extend_from_slice(&self.bytes[from..end]);
         self.batch_at = 0;
@@ -207,6 +210,7 @@ impl Reader {
         self.chain.group += 1;
         self.chain.checksum = head.checksum;
         self.groups += 1;
+        Ok(())
     }
 
     /// The next group, at [`Self::at`] of the segment; nothing at the end of the journal.
