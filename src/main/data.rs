@@ -67,7 +67,7 @@ pub enum SnapshotCommand {
 
 /// Recomputes every balance and hold of a journal. Prints what it finds.
 pub fn audit(data: &Path) -> ExitCode {
-    match souk::audit::audit(&DataDirectory::new(data).journal) {
+    match souk::audit::audit(&DataDirectory::new(data)) {
         Ok(report) => {
             print!("{report}");
             if report.is_sound() {
