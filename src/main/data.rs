@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Subcommand;
@@ -15,6 +16,9 @@ use super::{ConfigFile, load};
 
 /// The exit code of an audit whose file cannot be read.
 const UNREADABLE: u8 = 2;
+
+/// How often the progress of a recovery is drawn, whether something was told or not.
+const DRAWN_EVERY: Duration = Duration::from_millis(200);
 
 /// What is asked of a journal.
 #[derive(Subcommand)]
@@ -189,14 +193,19 @@ pub struct ProgressBar {
 impl ProgressBar {
     pub fn show(&mut self, progress: Progress) {
         let bar = self.bar.get_or_insert_with(|| {
-            let bar = indicatif::ProgressBar::new(progress.segments as u64);
+            let bar = indicatif::ProgressBar::new(0);
+            bar.enable_steady_tick(DRAWN_EVERY);
             let style = indicatif::ProgressStyle::with_template(
-                "recovering [{bar:40}] segment {pos} of {len}, {msg} records, {elapsed}",
+                "recovering [{bar:40}] segment {pos} of {len}, {msg}, {elapsed}",
             );
             bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
         });
+        bar.set_length(progress.segments as u64);
         bar.set_position(progress.segments_read as u64);
-        bar.set_message(progress.records.to_string());
+        bar.set_message(match progress.segments {
+            0 => "loading".to_owned(),
+            _ => format!("{} records", progress.records),
+        });
     }
 
     pub fn end(&self) {
