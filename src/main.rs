@@ -38,7 +38,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What commands end with.
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused, failed, or found wrong (doctor, audit); 2 wrong arguments, or a file that \
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused, failed, or found wrong (doctor, audit, snapshot list); 2 wrong arguments, or a file that \
 cannot be read (audit, journal); 75 try again: others have this node's tenants (serve), or no answer came (halt); \
 78 another process that is alive has this node's name (serve).";
 

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use souk_engine::{
-    Command, Event, EventSink, FeeTable, Hold, Market, PairCurrency, Settlement, SpecError,
-};
+use souk_engine::{Command, Event, EventSink, Hold, Market, PairCurrency, Settlement, SpecError};
 use souk_protocol::{AccountId, Amount, RejectReason, SessionId, Side};
 
 use super::difference::{Findings, Place};
@@ -13,7 +11,7 @@ use crate::control::{CurrencyCode, Custody, MarketTerms};
 use crate::handoff::{Admitted, MarketChange, Numbered};
 
 /// The key of the book's indexes, which influences nothing that an audit sees.
-const INDEX_KEY: u64 = 0x5eed;
+pub(super) const INDEX_KEY: u64 = 0x5eed;
 
 /// A market while it is replayed.
 #[derive(Debug)]
@@ -24,9 +22,10 @@ pub(super) struct MarketReplay {
     custody: Custody,
     market: Market,
     settlement: Settlement,
-    seq: u64,
+    /// The number of the last record.
+    pub seq: u64,
     /// The last `client_seq` of each session.
-    marks: HashMap<SessionId, u64>,
+    pub marks: HashMap<SessionId, u64>,
     events: Vec<Event>,
     pub commands: u64,
     pub changes: u64,
@@ -81,14 +80,24 @@ impl EventSink for ReplaySink<'_> {
 }
 
 impl MarketReplay {
+    /// A market that is new.
     pub(super) fn new(terms: &MarketTerms, custody: Custody) -> Result<Self, SpecError> {
-        let mut replay = Self {
+        let market = Market::new(terms.spec, INDEX_KEY)?;
+        let mut replay = Self::resume(terms, custody, market);
+        let state = MarketChange::State(terms.definition.state);
+        replay.apply_unasked(&Command::from(&state), &mut PlainLedger::default());
+        Ok(replay)
+    }
+
+    /// A market with the book that it has by now.
+    pub(super) fn resume(terms: &MarketTerms, custody: Custody, market: Market) -> Self {
+        Self {
             symbol: terms.definition.symbol.as_str().to_owned(),
             base: terms.definition.base,
             quote: terms.definition.quote,
             custody,
-            market: Market::new(terms.spec, INDEX_KEY)?,
-            settlement: Settlement::resume(&terms.spec, FeeTable::new(terms.spec.fees)),
+            settlement: Settlement::resume(market.spec(), market.fees().clone()),
+            market,
             seq: 0,
             marks: HashMap::new(),
             events: Vec::new(),
@@ -96,10 +105,7 @@ impl MarketReplay {
             changes: 0,
             refused: 0,
             trades: 0,
-        };
-        let state = MarketChange::State(terms.definition.state);
-        replay.apply_unasked(&Command::from(&state), &mut PlainLedger::default());
-        Ok(replay)
+        }
     }
 
     /// Replays something that no session asked for: a change of the market, a cancel for a session that is gone.

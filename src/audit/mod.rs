@@ -10,48 +10,58 @@ mod difference;
 mod ledger;
 mod market;
 mod report;
+mod start;
 mod tenant;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use souk_protocol::TenantId;
 
-use crate::journal::{Body, ReadError, Reader, StreamRecord};
-use crate::storage::SystemDisk;
+use crate::journal::{Body, ReadError, Reader, StreamRecord, segment};
+use crate::recovery::{DataDirectory, RecoveryError, SnapshotHead};
 use difference::{Findings, Place};
 use tenant::TenantReplay;
 
 pub use difference::{Difference, Money, Quantity};
 pub use report::{CurrencySum, Report, StreamCount};
 
-/// Audits the journal in a folder.
-///
-/// # Errors
-/// When it cannot be read, or is damaged anywhere but at its tail.
-pub fn audit(journal: &Path) -> Result<Report, ReadError> {
-    audit_of(Reader::open(Arc::new(SystemDisk), journal, None)?)
+/// Why there is nothing to report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// The journal cannot be read, or is damaged anywhere but at its tail.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The snapshot that it begins with cannot be read.
+    #[error(transparent)]
+    Snapshot(#[from] RecoveryError),
 }
 
-/// Audits what a reader reads.
+/// Audits the journal of a data directory: all of it, or, if its first segments are gone, what comes behind the oldest snapshot.
 ///
 /// # Errors
-/// When it cannot be read.
-pub fn audit_of(mut reader: Reader) -> Result<Report, ReadError> {
+/// When something cannot be read, or is damaged.
+pub fn audit(data: &DataDirectory) -> Result<Report, AuditError> {
     let mut audit = Audit::default();
-    let mut records = Vec::new();
-    while reader.next_batch(&mut records)?.is_some() {
-        for record in &records {
-            audit.replay(record);
-        }
-        records.clear();
+    let start = start(data)?;
+    if let Some(head) = &start {
+        let (_, mut source) = data.open_snapshot(head.segment)?;
+        let read = audit.read_state(&mut source);
+        read.and_then(|()| source.finish())
+            .map_err(RecoveryError::from)?;
     }
-    for tenant in audit.tenants.values() {
-        tenant.finish(&mut audit.findings);
+    let disk = Arc::clone(data.disk());
+    let from = start.map(|head| (head.segment, head.start));
+    let cluster_id = start.map(|head| head.cluster_id);
+    let mut reader = Reader::open_range(disk, &data.journal, cluster_id, from, None)?;
+    // What does not add up already is not replayed: all that follows from it would be wrong.
+    if audit.findings.count == 0 {
+        audit.read(&mut reader)?;
     }
     let tenants = audit.tenants.values();
     Ok(Report {
+        start,
         end: reader.end(),
         ended_in_order: audit.ended_in_order,
         records: audit.records,
@@ -61,6 +71,18 @@ pub fn audit_of(mut reader: Reader) -> Result<Report, ReadError> {
         differences: audit.findings.kept,
         differences_found: audit.findings.count,
     })
+}
+
+/// The snapshot to begin with, if the journal's first segment is gone.
+fn start(data: &DataDirectory) -> Result<Option<SnapshotHead>, RecoveryError> {
+    // What is wrong with the folder, its reader says.
+    let segments = segment::numbers(data.disk().as_ref(), &data.journal).unwrap_or_default();
+    let Some(oldest) = segments.first().filter(|oldest| **oldest > 1) else {
+        return Ok(None);
+    };
+    let snapshots = data.snapshot_numbers()?.into_iter();
+    let mut behind = snapshots.filter(|number| number >= oldest);
+    Ok(behind.find_map(|number| data.check(number).ok()))
 }
 
 /// An audit under way.
@@ -77,6 +99,21 @@ struct Audit {
 }
 
 impl Audit {
+    /// Replays all that a reader reads, and checks what it comes to.
+    fn read(&mut self, reader: &mut Reader) -> Result<(), ReadError> {
+        let mut records = Vec::new();
+        while reader.next_batch(&mut records)?.is_some() {
+            for record in &records {
+                self.replay(record);
+            }
+            records.clear();
+        }
+        for tenant in self.tenants.values() {
+            tenant.finish(&mut self.findings);
+        }
+        Ok(())
+    }
+
     fn replay(&mut self, record: &StreamRecord) {
         let place = Place {
             tenant: record.tenant,

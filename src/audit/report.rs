@@ -5,6 +5,7 @@ use std::fmt;
 use super::difference::{Difference, Money};
 use crate::control::CurrencyCode;
 use crate::journal::JournalEnd;
+use crate::recovery::SnapshotHead;
 
 /// The sums of a currency of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct StreamCount {
 /// What an audit found.
 #[derive(Debug)]
 pub struct Report {
+    /// The snapshot that it began with; nothing if it began with the first record of all.
+    pub start: Option<SnapshotHead>,
     /// Where the journal ends.
     pub end: JournalEnd,
     /// Whether the node that wrote it last stopped in order.
@@ -107,13 +110,27 @@ impl fmt::Display for Report {
             ]
         });
         table(f, &header, streams.collect())?;
+        let first = self.start.map_or(1, |head| head.start.batch);
         writeln!(
             f,
             "\n{} records in {} batches, cluster {}",
             self.records,
-            self.end.chain.batch - 1,
+            self.end.chain.batch - first,
             self.end.cluster_id.unwrap_or(0)
         )?;
+        if let Some(head) = self.start {
+            writeln!(
+                f,
+                "from segment {} on: what was before it is taken from the snapshot",
+                head.segment
+            )?;
+            if self.records == 0 && !self.is_sound() {
+                writeln!(
+                    f,
+                    "the snapshot does not add up; the journal was not replayed"
+                )?;
+            }
+        }
         if let Some(torn) = self.end.torn {
             writeln!(
                 f,

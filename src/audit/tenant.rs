@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use souk_engine::Command;
+use souk_protocol::message::CurrencyDefinition;
 use souk_protocol::{AccountId, Amount, MarketId, RejectReason, TenantId};
 
 use super::difference::{Difference, Findings, Money, Place, Quantity};
@@ -20,10 +21,10 @@ use crate::journal::{BalanceLine, Body, StreamRecord};
 pub(super) struct TenantReplay {
     id: TenantId,
     name: String,
-    control: Control,
+    pub control: Control,
     currencies: BTreeMap<[u8; 8], Currency>,
-    markets: BTreeMap<MarketId, MarketReplay>,
-    ledger: PlainLedger,
+    pub markets: BTreeMap<MarketId, MarketReplay>,
+    pub ledger: PlainLedger,
     /// What the running node had at its end.
     finals: BTreeMap<(AccountId, [u8; 8]), BalanceLine>,
     commands: u64,
@@ -63,12 +64,23 @@ impl Funds for RecordedFunds<'_> {
 }
 
 impl TenantReplay {
+    /// A tenant that is new.
     pub(super) fn new(id: TenantId, name: &str, custody: Custody) -> Self {
+        Self::resume(id, name, Control::new(custody))
+    }
+
+    /// A tenant with the control stream that it has by now.
+    pub(super) fn resume(id: TenantId, name: &str, control: Control) -> Self {
+        let currency = |definition: &CurrencyDefinition| {
+            let supply = control.supply(definition.code).map_or(0, |it| it.0.into());
+            let scale = definition.scale;
+            (definition.code.0, Currency { scale, supply })
+        };
         Self {
             id,
             name: name.to_owned(),
-            control: Control::new(custody),
-            currencies: BTreeMap::new(),
+            currencies: control.currencies().map(currency).collect(),
+            control,
             markets: BTreeMap::new(),
             ledger: PlainLedger::default(),
             finals: BTreeMap::new(),

@@ -256,6 +256,12 @@ impl Control {
         Some(self.currencies.get(&code.0)?.definition.scale)
     }
 
+    /// Credits less debits of a currency, if there is such a currency.
+    #[must_use]
+    pub fn supply(&self, code: CurrencyCode) -> Option<Amount> {
+        Some(self.currencies.get(&code.0)?.supply)
+    }
+
     /// Does what `command` says. A refused command changes nothing and uses up no number.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use std::hash::Hasher;
 use twox_hash::XxHash64;
 
 use super::bytes::{u32_at, u64_at};
+use super::problem::Problem;
 use crate::storage::BLOCK;
 
 /// Bytes before the first batch.
@@ -119,6 +120,19 @@ pub fn read_head(bytes: &[u8]) -> Option<GroupHead> {
         batches: u32_at(header, 40),
         first_batch: u64_at(header, 48),
     })
+}
+
+/// Checks what fills the last block of a group, as far as it is there. `blocks` are the group's, which has `len` bytes and begins at
+/// `at`.
+pub(super) fn check_padding(blocks: &[u8], len: usize, at: u64) -> Result<(), Problem> {
+    let padding = blocks.get(len..).unwrap_or_default();
+    match padding.iter().position(|byte| *byte != 0) {
+        Some(index) => Err(Problem::Padding {
+            at: at + (len + index) as u64,
+            found: padding[index],
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Bytes on disk of a group with `len` bytes: whole blocks.

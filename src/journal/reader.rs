@@ -4,115 +4,21 @@
 //! the process or the machine stopped, so nobody was told of it. If something whole does come after it, what is not
 //! whole was once synced, and is damaged.
 //!
+//! The node may be running: what it writes meanwhile may be read or not, and is never taken for damage.
+//!
 //! Must never: take damage for an end, or panic on what a file says.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use souk_protocol::{MarketId, TenantId};
 
 use super::decode::{BatchHead, read_batch};
-use super::group::{ChainEnd, GROUP_HEADER_LEN, GroupHead, blocks_of, read_head};
+use super::group::{ChainEnd, GROUP_HEADER_LEN, GroupHead, blocks_of, check_padding, read_head};
+use super::problem::{Problem, ReadError};
 use super::record::{Damage, StreamRecord};
-use super::segment::{self, Beginning, SegmentHead, VERSION};
+use super::segment::{self, Beginning, SegmentHead};
 use crate::storage::{BLOCK, Disk};
-
-/// What is wrong with a journal.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Problem {
-    /// The system cannot read it.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The folder has no journal.
-    #[error("there is no journal here")]
-    NoJournal,
-    /// The segment's header is damaged.
-    #[error("the segment's header is damaged")]
-    SegmentHeader,
-    /// Another version wrote it.
-    #[error("it is of version {0}; this program reads version {VERSION}")]
-    Version(u32),
-    /// The segment is not the one that its name says, or of another cluster.
-    #[error(
-        "it is segment {found} of cluster {cluster}, where segment {expected} of cluster {own} belongs"
-    )]
-    WrongSegment {
-        /// Its number.
-        found: u64,
-        /// Its cluster.
-        cluster: u64,
-        /// The number that is expected.
-        expected: u64,
-        /// The cluster that is expected.
-        own: u64,
-    },
-    /// A segment is not there, although there are later ones.
-    #[error("segment {0} is missing, although there are later ones")]
-    MissingSegment(u64),
-    /// The segment does not begin where the one before ends.
-    #[error("the segment begins with group {found}, but group {expected} comes next")]
-    Gap {
-        /// The group it begins with.
-        found: u64,
-        /// The group that comes next.
-        expected: u64,
-    },
-    /// A group is damaged: later ones are whole.
-    #[error(
-        "group {expected} is damaged or missing: group {found} comes after it, at byte {at} of segment {segment}"
-    )]
-    DamagedGroup {
-        /// The group that should be here.
-        expected: u64,
-        /// A whole group behind it.
-        found: u64,
-        /// The segment of that one.
-        segment: u64,
-        /// Its place there.
-        at: u64,
-    },
-    /// A group's bytes are good, what they say is not.
-    #[error("{0}")]
-    Damage(#[from] Damage),
-    /// A batch has another number than it should.
-    #[error("it has batch {found}, but batch {expected} comes next")]
-    BatchNumber {
-        /// Its number.
-        found: u64,
-        /// What comes next.
-        expected: u64,
-    },
-}
-
-/// What is wrong with a journal, and where.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{}: byte {offset}, group {group} ({}): {problem}\nremedy: keep the files; restore the data directory from a copy, or start with another one",
-    file.display(), after(*after_record)
-)]
-pub struct ReadError {
-    /// The segment, or the folder.
-    pub file: PathBuf,
-    /// Where in it.
-    pub offset: u64,
-    /// The group that is expected there.
-    pub group: u64,
-    /// The last good record: tenant, market and number in its stream.
-    pub after_record: Option<(TenantId, MarketId, u64)>,
-    /// What is wrong.
-    pub problem: Problem,
-}
-
-fn after(record: Option<(TenantId, MarketId, u64)>) -> String {
-    match record {
-        Some((tenant, market, seq)) => {
-            format!("after tenant {tenant}, market {market}, stream_seq {seq}")
-        }
-        None => "nothing before it".to_owned(),
-    }
-}
 
 /// A group that was being written when the journal ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +58,8 @@ pub struct Reader {
     last: Option<(TenantId, MarketId, u64)>,
     torn: Option<TornTail>,
     ended: bool,
+    /// Where something was missing, and was looked for once more.
+    looked_again: Option<(u64, usize)>,
     batches: Vec<u8>,
     batch_at: usize,
     batches_left: u32,
@@ -195,6 +103,7 @@ impl Reader {
             last: None,
             torn: None,
             ended: false,
+            looked_again: None,
             batches: Vec::new(),
             batch_at: 0,
             batches_left: 0,
@@ -255,11 +164,12 @@ impl Reader {
         records: &mut Vec<StreamRecord>,
     ) -> Result<Option<BatchHead>, ReadError> {
         while self.batches_left == 0 {
-            match self.next_group() {
-                Ok(Some(head)) => self.take_group(&head),
-                Ok(None) => return Ok(None),
-                Err(problem) => return Err(self.error(problem)),
-            }
+            let next = self.next_group().map_err(|problem| self.error(problem))?;
+            let Some(head) = next else {
+                return Ok(None);
+            };
+            self.take_group(&head)
+                .map_err(|problem| self.error(problem))?;
         }
         let from = records.len();
         let head = self.batch(records).map_err(|problem| self.error(problem))?;
@@ -287,9 +197,11 @@ impl Reader {
         Ok(head)
     }
 
-    fn take_group(&mut self, head: &GroupHead) {
+    fn take_group(&mut self, head: &GroupHead) -> Result<(), Problem> {
         self.batches.clear();
         let end = self.at + head.len;
+        let blocks = self.bytes.len().min(self.at + blocks_of(head.len));
+        check_padding(&self.bytes[self.at..blocks], head.len, self.at as u64)?;
         let from = self.at + GROUP_HEADER_LEN;
         self.batches.extend_from_slice(&self.bytes[from..end]);
         self.batch_at = 0;
@@ -298,6 +210,7 @@ impl Reader {
         self.chain.group += 1;
         self.chain.checksum = head.checksum;
         self.groups += 1;
+        Ok(())
     }
 
     /// The next group, at [`Self::at`] of the segment; nothing at the end of the journal.
@@ -318,11 +231,37 @@ impl Reader {
                     return Ok(Some(head));
                 }
             }
-            if !self.next_segment()? {
-                self.end_here()?;
-                return Ok(None);
+            let here = (self.segment, self.at);
+            match self.go_on() {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(Problem::DamagedGroup { .. } | Problem::SegmentHeader)
+                    if self.looked_again != Some(here) =>
+                {
+                    self.look_again(here)?;
+                }
+                Err(problem) => return Err(problem),
             }
         }
+    }
+
+    /// Goes on behind the last group that is here: in the next segment, or not at all.
+    fn go_on(&mut self) -> Result<bool, Problem> {
+        let goes_on = self.next_segment()?;
+        if !goes_on {
+            self.end_here()?;
+        }
+        Ok(goes_on)
+    }
+
+    /// Reads the segment again: beside a node that runs, what was missing has been written before what is behind it.
+    fn look_again(&mut self, here: (u64, usize)) -> Result<(), Problem> {
+        (self.segment, self.at) = here;
+        (self.ended, self.looked_again) = (false, Some(here));
+        if self.segment != 0 {
+            self.bytes = segment::read(self.disk.as_ref(), &self.folder, self.segment)?;
+        }
+        Ok(())
     }
 
     const fn is_next(&self, head: &GroupHead) -> bool {

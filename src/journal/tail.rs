@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use super::bytes::u32_at;
 use super::decode::{BatchHead, read_batch};
-use super::group::{ChainEnd, GROUP_HEADER_LEN, GROUP_LEN_MAX, GroupHead, blocks_of, read_head};
-use super::reader::{Problem, ReadError};
+use super::group::{
+    ChainEnd, GROUP_HEADER_LEN, GROUP_LEN_MAX, GroupHead, blocks_of, check_padding, read_head,
+};
+use super::problem::{Problem, ReadError};
 use super::record::{Damage, StreamRecord};
 use super::segment::{self, Beginning};
 use crate::storage::{BLOCK, Disk, DiskFile};
@@ -151,20 +153,19 @@ impl Tail {
             return Ok(None);
         }
         let len = (u32_at(&self.group, 16) as usize).clamp(GROUP_HEADER_LEN, GROUP_LEN_MAX);
-        self.group.resize(len, 0);
-        if len > read {
-            let rest = self
-                .file
-                .read_at(&mut self.group[read..], self.at + read as u64)?;
-            if read + rest < len {
-                return Ok(None);
-            }
-        }
+        self.group.resize(blocks_of(len), 0);
+        let at = self.at + read as u64;
+        let rest = self.file.read_at(&mut self.group[read..], at)?;
+        self.group.truncate(read + rest);
         let head = read_head(&self.group).filter(|head| {
             head.number == self.chain.group
                 && head.previous == self.chain.checksum
                 && head.first_batch == self.chain.batch
         });
+        if head.is_some() {
+            check_padding(&self.group, len, self.at)?;
+            self.group.truncate(len);
+        }
         Ok(head)
     }
 

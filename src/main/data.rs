@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Subcommand;
 use souk::config::Overrides;
 use souk::inspect::{self, InspectError, Wanted};
@@ -15,6 +16,9 @@ use super::{ConfigFile, load};
 
 /// The exit code of an audit whose file cannot be read.
 const UNREADABLE: u8 = 2;
+
+/// How often the progress of a recovery is drawn, whether something was told or not.
+const DRAWN_EVERY: Duration = Duration::from_millis(200);
 
 /// What is asked of a journal.
 #[derive(Subcommand)]
@@ -50,7 +54,7 @@ pub enum JournalCommand {
 pub enum SnapshotCommand {
     /// Take one of everything before the segment in use; beside a running node, too.
     Now(ConfigFile),
-    /// Check the checksums of all and print what they are.
+    /// Check the checksums of all and print what they are. Exits with 1 if one is damaged.
     List {
         /// The data directory.
         data: PathBuf,
@@ -67,7 +71,7 @@ pub enum SnapshotCommand {
 
 /// Recomputes every balance and hold of a journal. Prints what it finds.
 pub fn audit(data: &Path) -> ExitCode {
-    match souk::audit::audit(&DataDirectory::new(data).journal) {
+    match souk::audit::audit(&DataDirectory::new(data)) {
         Ok(report) => {
             print!("{report}");
             if report.is_sound() {
@@ -144,16 +148,25 @@ pub fn snapshot(command: &SnapshotCommand) -> anyhow::Result<()> {
         }
         SnapshotCommand::List { data } => {
             let data = DataDirectory::new(data);
-            for number in data.snapshot_numbers()? {
+            let (numbers, mut damaged) = (data.snapshot_numbers()?, 0);
+            for &number in &numbers {
                 match data.check(number) {
                     Ok(head) => println!(
                         "before segment {number}: good, up to group {} and batch {}",
                         head.start.group - 1,
                         head.start.batch - 1
                     ),
-                    Err(error) => println!("before segment {number}: {error}"),
+                    Err(error) => {
+                        println!("before segment {number}: {error}");
+                        damaged += 1;
+                    }
                 }
             }
+            ensure!(
+                damaged == 0,
+                "{damaged} of {} snapshots cannot be used",
+                numbers.len()
+            );
             Ok(())
         }
         SnapshotCommand::Verify { file, segment } => {
@@ -180,14 +193,19 @@ pub struct ProgressBar {
 impl ProgressBar {
     pub fn show(&mut self, progress: Progress) {
         let bar = self.bar.get_or_insert_with(|| {
-            let bar = indicatif::ProgressBar::new(progress.segments as u64);
+            let bar = indicatif::ProgressBar::new(0);
+            bar.enable_steady_tick(DRAWN_EVERY);
             let style = indicatif::ProgressStyle::with_template(
-                "recovering [{bar:40}] segment {pos} of {len}, {msg} records, {elapsed}",
+                "recovering [{bar:40}] segment {pos} of {len}, {msg}, {elapsed}",
             );
             bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
         });
+        bar.set_length(progress.segments as u64);
         bar.set_position(progress.segments_read as u64);
-        bar.set_message(progress.records.to_string());
+        bar.set_message(match progress.segments {
+            0 => "loading".to_owned(),
+            _ => format!("{} records", progress.records),
+        });
     }
 
     pub fn end(&self) {

@@ -9,7 +9,7 @@ pub struct Progress {
     pub records: u64,
     /// Segments read, the one under way included.
     pub segments_read: usize,
-    /// All segments.
+    /// All segments; 0 before the first of them, while a snapshot is loaded.
     pub segments: usize,
 }
 

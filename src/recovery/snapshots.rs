@@ -166,7 +166,7 @@ impl DataDirectory {
         Ok(head)
     }
 
-    pub(super) fn open_snapshot(
+    pub(crate) fn open_snapshot(
         &self,
         number: u64,
     ) -> Result<(SnapshotHead, StateReader), RecoveryError> {

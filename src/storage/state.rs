@@ -6,6 +6,8 @@
 //! | 8 | u64 | XXH64 of the bytes, seeded with the checksum before: of the header for the first |
 //! | 16 | | the bytes |
 //!
+//! Nothing is behind the last chunk.
+//!
 //! Must never: give a byte that was not checked.
 
 use std::io;
@@ -355,7 +357,22 @@ impl StateReader {
         self.ended = len == 0;
         self.at = from + u64::from(len);
         (self.checksum, self.taken) = (checksum, 0);
+        if self.ended {
+            self.check_length()?;
+        }
         Ok(())
+    }
+
+    /// Nothing is behind the last chunk.
+    fn check_length(&self) -> Result<(), StateFileError> {
+        let length = self.file.length().map_err(|error| StateFileError::Io {
+            file: self.path.clone(),
+            error,
+        })?;
+        match length.checked_sub(self.at) {
+            Some(0) | None => Ok(()),
+            Some(more) => Err(self.content("the number of bytes behind the last chunk", more)),
+        }
     }
 }
 

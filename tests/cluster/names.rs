@@ -55,10 +55,10 @@ fn a_data_directory_belongs_to_one_process() {
     let mut scene = Scene::new("folder");
     let mut second = scene.cluster.node_in("c", "a");
     assert!(!second.exit().success());
-    assert!(
-        second.log().contains("is in use by process"),
-        "{}",
-        second.log()
+    let holder = format!(
+        "LOCK is in use by process {}, node a, boot ",
+        scene.nodes[0].process()
     );
+    assert!(second.log().contains(&holder), "{}", second.log());
     assert!(scene.nodes[0].is_running());
 }

@@ -1,5 +1,6 @@
 //! A node that keeps a journal, and `souk audit` on it: sound when it is, and naming what was changed when it
 //! is not.
+mod pruned;
 pub mod traffic;
 
 use std::fs;
@@ -16,6 +17,7 @@ use souk::handoff::Verdict;
 use souk::journal::{
     BatchHead, BatchWriter, Body, ChainEnd, Journal, JournalOptions, Reader, Segments, StreamRecord,
 };
+use souk::recovery::DataDirectory;
 use souk::server::{Server, ServerError};
 use souk::storage::{CommitStrategy, SystemDisk};
 use souk_protocol::*;
@@ -118,7 +120,7 @@ fn souk_audit(data: &Path) -> (i32, String) {
 }
 
 fn audited(data: &Path) -> Report {
-    audit(&data.join("journal")).unwrap()
+    audit(&DataDirectory::new(data)).unwrap()
 }
 
 fn trades(report: &Report) -> u64 {

@@ -30,6 +30,11 @@ impl Node {
         let folder = folder.join(format!("commands-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
+        Self::start_in(folder, format)
+    }
+
+    /// Starts it with whatever data are in the folder.
+    fn start_in(folder: PathBuf, format: &str) -> Self {
         let operations = free();
         let head = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[operations]\nlisten = \"{operations}\"\n[journal]\ndirectory = \"{}\"\n",
@@ -236,6 +241,40 @@ fn halt_sets_a_markets_state_says_why_and_is_refused_without_the_right() {
         .output()
         .unwrap();
     assert_eq!(nobody.status.code(), Some(75), "{}", text(&nobody.stderr));
+}
+
+#[test]
+fn a_second_process_on_a_data_directory_is_refused_and_told_who_has_it() {
+    let mut node = Node::start("locked", "human");
+    let output = Command::new(env!("CARGO_BIN_EXE_souk"))
+        .args(["serve", "--node", "second", "--config"])
+        .arg(node.folder.join("souk.toml"))
+        .args(["--operations-listen", "127.0.0.1:0"])
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let holder = format!(
+        "{} is in use by process {}, node souk\nremedy: stop that process, or use another data directory\n",
+        node.folder.join("data/LOCK").display(),
+        node.child.id()
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).ends_with(&holder),
+        "{}",
+        text(&output.stderr)
+    );
+    assert_eq!(text(&output.stdout), "", "it never listened");
+    node.order(1, 1, 10);
+    // The lock of a process that was killed is no obstacle, whatever the file says.
+    node.child.kill().unwrap();
+    node.child.wait().unwrap();
+    let lock = std::fs::read_to_string(node.folder.join("data/LOCK")).unwrap();
+    assert_eq!(lock, format!("process {}, node souk\n", node.child.id()));
+    let begun = Node::start_in(node.folder.clone(), "human");
+    let lock = std::fs::read_to_string(node.folder.join("data/LOCK")).unwrap();
+    assert_eq!(lock, format!("process {}, node souk\n", begun.child.id()));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod ends;
 mod entrance;
 mod floors;
 mod flow;
+mod inspect;
 mod load;
 mod neighbours;
 mod operations;
