@@ -25,7 +25,7 @@ use crate::matcher::Inbox;
 use crate::priority;
 use crate::storage::{self, Disk, StateReader, SystemDisk};
 
-/// Snapshots that are kept: if one cannot be read, there is another, and the journal from there on.
+/// Good snapshots that are kept: if one cannot be read, there is another, and the journal from there on.
 const SNAPSHOTS_KEPT: usize = 2;
 /// How often the snapshotter looks whether one is due.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -108,17 +108,17 @@ impl DataDirectory {
         if !self.has_snapshots()? {
             return Ok(None);
         }
-        for number in snapshot_file::numbers(disk, &self.snapshots)?
-            .into_iter()
-            .rev()
-        {
-            match self.check(number) {
-                Ok(head) if head.start.batch <= until => return Ok(Some(head)),
-                Ok(_) => {}
-                Err(error) => tracing::error!(%error, "a snapshot is damaged and left alone"),
-            }
-        }
-        Ok(None)
+        let numbers = snapshot_file::numbers(disk, &self.snapshots)?;
+        let mut good = numbers.into_iter().rev().filter_map(|n| self.good(n));
+        Ok(good.find(|head| head.start.batch <= until))
+    }
+
+    /// A snapshot, if it is whole. A damaged one is told of.
+    fn good(&self, number: u64) -> Option<SnapshotHead> {
+        let checked = self.check(number);
+        checked
+            .inspect_err(|error| tracing::error!(%error, "a snapshot is damaged and left alone"))
+            .ok()
     }
 
     /// The oldest snapshot that is whole, if there is one.
@@ -234,22 +234,24 @@ impl DataDirectory {
         Ok(None)
     }
 
-    /// Removes all but the last snapshots, and the segments that those cover. Gives how many segments.
-    fn prune(&self) -> io::Result<usize> {
+    /// Removes what is older than the last good snapshots, of snapshots and segments; nothing while there are fewer. Snapshot
+    /// `written` was just read back. Gives how many segments.
+    fn prune(&self, written: u64) -> io::Result<usize> {
         let disk = self.disk.as_ref();
-        let mut numbers = snapshot_file::numbers(disk, &self.snapshots)?;
-        if numbers.len() < SNAPSHOTS_KEPT {
+        let numbers = snapshot_file::numbers(disk, &self.snapshots)?;
+        let is_good = |number: &u64| *number == written || self.good(*number).is_some();
+        let mut newest_first = numbers.iter().rev().copied().filter(is_good);
+        let Some(oldest) = newest_first.nth(SNAPSHOTS_KEPT - 1) else {
             return Ok(0);
-        }
-        let kept = numbers.split_off(numbers.len() - SNAPSHOTS_KEPT);
-        for number in numbers {
+        };
+        for number in numbers.into_iter().filter(|number| *number < oldest) {
             disk.remove(&snapshot_file::path(&self.snapshots, number))?;
         }
         disk.sync_folder(&self.snapshots)?;
         let mut removed = 0;
         // The oldest first: what is left is without a gap, wherever this is interrupted.
         for number in segment::numbers(disk, &self.journal)? {
-            if number < kept[0] {
+            if number < oldest {
                 disk.remove(&segment::path(&self.journal, number))?;
                 removed += 1;
             }
@@ -320,7 +322,7 @@ pub(super) fn write_snapshot(
         bytes,
         records,
         state_hash,
-        segments_removed: data.prune()?,
+        segments_removed: data.prune(segment)?,
     })
 }
 

@@ -222,3 +222,46 @@ fn a_damaged_snapshot_is_never_used() {
     );
     assert_eq!(fs::read(&file).unwrap(), bytes);
 }
+
+#[test]
+fn a_damaged_snapshot_is_not_one_of_the_two_that_are_kept() {
+    let data = folder("two-good").join("data");
+    let files = DataDirectory::new(&data);
+    let file = |number: u64| files.snapshots.join(format!("{number:010}.snapshot"));
+    let oldest_segment = || {
+        let names = fs::read_dir(&files.journal).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.min().unwrap()
+    };
+    run(&data, 50);
+    for number in [2, 3] {
+        run(&data, 50);
+        assert_eq!(snapshot(&data).unwrap().head.segment, number);
+    }
+    let mut bytes = fs::read(file(3)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(file(3), &bytes).unwrap();
+    run(&data, 50);
+    let taken = snapshot(&data).unwrap();
+    assert_eq!((taken.head.segment, taken.segments_removed), (4, 0));
+    assert_eq!(files.snapshot_numbers().unwrap(), [2, 3, 4]);
+    assert_eq!(oldest_segment(), "0000000002.journal");
+    // Without the newest, the earlier good one and its segments are the same node.
+    let whole = recovered(&data);
+    assert_eq!(whole.snapshot, Some(4));
+    let aside = data.join("aside");
+    fs::rename(file(4), &aside).unwrap();
+    let earlier = recovered(&data);
+    assert_eq!(
+        (earlier.snapshot, earlier.state_hash),
+        (Some(2), whole.state_hash)
+    );
+    fs::rename(&aside, file(4)).unwrap();
+    // With two good ones everything before them goes.
+    run(&data, 50);
+    let taken = snapshot(&data).unwrap();
+    assert_eq!((taken.head.segment, taken.segments_removed), (5, 2));
+    assert_eq!(files.snapshot_numbers().unwrap(), [4, 5]);
+    assert_eq!(oldest_segment(), "0000000004.journal");
+}
