@@ -2,14 +2,15 @@
 //! and writes down what it comes to. It reads files only, so the node does not wait for it; and because it is the same code
 //! that starts a node, every snapshot proves that the journal can be recovered.
 //!
-//! Must never: remove a segment that two good snapshots do not cover, or give a snapshot its name before it was read back and
-//! found equal.
+//! Must never: remove a segment that two good snapshots do not cover, give a snapshot its name before it was read back and
+//! found equal, or write one while another process does.
+
+mod snapshotter;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::{bounded, never, unbounded};
 use souk_engine::GivesBytes;
@@ -22,15 +23,12 @@ use crate::history::Recorder;
 use crate::journal::segment::{self, Beginning};
 use crate::journal::{ChainEnd, ReadError, Reader};
 use crate::matcher::Inbox;
-use crate::priority;
-use crate::storage::{self, Disk, StateReader, SystemDisk};
+use crate::storage::{self, Disk, FolderLock, LockError, StateReader, SystemDisk};
+
+pub use snapshotter::Snapshotter;
 
 /// Good snapshots that are kept: if one cannot be read, there is another, and the journal from there on.
 const SNAPSHOTS_KEPT: usize = 2;
-/// How often the snapshotter looks whether one is due.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// How long it waits after one that failed.
-const AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// Bytes read at once where only their checksums are wanted.
 const CHECK_BYTES: usize = 65_536;
 
@@ -186,6 +184,18 @@ impl DataDirectory {
         Ok((head, reader))
     }
 
+    /// Locks the snapshots for `node`, which takes one: it writes, removes and reads what another that takes one does, too.
+    pub(super) fn lock_snapshots(&self, node: &str) -> Result<FolderLock, RecoveryError> {
+        self.disk.make_folder(&self.snapshots)?;
+        FolderLock::take(&self.snapshots, node).map_err(|error| match error {
+            LockError::Held { holder, .. } => RecoveryError::SnapshotUnderWay {
+                folder: self.snapshots.clone(),
+                holder,
+            },
+            LockError::Io(error) => RecoveryError::Disk(error),
+        })
+    }
+
     /// A reader of everything that is left of the journal.
     ///
     /// # Errors
@@ -265,16 +275,19 @@ impl DataDirectory {
 /// which it does not disturb. `stop` ends it early.
 ///
 /// # Errors
-/// What cannot be read or written, or does not come out as it was recorded; then nothing is removed.
+/// What cannot be read or written, or does not come out as it was recorded; then nothing is removed. Also when another
+/// process takes one.
 pub fn take_snapshot(
     config: &Arc<Config>,
     data: &DataDirectory,
     stop: &Arc<AtomicBool>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<SnapshotTaken>, RecoveryError> {
-    let (Some((number, start)), newest) = (data.segment_in_use()?, data.newest_snapshot()?) else {
+    let Some((number, start)) = data.segment_in_use()? else {
         return Ok(None);
     };
+    let lock = data.lock_snapshots(&config.journal.node)?;
+    let newest = data.newest_snapshot()?;
     let from = newest.map_or(0, |head| head.segment);
     if number <= from.max(1) {
         return Ok(None);
@@ -290,11 +303,12 @@ pub fn take_snapshot(
             reached: expected,
         });
     }
-    write_snapshot(&mut follower, config, data, number, start).map(Some)
+    write_snapshot(&lock, &mut follower, config, data, number, start).map(Some)
 }
 
-/// Writes down what a follower, which did everything before segment `segment` again, has come to.
+/// Writes down what a follower, which did everything before segment `segment` again, has come to. `_lock`: nobody else writes one.
 pub(super) fn write_snapshot(
+    _lock: &FolderLock,
     follower: &mut Recovery,
     config: &Arc<Config>,
     data: &DataDirectory,
@@ -309,7 +323,6 @@ pub(super) fn write_snapshot(
     };
     let records = follower.recovered.records;
     let state_hash = follower.recovered.state_hash;
-    data.disk.make_folder(&data.snapshots)?;
     let bytes = snapshot_file::write(
         data.disk.as_ref(),
         &data.snapshots,
@@ -403,69 +416,6 @@ impl Recovery {
         let cluster = Some(self.config.server.cluster_id);
         let reader = data.reader(cluster, snapshot, until)?;
         self.replay(reader, progress)
-    }
-}
-
-/// Takes a snapshot whenever enough was written to the journal.
-#[derive(Debug)]
-pub struct Snapshotter {
-    config: Arc<Config>,
-    data: DataDirectory,
-    stop: Arc<AtomicBool>,
-}
-
-impl Snapshotter {
-    /// For a node with this configuration; it ends when `stop` becomes true.
-    #[must_use]
-    pub const fn new(config: Arc<Config>, data: DataDirectory, stop: Arc<AtomicBool>) -> Self {
-        Self { config, data, stop }
-    }
-
-    /// Runs until it is stopped, at the lowest priority.
-    pub fn run(self) {
-        priority::give_way(priority::LAST);
-        let mut last = self
-            .data
-            .newest_snapshot()
-            .ok()
-            .flatten()
-            .map(|head| head.segment);
-        while self.wait(LOOK_AGAIN) {
-            if !self.is_due(last) {
-                continue;
-            }
-            match take_snapshot(&self.config, &self.data, &self.stop, &mut |_| {}) {
-                Ok(taken) => {
-                    last = taken.map(|taken| taken.head.segment).or(last);
-                    tracing::info!(?taken, "snapshot");
-                }
-                Err(RecoveryError::Stopped) => return,
-                Err(error) => {
-                    tracing::error!(%error, "no snapshot could be taken; the journal grows until one can");
-                    self.wait(AFTER_FAILURE);
-                }
-            }
-        }
-    }
-
-    fn is_due(&self, last: Option<u64>) -> bool {
-        let journal = &self.config.journal;
-        let Ok(Some((number, _))) = self.data.segment_in_use() else {
-            return false;
-        };
-        let segments = number - last.unwrap_or(1);
-        segments > 0 && segments.saturating_mul(journal.segment_bytes) >= journal.snapshot_bytes
-    }
-
-    /// Gives whether to go on.
-    fn wait(&self, time: Duration) -> bool {
-        let mut left = time;
-        while !left.is_zero() && !self.stop.load(Ordering::Relaxed) {
-            let step = left.min(LOOK_AGAIN);
-            std::thread::sleep(step);
-            left -= step;
-        }
-        !self.stop.load(Ordering::Relaxed)
     }
 }
 

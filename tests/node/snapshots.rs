@@ -11,9 +11,11 @@ use souk::journal::{
     BatchHead, BatchWriter, ChainEnd, Journal, JournalOptions, Reader, Segments, StreamRecord,
 };
 use souk::node::Node;
-use souk::recovery::{DataDirectory, Recovered, SnapshotTaken, take_snapshot, verify_snapshot};
+use souk::recovery::{
+    DataDirectory, Recovered, RecoveryError, SnapshotTaken, take_snapshot, verify_snapshot,
+};
 use souk::server::Server;
-use souk::storage::{CommitStrategy, SystemDisk};
+use souk::storage::{CommitStrategy, FolderLock, SystemDisk};
 
 /// Cuts of the journal, each with a snapshot of its own.
 const CUTS: u64 = 100;
@@ -42,10 +44,14 @@ fn recovered(data: &Path) -> Recovered {
     node.partition.recovered
 }
 
-fn snapshot(data: &Path) -> Option<SnapshotTaken> {
+fn try_snapshot(data: &Path) -> Result<Option<SnapshotTaken>, RecoveryError> {
     let files = DataDirectory::new(data);
     let config = Arc::new(configured(data));
-    take_snapshot(&config, &files, &Arc::default(), &mut |_| {}).unwrap()
+    take_snapshot(&config, &files, &Arc::default(), &mut |_| {})
+}
+
+fn snapshot(data: &Path) -> Option<SnapshotTaken> {
+    try_snapshot(data).unwrap()
 }
 
 type Batches = Vec<(BatchHead, Vec<StreamRecord>)>;
@@ -264,4 +270,57 @@ fn a_damaged_snapshot_is_not_one_of_the_two_that_are_kept() {
     assert_eq!((taken.head.segment, taken.segments_removed), (5, 2));
     assert_eq!(files.snapshot_numbers().unwrap(), [4, 5]);
     assert_eq!(oldest_segment(), "0000000004.journal");
+}
+
+#[test]
+fn of_two_that_take_a_snapshot_one_is_refused() {
+    let data = folder("two-takers").join("data");
+    run(&data, 50);
+    run(&data, 50);
+    let files = DataDirectory::new(&data);
+    let unfinished = files.snapshots.join("0000000002.snapshot.unfinished");
+    fs::write(&unfinished, "somebody else's").unwrap();
+    let other = FolderLock::take(&files.snapshots, "another").unwrap();
+    let refused = try_snapshot(&data).unwrap_err();
+    assert!(matches!(refused, RecoveryError::SnapshotUnderWay { .. }));
+    let text = refused.to_string();
+    let holder = format!("by process {}, node another\nremedy: ", std::process::id());
+    assert!(text.contains(&holder), "{text}");
+    assert_eq!(fs::read(&unfinished).unwrap(), b"somebody else's");
+    drop(other);
+    // Several at one time: one takes it, and what it took is good.
+    let taken = std::thread::scope(|scope| {
+        let takers = [(); 4].map(|()| scope.spawn(|| try_snapshot(&data)));
+        let taken = takers.map(|taker| match taker.join().unwrap() {
+            Ok(taken) => u32::from(taken.is_some()),
+            Err(RecoveryError::SnapshotUnderWay { .. }) => 0,
+            Err(error) => panic!("{error}"),
+        });
+        taken.iter().sum::<u32>()
+    });
+    assert_eq!(taken, 1);
+    assert!(!unfinished.exists());
+    assert_eq!(files.check(2).unwrap().segment, 2);
+}
+
+#[test]
+fn a_node_takes_its_snapshot_when_nobody_else_takes_one() {
+    let data = folder("node-waits").join("data");
+    run(&data, 50);
+    let files = DataDirectory::new(&data);
+    let mut config = configured(&data);
+    config.journal.snapshot_bytes = 1 << 20;
+    let other = FolderLock::take(&files.snapshots, "another").unwrap();
+    let server = Server::start(&config).unwrap();
+    run_sessions(server.address(), 50);
+    // It looks five times a second.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(files.snapshot_numbers().unwrap(), []);
+    drop(other);
+    let is_taken = (0..500).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        files.snapshot_numbers().unwrap() == [2]
+    });
+    assert!(is_taken, "it does not take having to wait for a failure");
+    server.drain().unwrap();
 }
