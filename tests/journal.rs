@@ -195,26 +195,31 @@ fn a_disk_that_fails_at_any_call_loses_nothing_that_was_durable() {
 #[test]
 fn when_the_power_is_cut_what_was_durable_is_there() {
     let losses = std::env::var("SOUK_POWER_LOSSES").map_or(400, |text| text.parse().unwrap());
-    let (mut cut, mut torn, mut lost) = (0, 0, 0);
+    let (mut cut, mut lost) = (0, 0);
+    let mut torn: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in 0..losses {
         let mut random = Random(seed);
         let strategy = CommitStrategy::ALL[random.below(4) as usize];
         let call = 1 + random.below(90);
-        let fault = [Fault::CrashBefore, Fault::CrashAfter][random.below(2) as usize];
+        let fault = Fault::CUTS[random.below(3) as usize];
         let disk = Twin::failing(call, fault);
         let outcome = write(&disk, strategy, 1, 1, ChainEnd::START);
         cut += u64::from(disk.fired().is_some());
         let after = disk.after_crash(seed);
         let what = format!("SEED={seed}, {strategy:?}: {fault:?} at call {call}");
         let (batches, end) = read(&after).unwrap_or_else(|error| panic!("{what}: {error}"));
-        torn += u64::from(end.torn.is_some());
+        *torn.entry(strategy.name()).or_default() += u64::from(end.torn.is_some());
         lost += outcome.appended - batches;
         check(&after, &outcome, strategy, &what);
     }
     println!(
-        "{losses} runs: the power was cut in {cut}, {torn} tails were torn, {lost} batches that nobody was told of were lost"
+        "{losses} runs: the power was cut in {cut}, tails were torn: {torn:?}, {lost} batches that nobody was told of were lost"
     );
-    assert!(cut > losses / 2 && torn > losses / 40 && lost > 0);
+    assert!(cut > losses / 2 && lost > 0);
+    // However groups come to be durable, some were torn.
+    assert!(
+        torn.len() == CommitStrategy::ALL.len() && torn.values().all(|torn| *torn > losses / 200)
+    );
 }
 
 #[test]

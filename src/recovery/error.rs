@@ -48,6 +48,14 @@ pub enum RecoveryError {
         /// The hash of what was written.
         written: u64,
     },
+    /// Another process takes a snapshot.
+    #[error("{}: a snapshot is being taken by {holder}\nremedy: wait until it is taken; `souk snapshot list` shows it", folder.display())]
+    SnapshotUnderWay {
+        /// The folder of the snapshots.
+        folder: PathBuf,
+        /// What that process wrote of itself.
+        holder: String,
+    },
     /// A snapshot cannot be read, or is damaged.
     #[error(
         "{0}\nremedy: keep the file; without it the node starts from an earlier snapshot, or from its whole journal"

@@ -289,12 +289,19 @@ impl Following<'_> {
             return Ok(());
         }
         self.commit()?;
+        let lock = match data.lock_snapshots(&config.journal.node) {
+            Err(error @ RecoveryError::SnapshotUnderWay { .. }) => {
+                tracing::info!(%error, "no snapshot now; the next segment is another occasion");
+                return Ok(());
+            }
+            lock => lock?,
+        };
         // Somebody else may have been asked for one.
         let newest = data.newest_snapshot()?;
         if newest.is_none_or(|head| head.segment < segment) {
-            let (config, data) = (&self.follower.config, &self.follower.data);
             let start = self.tail.chain();
-            let taken = write_snapshot(&mut self.recovery, config, data, segment, start)?;
+            let recovery = &mut self.recovery;
+            let taken = write_snapshot(&lock, recovery, config, data, segment, start)?;
             tracing::info!(?taken, "snapshot");
         }
         self.snapshot = segment;

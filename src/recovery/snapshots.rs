@@ -2,14 +2,15 @@
 //! and writes down what it comes to. It reads files only, so the node does not wait for it; and because it is the same code
 //! that starts a node, every snapshot proves that the journal can be recovered.
 //!
-//! Must never: remove a segment that two good snapshots do not cover, or give a snapshot its name before it was read back and
-//! found equal.
+//! Must never: remove a segment that two good snapshots do not cover, give a snapshot its name before it was read back and
+//! found equal, or write one while another process does.
+
+mod snapshotter;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::{bounded, never, unbounded};
 
@@ -21,15 +22,12 @@ use crate::history::Recorder;
 use crate::journal::segment::{self, Beginning};
 use crate::journal::{ChainEnd, ReadError, Reader};
 use crate::matcher::Inbox;
-use crate::priority;
-use crate::storage::{self, Disk, StateReader, SystemDisk};
+use crate::storage::{self, Disk, FolderLock, LockError, StateReader, SystemDisk};
 
-/// Snapshots that are kept: if one cannot be read, there is another, and the journal from there on.
+pub use snapshotter::Snapshotter;
+
+/// Good snapshots that are kept: if one cannot be read, there is another, and the journal from there on.
 const SNAPSHOTS_KEPT: usize = 2;
-/// How often the snapshotter looks whether one is due.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// How long it waits after one that failed.
-const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// The files of a node.
 #[derive(Clone, Debug)]
@@ -105,17 +103,17 @@ impl DataDirectory {
         if !self.has_snapshots()? {
             return Ok(None);
         }
-        for number in snapshot_file::numbers(disk, &self.snapshots)?
-            .into_iter()
-            .rev()
-        {
-            match self.check(number) {
-                Ok(head) if head.start.batch <= until => return Ok(Some(head)),
-                Ok(_) => {}
-                Err(error) => tracing::error!(%error, "a snapshot is damaged and left alone"),
-            }
-        }
-        Ok(None)
+        let numbers = snapshot_file::numbers(disk, &self.snapshots)?;
+        let mut good = numbers.into_iter().rev().filter_map(|n| self.good(n));
+        Ok(good.find(|head| head.start.batch <= until))
+    }
+
+    /// A snapshot, if it is whole. A damaged one is told of.
+    fn good(&self, number: u64) -> Option<SnapshotHead> {
+        let checked = self.check(number);
+        checked
+            .inspect_err(|error| tracing::error!(%error, "a snapshot is damaged and left alone"))
+            .ok()
     }
 
     /// The oldest snapshot that is whole, if there is one.
@@ -180,6 +178,18 @@ impl DataDirectory {
         Ok((head, reader))
     }
 
+    /// Locks the snapshots for `node`, which takes one: it writes, removes and reads what another that takes one does, too.
+    pub(super) fn lock_snapshots(&self, node: &str) -> Result<FolderLock, RecoveryError> {
+        self.disk.make_folder(&self.snapshots)?;
+        FolderLock::take(&self.snapshots, node).map_err(|error| match error {
+            LockError::Held { holder, .. } => RecoveryError::SnapshotUnderWay {
+                folder: self.snapshots.clone(),
+                holder,
+            },
+            LockError::Io(error) => RecoveryError::Disk(error),
+        })
+    }
+
     /// A reader of everything that is left of the journal.
     ///
     /// # Errors
@@ -228,22 +238,24 @@ impl DataDirectory {
         Ok(None)
     }
 
-    /// Removes all but the last snapshots, and the segments that those cover. Gives how many segments.
-    fn prune(&self) -> io::Result<usize> {
+    /// Removes what is older than the last good snapshots, of snapshots and segments; nothing while there are fewer. Snapshot
+    /// `written` was just read back. Gives how many segments.
+    fn prune(&self, written: u64) -> io::Result<usize> {
         let disk = self.disk.as_ref();
-        let mut numbers = snapshot_file::numbers(disk, &self.snapshots)?;
-        if numbers.len() < SNAPSHOTS_KEPT {
+        let numbers = snapshot_file::numbers(disk, &self.snapshots)?;
+        let is_good = |number: &u64| *number == written || self.good(*number).is_some();
+        let mut newest_first = numbers.iter().rev().copied().filter(is_good);
+        let Some(oldest) = newest_first.nth(SNAPSHOTS_KEPT - 1) else {
             return Ok(0);
-        }
-        let kept = numbers.split_off(numbers.len() - SNAPSHOTS_KEPT);
-        for number in numbers {
+        };
+        for number in numbers.into_iter().filter(|number| *number < oldest) {
             disk.remove(&snapshot_file::path(&self.snapshots, number))?;
         }
         disk.sync_folder(&self.snapshots)?;
         let mut removed = 0;
         // The oldest first: what is left is without a gap, wherever this is interrupted.
         for number in segment::numbers(disk, &self.journal)? {
-            if number < kept[0] {
+            if number < oldest {
                 disk.remove(&segment::path(&self.journal, number))?;
                 removed += 1;
             }
@@ -257,16 +269,19 @@ impl DataDirectory {
 /// which it does not disturb. `stop` ends it early.
 ///
 /// # Errors
-/// What cannot be read or written, or does not come out as it was recorded; then nothing is removed.
+/// What cannot be read or written, or does not come out as it was recorded; then nothing is removed. Also when another
+/// process takes one.
 pub fn take_snapshot(
     config: &Arc<Config>,
     data: &DataDirectory,
     stop: &Arc<AtomicBool>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<SnapshotTaken>, RecoveryError> {
-    let (Some((number, start)), newest) = (data.segment_in_use()?, data.newest_snapshot()?) else {
+    let Some((number, start)) = data.segment_in_use()? else {
         return Ok(None);
     };
+    let lock = data.lock_snapshots(&config.journal.node)?;
+    let newest = data.newest_snapshot()?;
     let from = newest.map_or(0, |head| head.segment);
     if number <= from.max(1) {
         return Ok(None);
@@ -282,11 +297,12 @@ pub fn take_snapshot(
             reached: expected,
         });
     }
-    write_snapshot(&mut follower, config, data, number, start).map(Some)
+    write_snapshot(&lock, &mut follower, config, data, number, start).map(Some)
 }
 
-/// Writes down what a follower, which did everything before segment `segment` again, has come to.
+/// Writes down what a follower, which did everything before segment `segment` again, has come to. `_lock`: nobody else writes one.
 pub(super) fn write_snapshot(
+    _lock: &FolderLock,
     follower: &mut Recovery,
     config: &Arc<Config>,
     data: &DataDirectory,
@@ -301,7 +317,6 @@ pub(super) fn write_snapshot(
     };
     let records = follower.recovered.records;
     let state_hash = follower.recovered.state_hash;
-    data.disk.make_folder(&data.snapshots)?;
     let bytes = snapshot_file::write(
         data.disk.as_ref(),
         &data.snapshots,
@@ -314,7 +329,7 @@ pub(super) fn write_snapshot(
         bytes,
         records,
         state_hash,
-        segments_removed: data.prune()?,
+        segments_removed: data.prune(segment)?,
     })
 }
 
@@ -395,69 +410,6 @@ impl Recovery {
         let cluster = Some(self.config.server.cluster_id);
         let reader = data.reader(cluster, snapshot, until)?;
         self.replay(reader, progress)
-    }
-}
-
-/// Takes a snapshot whenever enough was written to the journal.
-#[derive(Debug)]
-pub struct Snapshotter {
-    config: Arc<Config>,
-    data: DataDirectory,
-    stop: Arc<AtomicBool>,
-}
-
-impl Snapshotter {
-    /// For a node with this configuration; it ends when `stop` becomes true.
-    #[must_use]
-    pub const fn new(config: Arc<Config>, data: DataDirectory, stop: Arc<AtomicBool>) -> Self {
-        Self { config, data, stop }
-    }
-
-    /// Runs until it is stopped, at the lowest priority.
-    pub fn run(self) {
-        priority::give_way(priority::LAST);
-        let mut last = self
-            .data
-            .newest_snapshot()
-            .ok()
-            .flatten()
-            .map(|head| head.segment);
-        while self.wait(LOOK_AGAIN) {
-            if !self.is_due(last) {
-                continue;
-            }
-            match take_snapshot(&self.config, &self.data, &self.stop, &mut |_| {}) {
-                Ok(taken) => {
-                    last = taken.map(|taken| taken.head.segment).or(last);
-                    tracing::info!(?taken, "snapshot");
-                }
-                Err(RecoveryError::Stopped) => return,
-                Err(error) => {
-                    tracing::error!(%error, "no snapshot could be taken; the journal grows until one can");
-                    self.wait(AFTER_FAILURE);
-                }
-            }
-        }
-    }
-
-    fn is_due(&self, last: Option<u64>) -> bool {
-        let journal = &self.config.journal;
-        let Ok(Some((number, _))) = self.data.segment_in_use() else {
-            return false;
-        };
-        let segments = number - last.unwrap_or(1);
-        segments > 0 && segments.saturating_mul(journal.segment_bytes) >= journal.snapshot_bytes
-    }
-
-    /// Gives whether to go on.
-    fn wait(&self, time: Duration) -> bool {
-        let mut left = time;
-        while !left.is_zero() && !self.stop.load(Ordering::Relaxed) {
-            let step = left.min(LOOK_AGAIN);
-            std::thread::sleep(step);
-            left -= step;
-        }
-        !self.stop.load(Ordering::Relaxed)
     }
 }
 

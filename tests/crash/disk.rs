@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use souk::storage::{CommitStrategy, Disk, SystemDisk};
 use souk_protocol::RejectReason;
 
 use crate::cycles::Clients;
@@ -19,7 +20,27 @@ struct Patient {
 
 impl Patient {
     fn new(name: &str) -> Self {
-        let place = Place::new(name);
+        Self::on(Place::new(name), name)
+    }
+
+    /// One whose groups go past the page cache, each durable when its write returns: there is nothing to sync.
+    fn direct(name: &str) -> Self {
+        let probe = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("crash-{name}-probe"));
+        let _ = std::fs::remove_file(&probe);
+        let direct = CommitStrategy::DirectDsync;
+        let commit = match SystemDisk.create(&probe, direct) {
+            Ok(_) => direct,
+            Err(error) => {
+                println!("no direct I/O here: {error}; dsync stands in");
+                CommitStrategy::Dsync
+            }
+        };
+        let _ = std::fs::remove_file(&probe);
+        let commit = format!("commit = \"{}\"", commit.name());
+        Self::on(Place::with(name, &commit), name)
+    }
+
+    fn on(place: Place, name: &str) -> Self {
         let mut clients = Clients::new(name.len() as u64);
         clients.load(place.start(&How::default()), |souk| {
             std::thread::sleep(Duration::from_millis(30));
@@ -144,6 +165,16 @@ fn a_write_that_fails_is_the_end() {
 }
 
 #[test]
+fn a_write_that_fails_is_the_end_where_nothing_is_synced() {
+    let mut patient = Patient::direct("direct-write");
+    let log = run_traced(&mut patient, "pwrite64:error=EIO:when=40", None);
+    let said = ["write the journal ", ".journal", "Input/output error"];
+    patient.assert_failed(&log, &said);
+    assert_never_again(&patient);
+    patient.assert_whole();
+}
+
+#[test]
 fn a_next_segment_that_cannot_be_made_is_the_end() {
     for (ahead, call, error, said) in [
         (2, "openat", "EMFILE", "Too many open files"),
@@ -169,23 +200,27 @@ fn killed_within_a_write_or_a_sync_it_loses_nothing() {
         ("fdatasync", 30),
         ("fdatasync", 60),
     ] {
-        let mut patient = Patient::new(&format!("killed-{call}-{when}"));
-        let inject = format!("{call}:signal=SIGKILL:when={when}");
-        let mut souk = patient.place.run(patient.traced(&inject, None));
-        let log = if when == 1 {
-            souk.wait()
-        } else {
-            patient.clients.load(souk.listening(), Listening::end)
-        };
-        assert_eq!(
-            log.status.signal(),
-            Some(9),
-            "{:?}\n{}",
-            log.status,
-            log.text
-        );
-        patient.assert_whole();
+        killed_within(Patient::new(&format!("killed-{call}-{when}")), call, when);
     }
+    killed_within(Patient::direct("killed-direct"), "pwrite64", 30);
+}
+
+fn killed_within(mut patient: Patient, call: &str, when: u32) {
+    let inject = format!("{call}:signal=SIGKILL:when={when}");
+    let mut souk = patient.place.run(patient.traced(&inject, None));
+    let log = if when == 1 {
+        souk.wait()
+    } else {
+        patient.clients.load(souk.listening(), Listening::end)
+    };
+    assert_eq!(
+        log.status.signal(),
+        Some(9),
+        "{:?}\n{}",
+        log.status,
+        log.text
+    );
+    patient.assert_whole();
 }
 
 #[test]

@@ -42,13 +42,18 @@ pub struct Place {
 }
 
 impl Place {
-    /// An empty one.
+    /// An empty one, whose journal is written to the page cache and synced.
     pub fn new(name: &str) -> Self {
+        Self::with(name, "commit = \"fdatasync\"")
+    }
+
+    /// An empty one, with these lines in its `[journal]`.
+    pub fn with(name: &str, journal: &str) -> Self {
         let name = format!("crash-{}-{name}", std::process::id());
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("souk.toml"), config()).unwrap();
+        std::fs::write(folder.join("souk.toml"), config(journal)).unwrap();
         let data = folder.join("data");
         Self {
             folder,
@@ -282,8 +287,8 @@ fn signal(name: &str, pid: u32) {
     assert!(sent.unwrap().success(), "kill -{name} {pid}");
 }
 
-/// Two tenants with the same pair and tight funds, fees by group, and small segments.
-fn config() -> String {
+/// Two tenants with the same pair and tight funds, fees by group, and small segments; with more lines of `[journal]`.
+fn config(journal: &str) -> String {
     let fees = "maker_ppm = -200\ntaker_ppm = 1500\nfees = [{ group = 1, maker_ppm = 300, taker_ppm = 700 }]";
     let market = |id: u32, symbol: &str| {
         format!(
@@ -307,7 +312,7 @@ fn config() -> String {
         "[server]\nlisten = \"127.0.0.1:0\"\ndrain_timeout_ms = 20000\n".to_owned(),
         "[threads]\ntenant_share_percent = 100\n".to_owned(),
         "[limits]\nmax_inflight = 100000\norder_rate = 100000000\norder_burst = 1000000\ncancel_rate = 100000000\ncancel_burst = 1000000\n".to_owned(),
-        "[journal]\ndurability = \"local\"\nsegment_bytes = 1048576\nnode = \"crash\"\ncommit = \"fdatasync\"\n".to_owned(),
+        format!("[journal]\ndurability = \"local\"\nsegment_bytes = 1048576\nnode = \"crash\"\n{journal}\n"),
         format!("[[tenant]]\nid = 1\nname = \"acme\"\n{currencies}"),
         market(1, "BTC-USDT"),
         market(2, "BTC-USD2"),

@@ -1,5 +1,6 @@
 //! A disk in memory that fails or crashes at a call of one's choice, and then is as a machine would find it: what was synced
-//! is there, of the rest any sectors may be, or none.
+//! is there, of the rest any sectors may be, or none. So is what was being written when the machine stopped, also where a
+//! write is durable when it returns.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,18 +23,24 @@ pub enum Fault {
     Short,
     /// The machine stops before the call.
     CrashBefore,
+    /// The machine stops within the call: any part of it is done.
+    CrashWithin,
     /// The machine stops after the call, before it is answered.
     CrashAfter,
 }
 
 impl Fault {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Eio,
         Self::Enospc,
         Self::Short,
         Self::CrashBefore,
+        Self::CrashWithin,
         Self::CrashAfter,
     ];
+
+    /// Those that are a power cut.
+    pub const CUTS: [Self; 3] = [Self::CrashBefore, Self::CrashWithin, Self::CrashAfter];
 }
 
 #[derive(Clone, Debug, Default)]
@@ -228,6 +235,11 @@ impl Twin {
                 state.crashed = true;
                 Err(io::Error::other("the machine stops"))
             }
+            Fault::CrashWithin => {
+                let _ = act(&mut state, Done::Begun);
+                state.crashed = true;
+                Err(io::Error::other("the machine stops"))
+            }
             Fault::CrashAfter => {
                 let _ = act(&mut state, Done::All);
                 state.crashed = true;
@@ -241,6 +253,8 @@ impl Twin {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Done {
     All,
+    /// Nobody knows: the machine stops before it is durable.
+    Begun,
     Half,
     Nothing,
 }
@@ -255,11 +269,12 @@ impl DiskFile for TwinFile {
             let image = state.files.get_mut(&self.path);
             let image = image.ok_or_else(|| missing(&self.path))?;
             let len = match done {
-                Done::All => bytes.len(),
+                Done::All | Done::Begun => bytes.len(),
                 Done::Half => bytes.len() / 2,
                 Done::Nothing => 0,
             };
-            image.write(at, &bytes[..len], self.is_synced);
+            let is_synced = self.is_synced && done != Done::Begun;
+            image.write(at, &bytes[..len], is_synced);
             Ok(())
         })
     }
@@ -275,7 +290,7 @@ impl DiskFile for TwinFile {
             let retried = image.sync_failed;
             match done {
                 Done::All if !lies => image.sync(),
-                Done::All => {}
+                Done::All | Done::Begun => {}
                 // The pages count as clean now: what was in them is lost.
                 _ => {
                     image.pending.clear();
@@ -338,7 +353,7 @@ impl Disk for Twin {
             if state.files.contains_key(path) {
                 return Err(io::Error::from(io::ErrorKind::AlreadyExists));
             }
-            if done == Done::All {
+            if matches!(done, Done::All | Done::Begun) {
                 state.files.insert(path.to_owned(), Image::default());
             }
             Ok(())

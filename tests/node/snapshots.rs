@@ -19,7 +19,7 @@ use souk::recovery::{
     DataDirectory, Recovered, RecoveryError, SnapshotTaken, take_snapshot, verify_snapshot,
 };
 use souk::server::Server;
-use souk::storage::{CommitStrategy, SystemDisk};
+use souk::storage::{CommitStrategy, FolderLock, SystemDisk};
 use souk_protocol::{AccountId, MarketId, RejectReason, TenantId, Text};
 
 /// Cuts of the journal, each with a snapshot of its own.
@@ -49,10 +49,14 @@ fn recovered(data: &Path) -> Recovered {
     node.partition.recovered
 }
 
-fn snapshot(data: &Path) -> Option<SnapshotTaken> {
+fn try_snapshot(data: &Path) -> Result<Option<SnapshotTaken>, RecoveryError> {
     let files = DataDirectory::new(data);
     let config = Arc::new(configured(data));
-    take_snapshot(&config, &files, &Arc::default(), &mut |_| {}).unwrap()
+    take_snapshot(&config, &files, &Arc::default(), &mut |_| {})
+}
+
+fn snapshot(data: &Path) -> Option<SnapshotTaken> {
+    try_snapshot(data).unwrap()
 }
 
 type Batches = Vec<(BatchHead, Vec<StreamRecord>)>;
@@ -351,4 +355,100 @@ fn of_a_small_snapshot_every_flipped_bit_every_cut_and_what_is_appended_is_found
         file.set_len(len as u64).unwrap();
         assert!(files.check(number).is_err(), "cut at {len}");
     }
+}
+
+#[test]
+fn a_damaged_snapshot_is_not_one_of_the_two_that_are_kept() {
+    let data = folder("two-good").join("data");
+    let files = DataDirectory::new(&data);
+    let file = |number: u64| files.snapshots.join(format!("{number:010}.snapshot"));
+    let oldest_segment = || {
+        let names = fs::read_dir(&files.journal).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.min().unwrap()
+    };
+    run(&data, 50);
+    for number in [2, 3] {
+        run(&data, 50);
+        assert_eq!(snapshot(&data).unwrap().head.segment, number);
+    }
+    let mut bytes = fs::read(file(3)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(file(3), &bytes).unwrap();
+    run(&data, 50);
+    let taken = snapshot(&data).unwrap();
+    assert_eq!((taken.head.segment, taken.segments_removed), (4, 0));
+    assert_eq!(files.snapshot_numbers().unwrap(), [2, 3, 4]);
+    assert_eq!(oldest_segment(), "0000000002.journal");
+    // Without the newest, the earlier good one and its segments are the same node.
+    let whole = recovered(&data);
+    assert_eq!(whole.snapshot, Some(4));
+    let aside = data.join("aside");
+    fs::rename(file(4), &aside).unwrap();
+    let earlier = recovered(&data);
+    assert_eq!(
+        (earlier.snapshot, earlier.state_hash),
+        (Some(2), whole.state_hash)
+    );
+    fs::rename(&aside, file(4)).unwrap();
+    // With two good ones everything before them goes.
+    run(&data, 50);
+    let taken = snapshot(&data).unwrap();
+    assert_eq!((taken.head.segment, taken.segments_removed), (5, 2));
+    assert_eq!(files.snapshot_numbers().unwrap(), [4, 5]);
+    assert_eq!(oldest_segment(), "0000000004.journal");
+}
+
+#[test]
+fn of_two_that_take_a_snapshot_one_is_refused() {
+    let data = folder("two-takers").join("data");
+    run(&data, 50);
+    run(&data, 50);
+    let files = DataDirectory::new(&data);
+    let unfinished = files.snapshots.join("0000000002.snapshot.unfinished");
+    fs::write(&unfinished, "somebody else's").unwrap();
+    let other = FolderLock::take(&files.snapshots, "another").unwrap();
+    let refused = try_snapshot(&data).unwrap_err();
+    assert!(matches!(refused, RecoveryError::SnapshotUnderWay { .. }));
+    let text = refused.to_string();
+    let holder = format!("by process {}, node another\nremedy: ", std::process::id());
+    assert!(text.contains(&holder), "{text}");
+    assert_eq!(fs::read(&unfinished).unwrap(), b"somebody else's");
+    drop(other);
+    // Several at one time: one takes it, and what it took is good.
+    let taken = std::thread::scope(|scope| {
+        let takers = [(); 4].map(|()| scope.spawn(|| try_snapshot(&data)));
+        let taken = takers.map(|taker| match taker.join().unwrap() {
+            Ok(taken) => u32::from(taken.is_some()),
+            Err(RecoveryError::SnapshotUnderWay { .. }) => 0,
+            Err(error) => panic!("{error}"),
+        });
+        taken.iter().sum::<u32>()
+    });
+    assert_eq!(taken, 1);
+    assert!(!unfinished.exists());
+    assert_eq!(files.check(2).unwrap().segment, 2);
+}
+
+#[test]
+fn a_node_takes_its_snapshot_when_nobody_else_takes_one() {
+    let data = folder("node-waits").join("data");
+    run(&data, 50);
+    let files = DataDirectory::new(&data);
+    let mut config = configured(&data);
+    config.journal.snapshot_bytes = 1 << 20;
+    let other = FolderLock::take(&files.snapshots, "another").unwrap();
+    let server = Server::start(&config).unwrap();
+    run_sessions(server.address(), 50);
+    // It looks five times a second.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(files.snapshot_numbers().unwrap(), []);
+    drop(other);
+    let is_taken = (0..500).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        files.snapshot_numbers().unwrap() == [2]
+    });
+    assert!(is_taken, "it does not take having to wait for a failure");
+    server.drain().unwrap();
 }
