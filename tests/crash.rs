@@ -45,7 +45,12 @@ fn killed_at_any_moment_it_loses_nothing_and_does_nothing_twice() {
     while counts.cycles < cycles {
         life += 1;
         let of_life = CYCLES_OF_A_LIFE.min(cycles - counts.cycles);
-        let place = Place::new(&format!("life-{seed}-{life}"));
+        let name = format!("life-{seed}-{life}");
+        let place = match life % 4 {
+            1 => Place::with_snapshots(&name, true),
+            3 => Place::with_snapshots(&name, false),
+            _ => Place::new(&name),
+        };
         run_life(
             &place,
             seed.wrapping_mul(1_000_003) + life,
@@ -56,6 +61,7 @@ fn killed_at_any_moment_it_loses_nothing_and_does_nothing_twice() {
         println!("{counts}");
     }
     assert!(counts.acknowledged > 0 && counts.unanswered > 0 && counts.in_recovery > 0);
+    assert!(counts.snapshots > 0 && counts.from_snapshots > 0 && counts.segments_removed > 0);
 }
 
 #[test]

@@ -4,8 +4,14 @@
 //! `SOUK_POWER_LOSSES` (default 400) says how often the power is cut.
 #![allow(clippy::unwrap_used)]
 
+#[path = "journal/snapshots.rs"]
+mod snapshots;
+#[path = "support/mod.rs"]
+mod support;
 #[path = "journal/surgery.rs"]
 mod surgery;
+#[path = "node/audit/traffic.rs"]
+mod traffic;
 #[path = "journal/twin.rs"]
 mod twin;
 

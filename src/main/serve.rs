@@ -44,6 +44,7 @@ impl Running {
         if config.journal.durability != Durability::Memory {
             tracing::info!(
                 directory = %config.journal.directory.display(),
+                snapshot = recovered.snapshot,
                 records = recovered.records,
                 batches = recovered.batches,
                 streams = recovered.open_streams,

@@ -253,14 +253,14 @@ impl DataDirectory {
         }
         disk.sync_folder(&self.snapshots)?;
         let mut removed = 0;
-        // The oldest first: what is left is without a gap, wherever this is interrupted.
+        // The oldest first, and durable before the next: what is left is without a gap, wherever this is interrupted.
         for number in segment::numbers(disk, &self.journal)? {
             if number < oldest {
                 disk.remove(&segment::path(&self.journal, number))?;
+                disk.sync_folder(&self.journal)?;
                 removed += 1;
             }
         }
-        disk.sync_folder(&self.journal)?;
         Ok(removed)
     }
 }

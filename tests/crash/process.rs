@@ -1,8 +1,11 @@
 //! The process: started on a data directory, killed, stopped, and what it wrote.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +14,8 @@ use crate::support::public_hex;
 
 /// How long anything may take that should take no time.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// How often segments are kept while a node runs: far more often than it can write what two snapshots need to cover one.
+const KEEP_EVERY: Duration = Duration::from_millis(10);
 
 /// Keys of acme's and of globex's sessions, and of their back offices.
 pub const ACME: [u32; 2] = [1, 2];
@@ -38,6 +43,8 @@ impl Default for How {
 pub struct Place {
     folder: PathBuf,
     data: PathBuf,
+    /// A data directory with every segment there ever was, if the node removes some.
+    whole: Option<PathBuf>,
     starts: std::cell::Cell<u32>,
 }
 
@@ -58,7 +65,24 @@ impl Place {
         Self {
             folder,
             data,
+            whole: None,
             starts: 0.into(),
+        }
+    }
+
+    /// An empty one whose node takes a snapshot with each segment, and removes what two of them cover; by a thread of its own, or
+    /// by the follower that fills the history.
+    pub fn with_snapshots(name: &str, follower: bool) -> Self {
+        let mut lines = "commit = \"fdatasync\"\nsnapshot_bytes = 1048576".to_owned();
+        if follower {
+            lines.push_str("\n[history]\ntables = true");
+        }
+        let place = Self::with(name, &lines);
+        let whole = place.folder.join("whole");
+        std::fs::create_dir_all(whole.join("journal")).unwrap();
+        Self {
+            whole: Some(whole),
+            ..place
         }
     }
 
@@ -72,6 +96,7 @@ impl Place {
         Self {
             folder: self.folder.clone(),
             data,
+            whole: None,
             starts: (self.starts.get() + 1_000).into(),
         }
     }
@@ -82,6 +107,74 @@ impl Place {
 
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// The same place with a data directory of the whole journal and nothing else, if the node removes some of it.
+    pub fn whole(&self) -> Option<Self> {
+        self.whole.clone().map(|whole| self.with_data(whole))
+    }
+
+    /// Links the segments that are there to where they stay when the node removes them.
+    pub fn keep(&self) {
+        let (Some(whole), Ok(entries)) = (&self.whole, std::fs::read_dir(self.journal())) else {
+            return;
+        };
+        let (kept, new) = (whole.join("journal"), whole.join("new"));
+        for entry in entries {
+            let entry = entry.unwrap();
+            let link = kept.join(entry.file_name());
+            let linked = std::fs::metadata(&link).map(|metadata| metadata.ino());
+            if linked.ok() == Some(entry.ino()) {
+                continue;
+            }
+            // One that was made ahead is made again at a start. One that is gone meanwhile was linked before, or will be missed.
+            let _ = std::fs::remove_file(&new);
+            if std::fs::hard_link(entry.path(), &new).is_ok() {
+                std::fs::rename(&new, &link).unwrap();
+            }
+        }
+    }
+
+    /// Lets time pass, and keeps segments meanwhile.
+    pub fn keep_for(&self, time: Duration) {
+        let until = Instant::now() + time;
+        loop {
+            self.keep();
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(KEEP_EVERY));
+        }
+    }
+
+    /// The whole journal, while nothing runs: what the node has, and what it had before that.
+    pub fn whole_journal(&self) -> PathBuf {
+        let Some(whole) = &self.whole else {
+            return self.journal();
+        };
+        self.keep();
+        let (own, kept) = (names(&self.journal()), names(&whole.join("journal")));
+        let gone = kept
+            .difference(&own)
+            .filter(|name| Some(*name) > own.first());
+        for name in gone {
+            std::fs::remove_file(whole.join("journal").join(name)).unwrap();
+        }
+        whole.join("journal")
+    }
+
+    /// How many segments the node has removed, while nothing runs.
+    pub fn segments_removed(&self) -> usize {
+        names(&self.whole_journal()).len() - names(&self.journal()).len()
+    }
+
+    /// Whether a snapshot was being written when the node was killed.
+    pub fn has_unfinished(&self) -> bool {
+        let names = names(&self.data.join("snapshots"));
+        names
+            .iter()
+            .any(|name| name.to_string_lossy().ends_with(".unfinished"))
     }
 
     /// The arguments with which `souk` serves here.
@@ -140,7 +233,7 @@ impl Place {
     pub fn assert_sound(&self) {
         let audit = Command::new(env!("CARGO_BIN_EXE_souk"))
             .arg("audit")
-            .arg(&self.data)
+            .arg(self.whole.as_ref().unwrap_or(&self.data))
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&audit.stdout);
@@ -277,6 +370,12 @@ impl Log {
     pub fn number(&self, key: &str) -> u64 {
         self.word(key).parse().unwrap()
     }
+}
+
+/// The files of a folder; none if it is not there.
+fn names(folder: &Path) -> BTreeSet<OsString> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().file_name()).collect()
 }
 
 fn signal(name: &str, pid: u32) {

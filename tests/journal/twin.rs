@@ -1,6 +1,7 @@
 //! A disk in memory that fails or crashes at a call of one's choice, and then is as a machine would find it: what was synced
 //! is there, of the rest any sectors may be, or none. So is what was being written when the machine stopped, also where a
-//! write is durable when it returns.
+//! write is durable when it returns. Names are the same: what became of them is there when their folder was synced; until then any
+//! file that was made, renamed or removed may be as it was, whatever came after it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -49,13 +50,20 @@ struct Image {
     /// With what is in the cache only.
     cached: Vec<u8>,
     pending: Vec<(u64, Vec<u8>)>,
-    name_is_synced: bool,
     sync_failed: bool,
 }
 
+/// What names are of which images afterwards; of none: they are gone. All of it happens, or nothing.
+type Naming = Vec<(PathBuf, Option<usize>)>;
+
 #[derive(Debug, Default)]
 struct State {
-    files: BTreeMap<PathBuf, Image>,
+    /// All that there ever were.
+    images: Vec<Image>,
+    names: BTreeMap<PathBuf, usize>,
+    /// The names as their folders were synced, and what has happened since.
+    synced_names: BTreeMap<PathBuf, usize>,
+    pending_names: Vec<Naming>,
     calls: u64,
     fault: Option<(u64, Fault)>,
     fired: Option<&'static str>,
@@ -75,7 +83,7 @@ pub struct Twin {
 #[derive(Debug)]
 struct TwinFile {
     twin: Twin,
-    path: PathBuf,
+    image: usize,
     /// Whether a write is durable when it returns.
     is_synced: bool,
 }
@@ -116,9 +124,47 @@ impl Image {
         Self {
             cached: self.synced.clone(),
             synced: self.synced,
-            name_is_synced: true,
             ..Self::default()
         }
+    }
+}
+
+fn name(names: &mut BTreeMap<PathBuf, usize>, naming: &[(PathBuf, Option<usize>)]) {
+    for (path, image) in naming {
+        match image {
+            Some(image) => names.insert(path.clone(), *image),
+            None => names.remove(path),
+        };
+    }
+}
+
+impl State {
+    fn named(&self, path: &Path) -> io::Result<usize> {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, path.display().to_string());
+        self.names.get(path).copied().ok_or_else(missing)
+    }
+
+    fn rename(&mut self, naming: Naming) {
+        name(&mut self.names, &naming);
+        self.pending_names.push(naming);
+    }
+
+    /// Adds a file that is all there.
+    fn put(&mut self, path: PathBuf, image: Image) {
+        let naming = vec![(path, Some(self.images.len()))];
+        self.images.push(image);
+        name(&mut self.names, &naming);
+        name(&mut self.synced_names, &naming);
+    }
+
+    fn sync_folder(&mut self, folder: &Path) {
+        let pending = std::mem::take(&mut self.pending_names);
+        let of_folder = |naming: &Naming| naming[0].0.parent() == Some(folder);
+        let (synced, pending): (Vec<_>, _) = pending.into_iter().partition(of_folder);
+        for naming in &synced {
+            name(&mut self.synced_names, naming);
+        }
+        self.pending_names = pending;
     }
 }
 
@@ -174,30 +220,47 @@ impl Twin {
         self.lock().retried
     }
 
+    /// A disk with this file.
+    pub fn put(&self, path: PathBuf, bytes: Vec<u8>) {
+        let image = Image {
+            synced: bytes.clone(),
+            cached: bytes,
+            ..Image::default()
+        };
+        self.lock().put(path, image);
+    }
+
+    /// The same files on a disk that fails at this call.
+    pub fn failing_from_here(&self, call: u64, fault: Fault) -> Self {
+        let twin = self.after_kill();
+        twin.lock().fault = Some((call, fault));
+        twin
+    }
+
     /// Stops the machine now, if it has not stopped, and starts it again.
     pub fn after_crash(&self, seed: u64) -> Self {
         let mut random = Random(seed);
         let state = self.lock();
-        let twin = Self::default();
-        for (path, image) in &state.files {
-            // A name that was not synced may be gone.
-            if image.name_is_synced || random.coin() {
-                let image = image.clone().after_crash(&mut random);
-                twin.lock().files.insert(path.clone(), image);
+        let mut names = state.synced_names.clone();
+        for naming in &state.pending_names {
+            if random.coin() {
+                name(&mut names, naming);
             }
+        }
+        let twin = Self::default();
+        for (path, image) in names {
+            let image = state.images[image].clone().after_crash(&mut random);
+            twin.lock().put(path, image);
         }
         twin
     }
 
     /// The process stops, the machine does not: everything written is there.
     pub fn after_kill(&self) -> Self {
-        let twin = Self::default();
-        for (path, image) in &self.lock().files {
-            let mut image = image.clone();
-            image.synced = image.cached.clone();
-            image.pending.clear();
-            (image.name_is_synced, image.sync_failed) = (true, false);
-            twin.lock().files.insert(path.clone(), image);
+        let (state, twin) = (self.lock(), Self::default());
+        for (path, image) in &state.names {
+            let bytes = state.images[*image].cached.clone();
+            twin.put(path.clone(), bytes);
         }
         twin
     }
@@ -259,22 +322,23 @@ enum Done {
     Nothing,
 }
 
-fn missing(path: &Path) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, path.display().to_string())
+impl Done {
+    /// Of what is done as a whole: whether a process that lives on sees it.
+    fn has_begun(self) -> bool {
+        matches!(self, Self::All | Self::Begun)
+    }
 }
 
 impl DiskFile for TwinFile {
     fn write_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
         self.twin.call("write", |state, done| {
-            let image = state.files.get_mut(&self.path);
-            let image = image.ok_or_else(|| missing(&self.path))?;
             let len = match done {
                 Done::All | Done::Begun => bytes.len(),
                 Done::Half => bytes.len() / 2,
                 Done::Nothing => 0,
             };
             let is_synced = self.is_synced && done != Done::Begun;
-            image.write(at, &bytes[..len], is_synced);
+            state.images[self.image].write(at, &bytes[..len], is_synced);
             Ok(())
         })
     }
@@ -285,8 +349,7 @@ impl DiskFile for TwinFile {
         }
         self.twin.call("sync", |state, done| {
             let lies = state.lies;
-            let image = state.files.get_mut(&self.path);
-            let image = image.ok_or_else(|| missing(&self.path))?;
+            let image = &mut state.images[self.image];
             let retried = image.sync_failed;
             match done {
                 Done::All if !lies => image.sync(),
@@ -304,30 +367,29 @@ impl DiskFile for TwinFile {
 
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<usize> {
         let state = self.twin.lock();
-        let image = state.files.get(&self.path);
-        let image = image.ok_or_else(|| missing(&self.path))?;
-        let rest = image.cached.get(at as usize..).unwrap_or(&[]);
+        let rest = state.images[self.image]
+            .cached
+            .get(at as usize..)
+            .unwrap_or(&[]);
         let count = rest.len().min(bytes.len());
         bytes[..count].copy_from_slice(&rest[..count]);
         Ok(count)
     }
 
     fn length(&self) -> io::Result<u64> {
-        let state = self.twin.lock();
-        let image = state.files.get(&self.path);
-        Ok(image.ok_or_else(|| missing(&self.path))?.cached.len() as u64)
+        Ok(self.twin.lock().images[self.image].cached.len() as u64)
     }
 }
 
 impl Twin {
-    fn file(&self, path: &Path, strategy: CommitStrategy) -> Box<dyn DiskFile> {
+    fn file(&self, image: usize, strategy: CommitStrategy) -> Box<dyn DiskFile> {
         let is_synced = matches!(
             strategy,
             CommitStrategy::Dsync | CommitStrategy::DirectDsync
         );
         Box::new(TwinFile {
             twin: self.clone(),
-            path: path.to_owned(),
+            image,
             is_synced,
         })
     }
@@ -340,47 +402,42 @@ impl Disk for Twin {
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         let state = self.lock();
-        let names = state
-            .files
-            .keys()
-            .filter(|path| path.parent() == Some(folder));
+        let names = state.names.keys();
+        let names = names.filter(|path| path.parent() == Some(folder));
         let name = |path: &PathBuf| path.file_name()?.to_str().map(str::to_owned);
         Ok(names.filter_map(name).collect())
     }
 
     fn create(&self, path: &Path, strategy: CommitStrategy) -> io::Result<Box<dyn DiskFile>> {
-        self.call("create", |state, done| {
-            if state.files.contains_key(path) {
+        let image = self.call("create", |state, done| {
+            if state.names.contains_key(path) {
                 return Err(io::Error::from(io::ErrorKind::AlreadyExists));
             }
-            if matches!(done, Done::All | Done::Begun) {
-                state.files.insert(path.to_owned(), Image::default());
+            let image = state.images.len();
+            if done.has_begun() {
+                state.images.push(Image::default());
+                state.rename(vec![(path.to_owned(), Some(image))]);
             }
-            Ok(())
+            Ok(image)
         })?;
-        Ok(self.file(path, strategy))
+        Ok(self.file(image, strategy))
     }
 
     fn open(&self, path: &Path, strategy: CommitStrategy) -> io::Result<Box<dyn DiskFile>> {
-        self.call("open", |state, _| match state.files.contains_key(path) {
-            true => Ok(()),
-            false => Err(missing(path)),
-        })?;
-        Ok(self.file(path, strategy))
+        let image = self.call("open", |state, _| state.named(path))?;
+        Ok(self.file(image, strategy))
     }
 
     fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        match self.lock().files.contains_key(path) {
-            true => Ok(self.file(path, CommitStrategy::Fdatasync)),
-            false => Err(missing(path)),
-        }
+        let image = self.lock().named(path)?;
+        Ok(self.file(image, CommitStrategy::Fdatasync))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.call("rename", |state, done| {
-            if done == Done::All {
-                let image = state.files.remove(from).ok_or_else(|| missing(from))?;
-                state.files.insert(to.to_owned(), image);
+            let image = state.named(from)?;
+            if done.has_begun() {
+                state.rename(vec![(from.to_owned(), None), (to.to_owned(), Some(image))]);
             }
             Ok(())
         })
@@ -388,8 +445,9 @@ impl Disk for Twin {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.call("remove", |state, done| {
-            if done == Done::All {
-                state.files.remove(path).ok_or_else(|| missing(path))?;
+            state.named(path)?;
+            if done.has_begun() {
+                state.rename(vec![(path.to_owned(), None)]);
             }
             Ok(())
         })
@@ -398,10 +456,7 @@ impl Disk for Twin {
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.call("sync folder", |state, done| {
             if done == Done::All {
-                let own = |(path, _): &(&PathBuf, &mut Image)| path.parent() == Some(folder);
-                for (_, image) in state.files.iter_mut().filter(own) {
-                    image.name_is_synced = true;
-                }
+                state.sync_folder(folder);
             }
             Ok(())
         })
