@@ -48,9 +48,9 @@ fn snapshot(data: &Path) -> Option<SnapshotTaken> {
     take_snapshot(&config, &files, &Arc::default(), &mut |_| {}).unwrap()
 }
 
-type Batches = Vec<(BatchHead, Vec<StreamRecord>)>;
+pub type Batches = Vec<(BatchHead, Vec<StreamRecord>)>;
 
-fn read(data: &Path) -> Batches {
+pub fn read(data: &Path) -> Batches {
     let mut reader = Reader::open(Arc::new(SystemDisk), &data.join("journal"), None).unwrap();
     let mut batches = Vec::new();
     let mut records = Vec::new();
@@ -61,7 +61,7 @@ fn read(data: &Path) -> Batches {
 }
 
 /// A journal of these batches, with a new segment at `cut`.
-fn write_cut(data: &Path, batches: &Batches, cut: usize) {
+pub fn write_cut(data: &Path, batches: &Batches, cut: usize) {
     let _ = fs::remove_dir_all(data);
     let files = DataDirectory::new(data);
     files.make().unwrap();
