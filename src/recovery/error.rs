@@ -83,6 +83,22 @@ pub enum RecoveryError {
         /// The custody it began with.
         custody: Custody,
     },
+    /// What a tenant begins with is more than becomes durable at one time.
+    #[error(
+        "tenant {id} ({name}) begins with {commands} commands, {bytes} bytes; at most {max} bytes become durable at one time\nremedy: configure fewer accounts and credits of it, and create the others over the wire or in the office when it runs"
+    )]
+    FoundingTooLong {
+        /// Its id.
+        id: TenantId,
+        /// Its name.
+        name: String,
+        /// Currencies, markets, fees, accounts and credits of its configuration.
+        commands: usize,
+        /// Their bytes in the journal.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
     /// A record is of a stream that was never opened.
     #[error(
         "tenant {tenant}, market {market}, stream_seq {stream_seq}: the journal never opened this stream\nremedy: keep the data directory and report it"

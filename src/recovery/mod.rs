@@ -30,7 +30,7 @@ use crate::handoff::{
 };
 use crate::history::Recorder;
 use crate::ids::Epoch;
-use crate::journal::{BatchHead, BatchWriter, Body, StreamRecord};
+use crate::journal::{BatchHead, BatchWriter, Body, GROUP_LEN_MAX, StreamRecord};
 use crate::ledger::BalanceRecord;
 use crate::matcher::{Inbox, Matcher};
 use crate::publisher::{Desk, Publisher};
@@ -47,8 +47,9 @@ pub(crate) use sums::SumsCheck;
 
 /// The name under which a tenant's control stream is hashed to its matcher.
 const CONTROL: &str = "$control";
-/// Records of one batch of a tenant's first commands.
-const FOUNDING_RECORDS_MAX: usize = 256;
+/// Bytes of a tenant's first commands: they are one batch, which a group and a row of a log must have room for.
+const FOUNDING_BYTES_MAX: usize = 16 << 20;
+const _: () = assert!(FOUNDING_BYTES_MAX < GROUP_LEN_MAX / 2, "a group takes them");
 
 /// A node while it is made.
 pub(crate) struct Recovery {
@@ -133,23 +134,20 @@ impl Recovery {
         Ok((recovery, desk))
     }
 
-    /// Founds the tenants that the journal does not know. Gives the batches that say so.
+    /// Founds the tenants that the journal does not know. Gives the batches that say so, one for each.
     pub(crate) fn found(&mut self) -> Result<Vec<Vec<u8>>, RecoveryError> {
         let mut batches = Vec::new();
         let config = Arc::clone(&self.config);
         for (index, tenant) in tenants(&config) {
             if !self.streams.is_known(index) {
-                self.found_tenant(tenant, &mut batches)?;
+                batches.push(self.found_tenant(tenant)?);
             }
         }
         Ok(batches)
     }
 
-    fn found_tenant(
-        &mut self,
-        tenant: &TenantConfig,
-        batches: &mut Vec<Vec<u8>>,
-    ) -> Result<(), RecoveryError> {
+    /// Founds a tenant by one batch: of its first commands all are in the journal, or none, and then it is founded anew.
+    fn found_tenant(&mut self, tenant: &TenantConfig) -> Result<Vec<u8>, RecoveryError> {
         let name = Text::new(&tenant.name);
         let body = Body::Tenant {
             custody: tenant.control.custody(),
@@ -170,21 +168,27 @@ impl Recovery {
         });
         let records: Vec<_> = std::iter::once(record(0, body)).chain(commands).collect();
         let mut writer = BatchWriter::new(self.epoch);
-        for records in records.chunks(FOUNDING_RECORDS_MAX) {
-            records.iter().for_each(|record| writer.add(record));
-            batches.push(writer.finish(0, 0).to_vec());
-            let head = BatchHead {
-                len: 0,
-                entries: records.len() as u32,
-                number: 0,
-                transact_time: 0,
-                events: 0,
-                epoch: self.epoch,
-            };
-            self.batch(&head, records)?;
+        records.iter().for_each(|record| writer.add(record));
+        if writer.len() > FOUNDING_BYTES_MAX {
+            return Err(RecoveryError::FoundingTooLong {
+                id: tenant.id,
+                name: tenant.name.clone(),
+                commands: tenant.commands.len(),
+                bytes: writer.len(),
+                max: FOUNDING_BYTES_MAX,
+        let head = BatchHead {
+            len: 0,
+            entries: records.len() as u32,
+            number: 0,
+            transact_time: 0,
+            events: 0,
+            epoch: self.epoch,
+        };
+        self.batch(&head, &records)?;
+            });
         }
         self.recovered.founded += 1;
-        Ok(())
+        Ok(writer.finish(0, 0).to_vec())
     }
 
     fn check_tenant(

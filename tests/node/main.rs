@@ -17,6 +17,7 @@ mod ends;
 mod entrance;
 mod floors;
 mod flow;
+mod founding;
 mod load;
 mod neighbours;
 mod operations;
