@@ -26,14 +26,22 @@ impl<J> Matcher<J> {
     /// What groups with rates of their own pay in the market of a seat.
     #[must_use]
     pub fn fees(&self, seat: Seat) -> Vec<(FeeGroup, FeeRates)> {
-        let Some(Seated::Market(stream)) = self.seats.get(seat.0 as usize) else {
+        let Some(fees) = self.book(seat).map(Market::fees) else {
             return Vec::new();
         };
-        let fees = stream.book().fees();
-        let tiers = stream.tiers().into_iter();
+        let tiers = self.tiers(seat).into_iter();
         tiers
             .map(|(group, tier)| (group, fees.rates(tier)))
             .collect()
+    }
+
+    /// The tiers of groups with rates of their own in the market of a seat, by group.
+    #[must_use]
+    pub fn tiers(&self, seat: Seat) -> Vec<(FeeGroup, FeeTier)> {
+        match self.seats.get(seat.0 as usize) {
+            Some(Seated::Market(stream)) => stream.tiers(),
+            _ => Vec::new(),
+        }
     }
 
     /// Writes the state of the stream in a seat.

@@ -35,6 +35,24 @@ impl Publisher {
         }
     }
 
+    /// Writes the numbers of what was told of the market in a seat, without what was told: how much of that is kept is a
+    /// setting, not state.
+    pub fn write_numbers(&self, seat: Seat, out: &mut StateWriter) {
+        let SeatReports::Market(market) = &self.seats[seat.0 as usize] else {
+            return;
+        };
+        out.u64(market.money.settled_seq());
+        out.u64(market.money.log.last());
+        let told = market.told().filter(|reports| reports.report_seq > 0);
+        let mut told: Vec<_> = told.map(|it| (it.session, it.report_seq)).collect();
+        told.sort_unstable();
+        out.u32(told.len() as u32);
+        for (session, report_seq) in told {
+            out.u32(session.0);
+            out.u64(report_seq);
+        }
+    }
+
     /// Opens the next seat with what was kept of a market, whose pairs of rates are `fees`.
     ///
     /// # Errors

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use souk_engine::SpecError;
-use souk_protocol::{MarketId, TenantId};
+use souk_protocol::{Amount, MarketId, TenantId};
 
 use super::snapshot_file::HeadError;
-use crate::control::Custody;
+use crate::control::{CurrencyCode, Custody};
 use crate::history::HistoryError;
-use crate::journal::ReadError;
+use crate::journal::{BalanceLine, ReadError};
 use crate::ledger::Unsound;
 use crate::storage::StateFileError;
 
@@ -152,6 +152,36 @@ pub enum RecoveryError {
         replayed: u64,
         /// The hash that was recorded.
         recorded: u64,
+    },
+    /// A balance is not what it was when a node stopped in order.
+    #[error(
+        "tenant {tenant}, account {}, currency {}: the replay comes to {total} with {held} on hold, the journal says {} with {} on hold\nremedy: start the version that wrote the journal; keep the data directory and report it",
+        recorded.account, recorded.currency.as_str(), recorded.total, recorded.held
+    )]
+    Balance {
+        /// Whose.
+        tenant: TenantId,
+        /// What was recorded.
+        recorded: BalanceLine,
+        /// All of it in the replay.
+        total: Amount,
+        /// What open orders hold in the replay.
+        held: Amount,
+    },
+    /// There is more or less of a currency than was credited.
+    #[error(
+        "tenant {tenant}, currency {}: its control stream has credits less debits of {control}, the ledger has {ledger}\nremedy: keep the data directory and report it",
+        currency.as_str()
+    )]
+    Supply {
+        /// Whose.
+        tenant: TenantId,
+        /// The currency.
+        currency: CurrencyCode,
+        /// Credits less debits of the control stream.
+        control: Amount,
+        /// What is in the ledger.
+        ledger: i128,
     },
     /// The ledger does not add up.
     #[error("the recovered ledger is wrong: {0}\nremedy: keep the data directory and report it")]

@@ -5,6 +5,7 @@
 
 mod error;
 mod follower;
+mod hash;
 mod replay;
 mod report;
 mod seed;
@@ -14,16 +15,14 @@ mod state;
 mod streams;
 mod sums;
 
-use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::{Receiver, Sender};
 use souk_protocol::{MarketId, SessionId, TenantId, Text};
-use twox_hash::XxHash64;
 
 use crate::config::{Config, HistoryConfig, TenantConfig};
-use crate::control::{Custody, Effect, FEE_ACCOUNT, MarketTerms, tell_limits};
+use crate::control::{Control, Custody, Effect, FEE_ACCOUNT, MarketTerms, tell_limits};
 use crate::directory::{Directory, Route};
 use crate::handoff::{
     ControlSeat, MarketChange, MarketSeat, SeatConfig, Task, TenantIndex, Verdict,
@@ -31,7 +30,6 @@ use crate::handoff::{
 use crate::history::Recorder;
 use crate::ids::Epoch;
 use crate::journal::{BatchHead, BatchWriter, Body, GROUP_LEN_MAX, StreamRecord};
-use crate::ledger::BalanceRecord;
 use crate::matcher::{Inbox, Matcher};
 use crate::publisher::{Desk, Publisher};
 use crate::routing::{market_hash, matcher_of};
@@ -109,7 +107,7 @@ impl Recovery {
             treasury.set_account(index, FEE_ACCOUNT, &crate::control::AccountTerms::FEES);
             seats[route.matcher].push(SeatConfig::Control(ControlSeat {
                 tenant: index,
-                control: crate::control::Control::new(tenant.control.custody()),
+                control: Control::new(tenant.control.custody()),
             }));
         }
         let mut matchers = Vec::new();
@@ -176,6 +174,8 @@ impl Recovery {
                 commands: tenant.commands.len(),
                 bytes: writer.len(),
                 max: FOUNDING_BYTES_MAX,
+            });
+        }
         let head = BatchHead {
             len: 0,
             entries: records.len() as u32,
@@ -185,8 +185,6 @@ impl Recovery {
             epoch: self.epoch,
         };
         self.batch(&head, &records)?;
-            });
-        }
         self.recovered.founded += 1;
         Ok(writer.finish(0, 0).to_vec())
     }
@@ -262,20 +260,14 @@ impl Recovery {
         Ok(())
     }
 
-    /// A hash of all balances, in whatever order they are kept.
-    fn balances_hash(&self) -> u64 {
-        let ledger = self.treasury.ledger();
-        let hash = |balance: BalanceRecord| {
-            let (tenant, account) = ledger.account_owner(balance.account);
-            let code = self.treasury.code(balance.currency);
-            let mut hasher = XxHash64::with_seed(tenant.0.into());
-            hasher.write_u32(account.0);
-            hasher.write(&code.expect("a balance has a currency that has a code").0);
-            hasher.write_u64(balance.view.total.0);
-            hasher.write_u64(balance.view.held.0);
-            hasher.finish()
-        };
-        ledger.all_balances().map(hash).fold(0, u64::wrapping_add)
+    /// The control streams of the tenants that are known.
+    fn controls(&self) -> impl Iterator<Item = (TenantIndex, TenantId, &Control)> {
+        let known = tenants(&self.config).filter(move |(index, _)| self.streams.is_known(*index));
+        known.filter_map(move |(index, tenant)| {
+            let route = self.directory.tenants[index.0 as usize].control;
+            let control = self.matchers[route.matcher].control(route.seat)?;
+            Some((index, tenant.id, control))
+        })
     }
 
     /// The matcher that a market belongs to.
@@ -288,8 +280,8 @@ impl Recovery {
     /// Looks at everything once more before the node runs.
     pub(crate) fn finish(&mut self) -> Result<(), RecoveryError> {
         self.treasury.ledger().check_at_rest()?;
-        let hash = |matcher: usize, seat| self.matchers[matcher].state_hash(seat);
-        self.recovered.state_hash = self.streams.hash(hash) ^ self.balances_hash();
+        self.check_supplies()?;
+        self.recovered.state_hash = self.state_hash();
         self.recovered.open_streams = self.streams.len();
         Ok(())
     }

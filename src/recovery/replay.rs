@@ -94,7 +94,8 @@ impl Recovery {
                     self.end_run(&mut run, &mut touched)?;
                     self.compare_hash(record, *hash)?;
                 }
-                Body::Balances(_) | Body::End { .. } => {}
+                Body::Balances(lines) => self.compare_balances(record, lines)?,
+                Body::End { .. } => {}
                 Body::Command { .. }
                 | Body::Change { .. }
                 | Body::Control { .. }

@@ -119,7 +119,7 @@ impl Recovery {
     }
 }
 
-fn write_change(change: &MarketChange, out: &mut StateWriter) {
+pub(super) fn write_change(change: &MarketChange, out: &mut StateWriter) {
     match change {
         MarketChange::State(state) => {
             out.u8(STATE);

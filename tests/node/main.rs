@@ -29,6 +29,7 @@ mod replay;
 mod session_bytes;
 mod sessions;
 mod snapshots;
+mod state_hash;
 #[path = "../support/mod.rs"]
 mod support;
 mod tenants;
