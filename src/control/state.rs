@@ -67,7 +67,7 @@ impl Control {
     /// The first thing that is not a control stream's.
     pub fn read_state(source: &mut StateReader, custody: Custody) -> Result<Self, StateFileError> {
         let mut control = Self::new(custody);
-        control.seq = source.u64()?;
+        control.seq = source.sequence()?;
         for _ in 0..source.u32()? {
             let definition: CurrencyDefinition = source.block()?;
             let supply = Amount(source.u64()?);

@@ -52,7 +52,8 @@ impl<J> Matcher<J> {
         }
     }
 
-    /// Opens the next seat with a market whose state was written. Gives its pairs of rates.
+    /// Opens the next seat with a market whose state was written. Gives its pairs of rates; `needs` is told what the open
+    /// orders of each account need, in the base and in the quote currency.
     ///
     /// # Errors
     /// The first thing that is not a market's.
@@ -60,9 +61,16 @@ impl<J> Matcher<J> {
         &mut self,
         seat: &MarketSeat,
         source: &mut StateReader,
+        needs: &mut dyn FnMut(AccountId, [u128; 2]),
     ) -> Result<FeeTable, StateFileError> {
         let treasury = Arc::clone(&self.treasury);
-        let stream = Stream::read_state(seat, source, treasury, self.index_key)?;
+        let stream = Stream::read_state(seat, source, treasury, self.index_key, needs)?;
+        if stream.book().spec().units() != seat.spec.units() {
+            return Err(source.content(
+                "a market whose ticks and lots are others",
+                seat.market.0.into(),
+            ));
+        }
         let fees = stream.book().fees().clone();
         self.seats.push(Seated::Market(Box::new(stream)));
         Ok(fees)
@@ -107,12 +115,13 @@ impl Stream {
         source: &mut StateReader,
         treasury: Arc<Treasury>,
         index_key: u64,
+        needs: &mut dyn FnMut(AccountId, [u128; 2]),
     ) -> Result<Self, StateFileError> {
-        let seq = source.u64()?;
+        let seq = source.sequence()?;
         let mut marks = Vec::new();
         for _ in 0..source.u32()? {
             let session = SessionId(source.u32()?);
-            let client_seq = source.u64()?;
+            let client_seq = source.sequence()?;
             let terms = SessionTerms {
                 incarnation: source.u64()?,
                 cancel_on_disconnect: source.word()?,
@@ -128,7 +137,9 @@ impl Stream {
         for _ in 0..source.u32()? {
             tiers.push((FeeGroup(source.u16()?), FeeTier(source.u8()?)));
         }
-        let book = Market::read_state(source, index_key).map_err(|error| source.market(error))?;
+        // Who keeps the money is the same to a book: in each market an order is refused whose amount does not fit.
+        let book = Market::read_state(source, index_key, Some(needs));
+        let book = book.map_err(|error| source.market(error))?;
         let known = book.fees().tiers().len();
         if let Some((_, tier)) = tiers.iter().find(|(_, tier)| usize::from(tier.0) >= known) {
             return Err(source.content("a fee group's tier", tier.0.into()));

@@ -64,11 +64,11 @@ impl Publisher {
         source: &mut StateReader,
     ) -> Result<(), StateFileError> {
         let mut market = MarketReports::new(seat, &self.desk.treasury);
-        let settled_seq = source.u64()?;
+        let settled_seq = source.sequence()?;
         let settlement = Settlement::resume(&seat.spec, fees);
         market.money.restore(settlement, settled_seq);
         for _ in 0..source.u32()? {
-            let (session, report_seq) = (SessionId(source.u32()?), source.u64()?);
+            let (session, report_seq) = (SessionId(source.u32()?), source.sequence()?);
             let len = source.u32()? as usize;
             let mut kept = Vec::new();
             for _ in 0..len / 8 {
@@ -78,7 +78,7 @@ impl Publisher {
             let restored = market.restore(session, place, report_seq, &kept);
             restored.map_err(|_| source.content("a session's kept reports", session.0.into()))?;
         }
-        let last = source.u64()?;
+        let last = source.sequence()?;
         let mut settlements = Vec::new();
         for _ in 0..source.u32()? {
             let settlement: wire::Settlement = source.block()?;

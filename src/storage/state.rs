@@ -251,6 +251,17 @@ impl StateReader {
         self.bytes().map(u64::from_le_bytes)
     }
 
+    /// A number that is counted on from: one that would ever run out is refused.
+    ///
+    /// # Errors
+    /// When there is none, or it is 2^62 or more.
+    pub fn sequence(&mut self) -> Result<u64, StateFileError> {
+        match self.u64()? {
+            number if number >> 62 == 0 => Ok(number),
+            number => Err(self.content("a number that is counted on from", number)),
+        }
+    }
+
     /// Bytes.
     ///
     /// # Errors
