@@ -32,7 +32,10 @@ impl Market {
         mass_cancel: &MassCancel,
         sink: &mut S,
     ) -> Result<(), RejectReason> {
-        self.accepts_cancels()?;
+        // What a session that is gone left open must not trade when the market goes on.
+        if mass_cancel.reason != CancelReason::OnDisconnect {
+            self.accepts_cancels()?;
+        }
         let account = self.open.accounts.find(mass_cancel.account);
         let mut count = 0;
         if account != AccountSlot::NONE {

@@ -28,7 +28,7 @@ use crate::market::{Market, index, opposite};
 use crate::new_order::BOOK_QTY_MAX;
 use crate::orders::{Flags, Order, Slot};
 use crate::state_source::{AHEAD, GivesBytes, SlotsAhead, Source, StateError, TakesBytes, broken};
-use crate::{FeeRates, FeeTier, MarketSpec};
+use crate::{FeeRates, FeeTier, MarketSpec, PairCurrency};
 use souk_protocol::{
     AccountId, Amount, ClOrdId, MarketState, MatchId, PRICE_MAX, Price, QTY_MAX, Qty, SessionId,
     Side, StpGroup,
@@ -107,13 +107,15 @@ impl Market {
     }
 
     /// The market whose state was written, and its [`Market::state_hash`], which is cheaper while each order is at hand than
-    /// later. `index_key` as in [`Market::new`].
+    /// later. `index_key` as in [`Market::new`]. In a market with holds `holds` is told what the open orders of each account
+    /// need, in the base and in the quote currency; without it nothing has to fit.
     ///
     /// # Errors
     /// The first thing that is not a market's.
     pub fn read_state<S: GivesBytes>(
         source: &mut S,
         index_key: u64,
+        holds: Option<&mut dyn FnMut(AccountId, [u128; 2])>,
     ) -> Result<(Self, u64), StateError<S::Error>> {
         let mut source = Source(source);
         let version = source.u32()?;
@@ -163,7 +165,7 @@ impl Market {
             }
         }
         market.read_slots(&mut source)?;
-        market.read_accounts(&mut source)?;
+        market.read_accounts(&mut source, holds)?;
         let hash = market.read_queues(&mut source)?;
         market.check_crossed()?;
         let free = market.open.orders.free_slots().count() as u64;
@@ -209,6 +211,7 @@ impl Market {
     fn read_accounts<S: GivesBytes>(
         &mut self,
         source: &mut Source<'_, S>,
+        mut holds: Option<&mut dyn FnMut(AccountId, [u128; 2])>,
     ) -> Result<(), StateError<S::Error>> {
         for _ in 0..source.u32()? {
             let (id, open) = (AccountId(source.u32()?), source.u32()?);
@@ -221,6 +224,7 @@ impl Market {
             let account = self.open.accounts.add(id);
             let mut bytes = [0; AHEAD * ORDER_LEN];
             let mut left = open as usize;
+            let mut needs = [0; 2];
             while left > 0 {
                 let count = left.min(AHEAD);
                 let (orders, _) = bytes[..count * ORDER_LEN].as_chunks_mut::<ORDER_LEN>();
@@ -232,13 +236,30 @@ impl Market {
                     let (slot, order) = order_of(order);
                     self.prefetch_restored(slot, id, order.cl_ord_id);
                 }
-                for order in &*orders {
-                    self.restore_order(id, account, order)?;
+                for bytes in &*orders {
+                    let order = self.restore_order(id, account, bytes)?;
+                    if holds.is_some() {
+                        let (currency, need) = self.need_of(&order)?;
+                        needs[currency as usize] += u128::from(need.0);
+                    }
                 }
                 left -= count;
             }
+            if let Some(holds) = &mut holds {
+                holds(id, needs);
+            }
         }
         Ok(())
+    }
+
+    /// What an order holds, where orders hold.
+    fn need_of<E>(&self, order: &Order) -> Result<(PairCurrency, Amount), StateError<E>> {
+        let (side, rates) = (order.flags.side(), self.fees.rates(order.fee_tier));
+        let units = self.spec.units();
+        match units.need(side, order.price, order.leaves, rates) {
+            Some(need) => Ok((PairCurrency::paid_by(side), need)),
+            None => broken("an order's amount fits", order.leaves.0),
+        }
     }
 
     fn restore_order<E>(
@@ -246,7 +267,7 @@ impl Market {
         id: AccountId,
         account: AccountSlot,
         bytes: &[u8; ORDER_LEN],
-    ) -> Result<(), StateError<E>> {
+    ) -> Result<Order, StateError<E>> {
         let (slot, read) = order_of(bytes);
         let known = self.open.orders.get(slot);
         if !known
@@ -289,7 +310,7 @@ impl Market {
         self.open.orders[earlier].account_next = slot;
         self.open.orders[slot].account_prev = earlier;
         self.open.count += 1;
-        Ok(())
+        Ok(read)
     }
 
     /// Gives the hash of everything.

@@ -11,7 +11,8 @@ use oracle::ledger::{Balance, Funding};
 use oracle::{Oracle, Order, Snapshot};
 use souk_engine::{Command, Event, LevelUpdate, PairCurrency};
 use souk_protocol::{
-    AccountId, OrderId, PostOnly, Price, RejectReason, SessionId, StpGroup, StpScope, TimeInForce,
+    AccountId, CancelReason, OrderId, PostOnly, Price, RejectReason, SessionId, StpGroup, StpScope,
+    TimeInForce,
 };
 use swarm::coverage::Coverage;
 use swarm::{Failure, Run, Setting, Step, Subject};
@@ -52,6 +53,8 @@ enum Fault {
     SlideToTheTouch,
     /// A mass cancel of one session takes the orders of all.
     MassCancelIgnoresSession,
+    /// A session that is gone keeps its orders in a halted market.
+    HaltKeepsOrdersOfTheGone,
     /// A mass cancel of one side takes both.
     MassCancelIgnoresSide,
     /// A level of which only the quantity changed is not told.
@@ -62,7 +65,7 @@ enum Fault {
     ClOrdIdsOfTheMarket,
 }
 
-const FAULTS: [Fault; 20] = [
+const FAULTS: [Fault; 21] = [
     Fault::LastInFirstOut,
     Fault::PartlyFilledMakerToTheBack,
     Fault::IocRests,
@@ -79,6 +82,7 @@ const FAULTS: [Fault; 20] = [
     Fault::TakerFreedBeforeMakers,
     Fault::SlideToTheTouch,
     Fault::MassCancelIgnoresSession,
+    Fault::HaltKeepsOrdersOfTheGone,
     Fault::MassCancelIgnoresSide,
     Fault::LevelsByOrdersOnly,
     Fault::RejectedTakesASlot,
@@ -168,6 +172,9 @@ impl Mutant {
                     new.price = touch;
                     new.post_only = PostOnly::No;
                 }
+            }
+            (Fault::HaltKeepsOrdersOfTheGone, Command::MassCancel(mass)) => {
+                mass.reason = CancelReason::MassCancel;
             }
             (Fault::MassCancelIgnoresSide, Command::MassCancel(mass)) => mass.side = None,
             (Fault::MassCancelIgnoresSession, Command::MassCancel(mass)) => {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use souk_engine::{Command, Event, EventSink, Hold, Market, PairCurrency, Settlement, SpecError};
-use souk_protocol::{AccountId, Amount, RejectReason, SessionId, Side};
+use souk_protocol::{AccountId, Amount, MarketState, RejectReason, SessionId, Side};
 
 use super::difference::{Findings, Place};
 use super::ledger::{PlainLedger, PlainSink};
@@ -121,6 +121,18 @@ impl MarketReplay {
         self.changes += 1;
         let replayed = self.apply_unasked(command, ledger);
         place.compare_refusals(replayed, refused, findings);
+    }
+
+    /// Whether a cancel for a session that is gone was refused because the market was halted: journals of before have such
+    /// records.
+    pub(super) fn was_halted_then(&self, refused: Option<RejectReason>) -> bool {
+        refused == Some(RejectReason::MarketHalted) && self.market.state() == MarketState::Halted
+    }
+
+    /// Replays something that no session asked for and that was refused.
+    pub(super) fn nothing_changed(&mut self, place: Place, findings: &mut Findings) {
+        self.number(place, findings);
+        self.changes += 1;
     }
 
     /// Applies a command that holds nothing. Gives why it is refused.

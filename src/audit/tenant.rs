@@ -135,6 +135,9 @@ impl TenantReplay {
                 let command = Command::from(change);
                 market.change(place, &command, *refused, ledger, findings);
             }
+            Body::SessionCanceled { refused, .. } if market.was_halted_then(*refused) => {
+                market.nothing_changed(place, findings);
+            }
             Body::SessionCanceled { account, refused } => {
                 let command = session_cancel(record.session, *account);
                 market.change(place, &command, *refused, ledger, findings);

@@ -3,17 +3,52 @@
 use souk_engine::{FeeRates, FeeTable, MarketSpec, TakesBytes};
 use souk_protocol::message::{CurrencyDefinition, MarketDefinition};
 use souk_protocol::{AccountId, Amount, FeeGroup, StpGroup, Text};
+use twox_hash::XxHash64;
 
 use super::account::AccountTerms;
 use super::currency::Currency;
 use super::funding::{FundingKey, FundingRecord};
 use super::market::MarketTerms;
-use super::{Control, Custody, FEE_ACCOUNT};
+use super::{Control, CurrencyCode, Custody, FEE_ACCOUNT};
 use crate::storage::{StateFileError, StateReader, StateWriter};
 
 impl Control {
     /// Writes the whole state.
     pub fn write_state(&self, out: &mut StateWriter) {
+        self.write_currencies_and_markets(out);
+        out.u32(self.accounts.len() as u32);
+        for (account, terms) in self.accounts.iter() {
+            write_account(*account, terms, out);
+        }
+        out.u32(self.fundings.len() as u32);
+        for (key, record) in self.fundings.iter() {
+            write_funding(key, record, out);
+        }
+    }
+
+    /// A hash of the whole state, in whatever order accounts and fundings are kept.
+    #[must_use]
+    pub fn state_hash(&self) -> u64 {
+        let mut out = StateWriter::to_nowhere();
+        self.write_currencies_and_markets(&mut out);
+        let mut entry = Vec::new();
+        let (mut accounts, mut fundings) = (0_u64, 0_u64);
+        for (account, terms) in self.accounts.iter() {
+            entry.clear();
+            write_account(*account, terms, &mut entry);
+            accounts = accounts.wrapping_add(XxHash64::oneshot(0, &entry));
+        }
+        for (key, record) in self.fundings.iter() {
+            entry.clear();
+            write_funding(key, record, &mut entry);
+            fundings = fundings.wrapping_add(XxHash64::oneshot(0, &entry));
+        }
+        out.u64(accounts);
+        out.u64(fundings);
+        out.checksum()
+    }
+
+    fn write_currencies_and_markets(&self, out: &mut StateWriter) {
         out.u64(self.seq);
         out.u32(self.currencies.len() as u32);
         for currency in self.currencies.values() {
@@ -24,19 +59,6 @@ impl Control {
         for terms in self.markets.values() {
             terms.write_state(out);
         }
-        out.u32(self.accounts.len() as u32);
-        for (account, terms) in self.accounts.iter() {
-            out.u32(account.0);
-            out.take(&terms.external_id.0);
-            out.u8(terms.status as u8);
-            out.u16(terms.fee_group.0);
-            out.u16(terms.stp_group.0);
-        }
-        out.u32(self.fundings.len() as u32);
-        for (key, record) in self.fundings.iter() {
-            key.write_state(out);
-            record.write_state(out);
-        }
     }
 
     /// The stream whose state was written.
@@ -45,7 +67,7 @@ impl Control {
     /// The first thing that is not a control stream's.
     pub fn read_state(source: &mut StateReader, custody: Custody) -> Result<Self, StateFileError> {
         let mut control = Self::new(custody);
-        control.seq = source.u64()?;
+        control.seq = source.sequence()?;
         for _ in 0..source.u32()? {
             let definition: CurrencyDefinition = source.block()?;
             let supply = Amount(source.u64()?);
@@ -88,6 +110,12 @@ impl Control {
             control.fundings.insert(key, record);
         }
         Ok(control)
+    }
+
+    /// How much there is of each currency: credits less debits.
+    pub fn supplies(&self) -> impl Iterator<Item = (CurrencyCode, Amount)> {
+        let currencies = self.currencies.values();
+        currencies.map(|currency| (currency.definition.code, currency.supply))
     }
 
     /// The currencies, by code.
@@ -153,12 +181,28 @@ impl MarketTerms {
     }
 }
 
-impl FundingKey {
-    fn write_state(&self, out: &mut StateWriter) {
-        out.take(&self.business);
-        out.u64(self.business_id);
-    }
+fn write_account(account: AccountId, terms: &AccountTerms, out: &mut impl TakesBytes) {
+    out.take(&account.0.to_le_bytes());
+    out.take(&terms.external_id.0);
+    out.take(&[terms.status as u8]);
+    out.take(&terms.fee_group.0.to_le_bytes());
+    out.take(&terms.stp_group.0.to_le_bytes());
+}
 
+fn write_funding(key: &FundingKey, record: &FundingRecord, out: &mut impl TakesBytes) {
+    out.take(&key.business);
+    out.take(&key.business_id.to_le_bytes());
+    for account in [record.from, record.to] {
+        // No account has the id 0.
+        out.take(&account.map_or(0, |account| account.0).to_le_bytes());
+    }
+    out.take(&record.currency.0);
+    out.take(&[record.scale]);
+    out.take(&record.amount.0.to_le_bytes());
+    out.take(&record.control_seq.to_le_bytes());
+}
+
+impl FundingKey {
     fn read_state(source: &mut StateReader) -> Result<Self, StateFileError> {
         Ok(Self {
             business: source.bytes()?,
@@ -168,16 +212,6 @@ impl FundingKey {
 }
 
 impl FundingRecord {
-    fn write_state(&self, out: &mut StateWriter) {
-        // No account has the id 0.
-        out.u32(self.from.map_or(0, |account| account.0));
-        out.u32(self.to.map_or(0, |account| account.0));
-        out.take(&self.currency.0);
-        out.u8(self.scale);
-        out.u64(self.amount.0);
-        out.u64(self.control_seq);
-    }
-
     fn read_state(source: &mut StateReader) -> Result<Self, StateFileError> {
         let account = |id: u32| (id != 0).then_some(AccountId(id));
         Ok(Self {

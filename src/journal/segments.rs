@@ -104,7 +104,7 @@ impl Segments {
 }
 
 impl GroupStore for Segments {
-    /// Half a segment, so that any group fits one.
+    /// Half a segment, so that any group of several batches fits one. A longer batch makes its segment longer.
     fn batches_len_max(&self) -> usize {
         (self.options.segment_bytes / 2) as usize
     }
@@ -112,7 +112,7 @@ impl GroupStore for Segments {
     fn write(&mut self, batches: &[u8], count: u32) -> Result<usize, JournalError> {
         let len = GROUP_HEADER_LEN + batches.len();
         let blocks = blocks_of(len);
-        if self.open.at + blocks as u64 > self.options.segment_bytes {
+        if self.open.at > 0 && self.open.at + blocks as u64 > self.options.segment_bytes {
             self.next()?;
         }
         let head = if self.open.at == 0 { BLOCK } else { 0 };

@@ -318,7 +318,9 @@ fn replay_one(
                 incarnation,
             },
         ) => {
+            stream.replays(Some(recorded));
             stream.cancel_account(*session, *incarnation, place, out);
+            stream.replays(None);
         }
         (Seated::Market(stream), request) => {
             let outcome = stream.other(request, link, Epoch::ALONE, out.events);

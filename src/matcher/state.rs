@@ -26,11 +26,10 @@ impl<J> Matcher<J> {
     /// What groups with rates of their own pay in the market of a seat.
     #[must_use]
     pub fn fees(&self, seat: Seat) -> Vec<(FeeGroup, FeeRates)> {
-        let Some(Seated::Market(stream)) = self.seats.get(seat.0 as usize) else {
+        let Some(fees) = self.book(seat).map(Market::fees) else {
             return Vec::new();
         };
-        let fees = stream.book().fees();
-        let tiers = stream.tiers().into_iter();
+        let tiers = self.tiers(seat).into_iter();
         tiers
             .map(|(group, tier)| (group, fees.rates(tier)))
             .collect()
@@ -46,6 +45,15 @@ impl<J> Matcher<J> {
         }
     }
 
+    /// The tiers of groups with rates of their own in the market of a seat, by group.
+    #[must_use]
+    pub fn tiers(&self, seat: Seat) -> Vec<(FeeGroup, FeeTier)> {
+        match self.seats.get(seat.0 as usize) {
+            Some(Seated::Market(stream)) => stream.tiers(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Writes the state of the stream in a seat.
     pub fn write_state(&self, seat: Seat, out: &mut StateWriter) {
         match &self.seats[seat.0 as usize] {
@@ -54,7 +62,8 @@ impl<J> Matcher<J> {
         }
     }
 
-    /// Opens the next seat with a market whose state was written. Gives its pairs of rates.
+    /// Opens the next seat with a market whose state was written. Gives its pairs of rates; `needs` is told what the open
+    /// orders of each account need, in the base and in the quote currency.
     ///
     /// # Errors
     /// The first thing that is not a market's.
@@ -62,9 +71,16 @@ impl<J> Matcher<J> {
         &mut self,
         seat: &MarketSeat,
         source: &mut StateReader,
+        needs: &mut dyn FnMut(AccountId, [u128; 2]),
     ) -> Result<FeeTable, StateFileError> {
         let treasury = Arc::clone(&self.treasury);
-        let stream = Stream::read_state(seat, source, treasury, self.index_key)?;
+        let stream = Stream::read_state(seat, source, treasury, self.index_key, needs)?;
+        if stream.book().spec().units() != seat.spec.units() {
+            return Err(source.content(
+                "a market whose ticks and lots are others",
+                seat.market.0.into(),
+            ));
+        }
         let fees = stream.book().fees().clone();
         self.seats.push(Seated::Market(Box::new(stream)));
         Ok(fees)
@@ -117,12 +133,13 @@ impl Stream {
         source: &mut StateReader,
         treasury: Arc<Treasury>,
         index_key: u64,
+        needs: &mut dyn FnMut(AccountId, [u128; 2]),
     ) -> Result<Self, StateFileError> {
-        let seq = source.u64()?;
+        let seq = source.sequence()?;
         let mut marks = Vec::new();
         for _ in 0..source.u32()? {
             let session = SessionId(source.u32()?);
-            let client_seq = source.u64()?;
+            let client_seq = source.sequence()?;
             let terms = SessionTerms {
                 incarnation: source.u64()?,
                 cancel_on_disconnect: source.word()?,
@@ -138,7 +155,8 @@ impl Stream {
         for _ in 0..source.u32()? {
             tiers.push((FeeGroup(source.u16()?), FeeTier(source.u8()?)));
         }
-        let read = Market::read_state(source, index_key);
+        // Who keeps the money is the same to a book: in each market an order is refused whose amount does not fit.
+        let read = Market::read_state(source, index_key, Some(needs));
         let (book, hash) = read.map_err(|error| source.market(error))?;
         let known = book.fees().tiers().len();
         if let Some((_, tier)) = tiers.iter().find(|(_, tier)| usize::from(tier.0) >= known) {

@@ -1,10 +1,11 @@
 //! What a market's stream knows of sessions: who may come in, and what is canceled of those who are gone.
 
-use souk_protocol::{RejectReason, SessionId};
+use souk_engine::Event;
+use souk_protocol::{MarketState, RejectReason, SessionId};
 
 use super::marks::{Entry, MarkPlace, SessionMark};
 use super::stream::{Output, Place, Stream};
-use crate::handoff::{Link, Outcome, SessionTerms, session_cancel};
+use crate::handoff::{Link, Outcome, Recorded, SessionTerms, session_cancel};
 
 /// Accounts of a session that is gone whose orders are canceled before others have their turn.
 const ACCOUNTS_CANCELED_AT_ONCE_MAX: usize = 16;
@@ -100,8 +101,12 @@ impl Stream {
         };
         let first = out.events.len();
         self.seq += 1;
-        let command = session_cancel(session, account);
-        self.admit_and_apply(&command, out.events);
+        if self.was_halted_then() {
+            out.events.push(Event::Rejected(RejectReason::MarketHalted));
+        } else {
+            let command = session_cancel(session, account);
+            self.admit_and_apply(&command, out.events);
+        }
         let events = (out.events.len() - first) as u32;
         out.record(
             place,
@@ -109,5 +114,15 @@ impl Stream {
             Outcome::SessionCanceled { account, events },
         );
         true
+    }
+
+    /// Whether the record that is replayed says that the market refused to cancel, because it was halted: journals of
+    /// before have such records, and what they say is what was.
+    fn was_halted_then(&self) -> bool {
+        let refused = match self.admission.recorded {
+            Some(Recorded::SessionCanceled { refused, .. }) => refused,
+            _ => None,
+        };
+        refused == Some(RejectReason::MarketHalted) && self.book().state() == MarketState::Halted
     }
 }

@@ -35,6 +35,24 @@ impl Publisher {
         }
     }
 
+    /// Writes the numbers of what was told of the market in a seat, without what was told: how much of that is kept is a
+    /// setting, not state.
+    pub fn write_numbers(&self, seat: Seat, out: &mut StateWriter) {
+        let SeatReports::Market(market) = &self.seats[seat.0 as usize] else {
+            return;
+        };
+        out.u64(market.money.settled_seq());
+        out.u64(market.money.log.last());
+        let told = market.told().filter(|reports| reports.report_seq > 0);
+        let mut told: Vec<_> = told.map(|it| (it.session, it.report_seq)).collect();
+        told.sort_unstable();
+        out.u32(told.len() as u32);
+        for (session, report_seq) in told {
+            out.u32(session.0);
+            out.u64(report_seq);
+        }
+    }
+
     /// Opens the next seat with what was kept of a market, whose pairs of rates are `fees`.
     ///
     /// # Errors
@@ -46,11 +64,11 @@ impl Publisher {
         source: &mut StateReader,
     ) -> Result<(), StateFileError> {
         let mut market = MarketReports::new(seat, &self.desk.treasury);
-        let settled_seq = source.u64()?;
+        let settled_seq = source.sequence()?;
         let settlement = Settlement::resume(&seat.spec, fees);
         market.money.restore(settlement, settled_seq);
         for _ in 0..source.u32()? {
-            let (session, report_seq) = (SessionId(source.u32()?), source.u64()?);
+            let (session, report_seq) = (SessionId(source.u32()?), source.sequence()?);
             let len = source.u32()? as usize;
             let mut kept = Vec::new();
             for _ in 0..len / 8 {
@@ -60,7 +78,7 @@ impl Publisher {
             let restored = market.restore(session, place, report_seq, &kept);
             restored.map_err(|_| source.content("a session's kept reports", session.0.into()))?;
         }
-        let last = source.u64()?;
+        let last = source.sequence()?;
         let mut settlements = Vec::new();
         for _ in 0..source.u32()? {
             let settlement: wire::Settlement = source.block()?;

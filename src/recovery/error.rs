@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use souk_engine::SpecError;
-use souk_protocol::{MarketId, TenantId};
+use souk_protocol::{Amount, MarketId, TenantId};
 
 use super::snapshot_file::HeadError;
-use crate::control::Custody;
+use crate::control::{CurrencyCode, Custody};
 use crate::history::HistoryError;
-use crate::journal::ReadError;
+use crate::journal::{BalanceLine, ReadError};
 use crate::ledger::Unsound;
 use crate::storage::StateFileError;
 
@@ -91,6 +91,22 @@ pub enum RecoveryError {
         /// The custody it began with.
         custody: Custody,
     },
+    /// What a tenant begins with is more than becomes durable at one time.
+    #[error(
+        "tenant {id} ({name}) begins with {commands} commands, {bytes} bytes; at most {max} bytes become durable at one time\nremedy: configure fewer accounts and credits of it, and create the others over the wire or in the office when it runs"
+    )]
+    FoundingTooLong {
+        /// Its id.
+        id: TenantId,
+        /// Its name.
+        name: String,
+        /// Currencies, markets, fees, accounts and credits of its configuration.
+        commands: usize,
+        /// Their bytes in the journal.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
     /// A record is of a stream that was never opened.
     #[error(
         "tenant {tenant}, market {market}, stream_seq {stream_seq}: the journal never opened this stream\nremedy: keep the data directory and report it"
@@ -144,6 +160,36 @@ pub enum RecoveryError {
         replayed: u64,
         /// The hash that was recorded.
         recorded: u64,
+    },
+    /// A balance is not what it was when a node stopped in order.
+    #[error(
+        "tenant {tenant}, account {}, currency {}: the replay comes to {total} with {held} on hold, the journal says {} with {} on hold\nremedy: start the version that wrote the journal; keep the data directory and report it",
+        recorded.account, recorded.currency.as_str(), recorded.total, recorded.held
+    )]
+    Balance {
+        /// Whose.
+        tenant: TenantId,
+        /// What was recorded.
+        recorded: BalanceLine,
+        /// All of it in the replay.
+        total: Amount,
+        /// What open orders hold in the replay.
+        held: Amount,
+    },
+    /// There is more or less of a currency than was credited.
+    #[error(
+        "tenant {tenant}, currency {}: its control stream has credits less debits of {control}, the ledger has {ledger}\nremedy: keep the data directory and report it",
+        currency.as_str()
+    )]
+    Supply {
+        /// Whose.
+        tenant: TenantId,
+        /// The currency.
+        currency: CurrencyCode,
+        /// Credits less debits of the control stream.
+        control: Amount,
+        /// What is in the ledger.
+        ledger: i128,
     },
     /// The ledger does not add up.
     #[error("the recovered ledger is wrong: {0}\nremedy: keep the data directory and report it")]

@@ -6,6 +6,7 @@
 mod crew;
 mod error;
 mod follower;
+mod hash;
 mod replay;
 mod report;
 mod routing;
@@ -16,24 +17,21 @@ mod state;
 mod streams;
 mod sums;
 
-use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::{Receiver, Sender};
 use souk_protocol::{MarketId, SessionId, TenantId, Text};
-use twox_hash::XxHash64;
 
 use crate::config::{Config, HistoryConfig, TenantConfig};
-use crate::control::{Custody, Effect, FEE_ACCOUNT, MarketTerms, tell_limits};
+use crate::control::{Control, Custody, Effect, FEE_ACCOUNT, MarketTerms, tell_limits};
 use crate::directory::{Directory, Route};
 use crate::handoff::{
     ControlSeat, MarketChange, MarketSeat, Seat, SeatConfig, Task, TenantIndex, Verdict,
 };
 use crate::history::Recorder;
 use crate::ids::Epoch;
-use crate::journal::{BatchHead, BatchWriter, Body, StreamRecord};
-use crate::ledger::BalanceRecord;
+use crate::journal::{BatchHead, BatchWriter, Body, GROUP_LEN_MAX, StreamRecord};
 use crate::matcher::{Inbox, Matcher};
 use crate::publisher::{Desk, Publisher};
 use crate::routing::{market_hash, matcher_of};
@@ -50,8 +48,9 @@ pub(crate) use sums::SumsCheck;
 
 /// The name under which a tenant's control stream is hashed to its matcher.
 const CONTROL: &str = "$control";
-/// Records of one batch of a tenant's first commands.
-const FOUNDING_RECORDS_MAX: usize = 256;
+/// Bytes of a tenant's first commands: they are one batch, which a group and a row of a log must have room for.
+const FOUNDING_BYTES_MAX: usize = 16 << 20;
+const _: () = assert!(FOUNDING_BYTES_MAX < GROUP_LEN_MAX / 2, "a group takes them");
 
 /// A node while it is made.
 pub(crate) struct Recovery {
@@ -112,7 +111,7 @@ impl Recovery {
             treasury.set_account(index, FEE_ACCOUNT, &crate::control::AccountTerms::FEES);
             seats[route.matcher].push(SeatConfig::Control(ControlSeat {
                 tenant: index,
-                control: crate::control::Control::new(tenant.control.custody()),
+                control: Control::new(tenant.control.custody()),
             }));
         }
         let mut matchers = Vec::new();
@@ -138,23 +137,20 @@ impl Recovery {
         Ok((recovery, desk))
     }
 
-    /// Founds the tenants that the journal does not know. Gives the batches that say so.
+    /// Founds the tenants that the journal does not know. Gives the batches that say so, one for each.
     pub(crate) fn found(&mut self) -> Result<Vec<Vec<u8>>, RecoveryError> {
         let mut batches = Vec::new();
         let config = Arc::clone(&self.config);
         for (index, tenant) in tenants(&config) {
             if !self.streams.is_known(index) {
-                self.found_tenant(tenant, &mut batches)?;
+                batches.push(self.found_tenant(tenant)?);
             }
         }
         Ok(batches)
     }
 
-    fn found_tenant(
-        &mut self,
-        tenant: &TenantConfig,
-        batches: &mut Vec<Vec<u8>>,
-    ) -> Result<(), RecoveryError> {
+    /// Founds a tenant by one batch: of its first commands all are in the journal, or none, and then it is founded anew.
+    fn found_tenant(&mut self, tenant: &TenantConfig) -> Result<Vec<u8>, RecoveryError> {
         let name = Text::new(&tenant.name);
         let body = Body::Tenant {
             custody: tenant.control.custody(),
@@ -175,21 +171,27 @@ impl Recovery {
         });
         let records: Vec<_> = std::iter::once(record(0, body)).chain(commands).collect();
         let mut writer = BatchWriter::new(self.epoch);
-        for records in records.chunks(FOUNDING_RECORDS_MAX) {
-            records.iter().for_each(|record| writer.add(record));
-            batches.push(writer.finish(0, 0).to_vec());
-            let head = BatchHead {
-                len: 0,
-                entries: records.len() as u32,
-                number: 0,
-                transact_time: 0,
-                events: 0,
-                epoch: self.epoch,
-            };
-            self.batch(&head, records)?;
+        records.iter().for_each(|record| writer.add(record));
+        if writer.len() > FOUNDING_BYTES_MAX {
+            return Err(RecoveryError::FoundingTooLong {
+                id: tenant.id,
+                name: tenant.name.clone(),
+                commands: tenant.commands.len(),
+                bytes: writer.len(),
+                max: FOUNDING_BYTES_MAX,
+            });
         }
+        let head = BatchHead {
+            len: 0,
+            entries: records.len() as u32,
+            number: 0,
+            transact_time: 0,
+            events: 0,
+            epoch: self.epoch,
+        };
+        self.batch(&head, &records)?;
         self.recovered.founded += 1;
-        Ok(())
+        Ok(writer.finish(0, 0).to_vec())
     }
 
     fn check_tenant(
@@ -263,20 +265,14 @@ impl Recovery {
         Ok(())
     }
 
-    /// A hash of all balances, in whatever order they are kept.
-    fn balances_hash(&self) -> u64 {
-        let ledger = self.treasury.ledger();
-        let hash = |balance: BalanceRecord| {
-            let (tenant, account) = ledger.account_owner(balance.account);
-            let code = self.treasury.code(balance.currency);
-            let mut hasher = XxHash64::with_seed(tenant.0.into());
-            hasher.write_u32(account.0);
-            hasher.write(&code.expect("a balance has a currency that has a code").0);
-            hasher.write_u64(balance.view.total.0);
-            hasher.write_u64(balance.view.held.0);
-            hasher.finish()
-        };
-        ledger.all_balances().map(hash).fold(0, u64::wrapping_add)
+    /// The control streams of the tenants that are known.
+    fn controls(&self) -> impl Iterator<Item = (TenantIndex, TenantId, &Control)> {
+        let known = tenants(&self.config).filter(move |(index, _)| self.streams.is_known(*index));
+        known.filter_map(move |(index, tenant)| {
+            let route = self.directory.tenants[index.0 as usize].control;
+            let control = self.matchers[route.matcher].control(route.seat)?;
+            Some((index, tenant.id, control))
+        })
     }
 
     /// The matcher that a market belongs to.
@@ -301,8 +297,8 @@ impl Recovery {
         hash: impl Fn(&Matcher<Publisher>, Seat) -> Option<u64>,
     ) -> Result<(), RecoveryError> {
         self.treasury.ledger().check_at_rest()?;
-        let hash = |matcher: usize, seat| hash(&self.matchers[matcher], seat);
-        self.recovered.state_hash = self.streams.hash(hash) ^ self.balances_hash();
+        self.check_supplies()?;
+        self.recovered.state_hash = self.state_hash(hash);
         self.recovered.open_streams = self.streams.len();
         Ok(())
     }

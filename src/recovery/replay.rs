@@ -85,7 +85,11 @@ impl Recovery {
                     events += self.do_routed()?;
                     self.compare_hash(record, *hash)?;
                 }
-                Body::Balances(_) | Body::End { .. } => {}
+                Body::Balances(lines) => {
+                    events += self.do_routed()?;
+                    self.compare_balances(record, lines)?;
+                }
+                Body::End { .. } => {}
                 _ => self.route(head, record)?,
             }
         }

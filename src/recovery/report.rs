@@ -26,7 +26,7 @@ pub struct Recovered {
     pub open_streams: usize,
     /// Recorded state hashes that were found again.
     pub hashes_compared: u64,
-    /// One hash of all markets' states.
+    /// One hash of the state of all streams, and of all balances.
     pub state_hash: u64,
     /// The snapshot it began with, by the first segment that is not in it.
     pub snapshot: Option<u64>,

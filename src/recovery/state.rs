@@ -1,12 +1,17 @@
 //! A node's state in bytes, and back: all tenants, then all markets.
 
+use hashbrown::HashMap;
 use souk_engine::{FeeRates, MarketLimits, TakesBytes};
-use souk_protocol::{Amount, FeeGroup, MarketId, Price, Qty, TenantId, Text};
+use souk_protocol::{AccountId, Amount, FeeGroup, MarketId, Price, Qty, TenantId, Text};
 
 use super::{Recovery, RecoveryError, market_seat, tenants};
 use crate::control::{Control, Custody, FEE_ACCOUNT};
 use crate::handoff::{MarketChange, TenantIndex};
+use crate::ledger::CurrencyIndex;
 use crate::storage::{StateFileError, StateReader, StateWriter};
+
+/// What the open orders of accounts need, by currency.
+type Needs = HashMap<(TenantIndex, AccountId, CurrencyIndex), u128>;
 
 const STATE: u8 = 0;
 const LIMITS: u8 = 1;
@@ -67,10 +72,33 @@ impl Recovery {
         if count as usize != markets {
             return Err(source.content("the number of markets", count.into()).into());
         }
+        let mut needs = Needs::default();
         for _ in 0..count {
-            self.restore_market(source)?;
+            self.restore_market(source, &mut needs)?;
         }
-        Ok(())
+        self.check_held(needs, source)
+    }
+
+    /// Whether what balances have on hold is what the open orders need.
+    fn check_held(&self, mut needs: Needs, source: &StateReader) -> Result<(), RecoveryError> {
+        let ledger = self.treasury.ledger();
+        for balance in ledger.all_balances() {
+            let (tenant, account) = ledger.account_owner(balance.account);
+            let need = needs.remove(&(tenant, account, balance.currency));
+            let held = balance.view.held.0;
+            if need.unwrap_or(0) != u128::from(held) {
+                return Err(source
+                    .content("what a balance holds for its orders", held)
+                    .into());
+            }
+        }
+        match needs.keys().next() {
+            Some((_, account, _)) => {
+                let what = "the account of orders that nothing is held for";
+                Err(source.content(what, account.0.into()).into())
+            }
+            None => Ok(()),
+        }
     }
 
     fn restore_tenant(&mut self, index: TenantIndex, control: Control) {
@@ -89,7 +117,11 @@ impl Recovery {
         self.matchers[route.matcher].restore_control(route.seat, index, control);
     }
 
-    fn restore_market(&mut self, source: &mut StateReader) -> Result<(), RecoveryError> {
+    fn restore_market(
+        &mut self,
+        source: &mut StateReader,
+        needs: &mut Needs,
+    ) -> Result<(), RecoveryError> {
         let (id, market) = (TenantId(source.u32()?), MarketId(source.u32()?));
         let unknown = |source: &StateReader| source.content("a market's tenant", id.0.into());
         let index = tenants(&self.config)
@@ -108,7 +140,15 @@ impl Recovery {
         let seat = market_seat(&self.treasury, index, entry.custody, &terms, history);
         let route = self.streams.add(index, id, market, matcher);
         let matcher = &mut self.matchers[matcher];
-        let fees = matcher.restore_market(&seat, source)?;
+        let mut needed = |account, [base, quote]: [u128; 2]| {
+            let holds = seat.custody == Custody::Internal;
+            for (currency, need) in [(seat.base, base), (seat.quote, quote)] {
+                if holds && need > 0 {
+                    *needs.entry((index, account, currency)).or_default() += need;
+                }
+            }
+        };
+        let fees = matcher.restore_market(&seat, source, &mut needed)?;
         matcher.journal_mut().restore_market(&seat, fees, source)?;
         entry.add_market(route, terms.definition);
         for _ in 0..source.u32()? {
@@ -119,7 +159,7 @@ impl Recovery {
     }
 }
 
-fn write_change(change: &MarketChange, out: &mut StateWriter) {
+pub(super) fn write_change(change: &MarketChange, out: &mut StateWriter) {
     match change {
         MarketChange::State(state) => {
             out.u8(STATE);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use souk_protocol::{MarketId, SessionId, TenantId};
-use twox_hash::XxHash64;
 
 use super::RecoveryError;
 use crate::config::Config;
@@ -181,22 +180,5 @@ impl Streams {
 
     pub(super) fn len(&self) -> usize {
         self.routes.len()
-    }
-
-    /// One hash of the hashes of all market streams, whatever matcher they are on.
-    pub(super) fn hash(&self, of: impl Fn(usize, Seat) -> Option<u64>) -> u64 {
-        let mut hashes: Vec<_> = self
-            .routes
-            .iter()
-            .filter_map(|(name, (_, route))| Some((*name, of(route.matcher, route.seat)?)))
-            .collect();
-        hashes.sort_unstable();
-        let mut bytes = Vec::new();
-        for ((tenant, market), hash) in hashes {
-            bytes.extend_from_slice(&tenant.0.to_le_bytes());
-            bytes.extend_from_slice(&market.0.to_le_bytes());
-            bytes.extend_from_slice(&hash.to_le_bytes());
-        }
-        XxHash64::oneshot(0, &bytes)
     }
 }

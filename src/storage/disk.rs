@@ -91,7 +91,7 @@ pub trait DiskFile: Send + Debug {
 
 /// Folders and files.
 pub trait Disk: Send + Sync + Debug {
-    /// Makes a folder, and those above it, if they are not there.
+    /// Makes a folder, and those above it, if they are not there. The names of those that it made are durable then.
     ///
     /// # Errors
     /// What the system says, with the path; so all others.
@@ -197,7 +197,20 @@ impl SystemFile {
 
 impl Disk for SystemDisk {
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(folder).map_err(|error| named(folder, &error))
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let above = match folder.parent() {
+            Some(above) if !above.as_os_str().is_empty() => above,
+            _ => Path::new("."),
+        };
+        self.make_folder(above)?;
+        match std::fs::create_dir(folder) {
+            // By another process, which is in time with its lock or this one is.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            made => made.map_err(|error| named(folder, &error))?,
+        }
+        self.sync_folder(above)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {

@@ -81,7 +81,8 @@ pub enum StateFileError {
 /// Writes state to a file. What goes wrong is told at the end.
 #[derive(Debug)]
 pub struct StateWriter {
-    file: Box<dyn DiskFile>,
+    /// Nothing where only the checksum is wanted.
+    file: Option<Box<dyn DiskFile>>,
     at: u64,
     checksum: u64,
     chunk: Vec<u8>,
@@ -93,12 +94,31 @@ impl StateWriter {
     #[must_use]
     pub fn new(file: Box<dyn DiskFile>, at: u64, checksum: u64) -> Self {
         Self {
-            file,
+            file: Some(file),
             at,
             checksum,
             chunk: vec![0; CHUNK_HEADER_LEN],
             failed: None,
         }
+    }
+
+    /// Writes to nowhere, for [`Self::checksum`].
+    #[must_use]
+    pub fn to_nowhere() -> Self {
+        Self {
+            file: None,
+            at: 0,
+            checksum: 0,
+            chunk: vec![0; CHUNK_HEADER_LEN],
+            failed: None,
+        }
+    }
+
+    /// The checksum of all that was written.
+    #[must_use]
+    pub fn checksum(mut self) -> u64 {
+        self.end_chunk();
+        self.checksum
     }
 
     /// A number.
@@ -139,9 +159,10 @@ impl StateWriter {
         }
         // An empty one is the last.
         self.end_chunk();
-        match self.failed {
-            Some(error) => Err(error),
-            None => self.file.sync().map(|()| self.at),
+        match (self.failed, self.file) {
+            (Some(error), _) => Err(error),
+            (None, Some(mut file)) => file.sync().map(|()| self.at),
+            (None, None) => Ok(self.at),
         }
     }
 
@@ -153,7 +174,8 @@ impl StateWriter {
         header[4..8].copy_from_slice(&(!len).to_le_bytes());
         header[8..].copy_from_slice(&self.checksum.to_le_bytes());
         if self.failed.is_none()
-            && let Err(error) = self.file.write_at(&self.chunk, self.at)
+            && let Some(file) = &mut self.file
+            && let Err(error) = file.write_at(&self.chunk, self.at)
         {
             self.failed = Some(error);
         }
@@ -229,6 +251,17 @@ impl StateReader {
     /// When there is none.
     pub fn u64(&mut self) -> Result<u64, StateFileError> {
         self.bytes().map(u64::from_le_bytes)
+    }
+
+    /// A number that is counted on from: one that would ever run out is refused.
+    ///
+    /// # Errors
+    /// When there is none, or it is 2^62 or more.
+    pub fn sequence(&mut self) -> Result<u64, StateFileError> {
+        match self.u64()? {
+            number if number >> 62 == 0 => Ok(number),
+            number => Err(self.content("a number that is counted on from", number)),
+        }
     }
 
     /// Bytes.

@@ -62,12 +62,12 @@ impl Treasury {
             let id = AccountId(source.u32()?);
             let code = Text(source.bytes()?);
             let (total, held) = (Amount(source.u64()?), Amount(source.u64()?));
-            let sequence = source.u64()?;
+            let sequence = source.sequence()?;
             let account = self.ledger.account(tenant, id);
             let (Some(account), Some(currency)) = (account, self.currency(tenant, code)) else {
                 return Err(source.content("a balance's account", id.0.into()));
             };
-            if total > AMOUNT_MAX || held > total || sequence > u64::MAX / 4 {
+            if total > AMOUNT_MAX || held > total {
                 return Err(source.content("a balance", total.0));
             }
             let slot = self.ledger.balance_or_new(account, currency);

@@ -17,6 +17,7 @@ mod ends;
 mod entrance;
 mod floors;
 mod flow;
+mod founding;
 mod inspect;
 mod load;
 mod neighbours;
@@ -29,6 +30,7 @@ mod replay;
 mod session_bytes;
 mod sessions;
 mod snapshots;
+mod state_hash;
 #[path = "../support/mod.rs"]
 mod support;
 mod tenants;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::audit::traffic::{config, run_sessions};
-use souk::config::{Config, Overrides};
+use souk::config::{Config, HistoryConfig, Overrides};
 use souk::control::FEE_ACCOUNT;
 use souk::handoff::TenantIndex;
 use souk::journal::{
@@ -21,9 +21,12 @@ use souk::recovery::{
 use souk::server::Server;
 use souk::storage::{CommitStrategy, FolderLock, SystemDisk};
 use souk_protocol::{AccountId, MarketId, RejectReason, TenantId, Text};
+use twox_hash::XxHash64;
 
 /// Cuts of the journal, each with a snapshot of its own.
 const CUTS: u64 = 100;
+/// Snapshots that are forged.
+const FORGERIES: usize = 2_000;
 
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("snapshots-{name}"));
@@ -59,9 +62,9 @@ fn snapshot(data: &Path) -> Option<SnapshotTaken> {
     try_snapshot(data).unwrap()
 }
 
-type Batches = Vec<(BatchHead, Vec<StreamRecord>)>;
+pub type Batches = Vec<(BatchHead, Vec<StreamRecord>)>;
 
-fn read(data: &Path) -> Batches {
+pub fn read(data: &Path) -> Batches {
     let mut reader = Reader::open(Arc::new(SystemDisk), &data.join("journal"), None).unwrap();
     let mut batches = Vec::new();
     let mut records = Vec::new();
@@ -72,7 +75,7 @@ fn read(data: &Path) -> Batches {
 }
 
 /// A journal of these batches, with a new segment at `cut`.
-fn write_cut(data: &Path, batches: &Batches, cut: usize) {
+pub fn write_cut(data: &Path, batches: &Batches, cut: usize) {
     let _ = fs::remove_dir_all(data);
     let files = DataDirectory::new(data);
     files.make().unwrap();
@@ -451,4 +454,138 @@ fn a_node_takes_its_snapshot_when_nobody_else_takes_one() {
     });
     assert!(is_taken, "it does not take having to wait for a failure");
     server.drain().unwrap();
+}
+
+/// Bytes of a snapshot before its first chunk; the last eight are the checksum that the chunks go on from.
+const HEADER_LEN: usize = 64;
+
+/// What is in the chunks of a snapshot.
+fn content_of(file: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    let mut rest = &file[HEADER_LEN..];
+    while !rest.is_empty() {
+        let len = u32::from_le_bytes(rest[..4].try_into().unwrap()) as usize;
+        content.extend_from_slice(&rest[16..16 + len]);
+        rest = &rest[16 + len..];
+    }
+    content
+}
+
+/// A snapshot with other content, of which every checksum is good.
+fn forged(header: &[u8], content: &[u8]) -> Vec<u8> {
+    let mut file = header.to_vec();
+    let mut checksum = u64::from_le_bytes(header[56..].try_into().unwrap());
+    for chunk in content.chunks(1 << 20).chain([&content[..0]]) {
+        let len = chunk.len() as u32;
+        checksum = XxHash64::oneshot(checksum, chunk);
+        file.extend_from_slice(&len.to_le_bytes());
+        file.extend_from_slice(&(!len).to_le_bytes());
+        file.extend_from_slice(&checksum.to_le_bytes());
+        file.extend_from_slice(chunk);
+    }
+    file
+}
+
+#[test]
+fn a_forged_snapshot_is_refused_or_is_another_state_and_stops_no_process() {
+    let data = folder("forged").join("data");
+    let mut config = configured(&data);
+    // Nothing that is only kept to be shown again: what is in it is state.
+    config.history = HistoryConfig {
+        statement_entries_max: 0,
+        settlements_max: 0,
+        reports_bytes_max: 0,
+        ..config.history
+    };
+    config.journal.commit = Some(CommitStrategy::Fdatasync);
+    for commands in [60, 10] {
+        let server = Server::start(&config).unwrap();
+        run_sessions(server.address(), commands);
+        server.drain().unwrap();
+    }
+    let files = DataDirectory::new(&data);
+    let config = Arc::new(config);
+    let taken = take_snapshot(&config, &files, &Arc::default(), &mut |_| {});
+    let taken = taken.unwrap().unwrap();
+    let number = taken.head.segment;
+    let file = files.snapshots.join(format!("{number:010}.snapshot"));
+    let good = fs::read(&file).unwrap();
+    let (header, content) = (&good[..HEADER_LEN], content_of(&good));
+    assert_eq!(forged(header, &content), good);
+    let (mut refused, mut others, mut same) = (0, 0, 0);
+    let mut random = 0x5eed_u64;
+    let mut below = |bound: usize| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % bound
+    };
+    for round in 0..FORGERIES {
+        let mut other = content.clone();
+        let at = below(content.len() - 8);
+        match round % 4 {
+            0 | 1 => other[at] ^= 1 << below(8),
+            2 => {
+                let number = u64::MAX >> below(64);
+                other[at..at + 8].copy_from_slice(&number.to_le_bytes());
+            }
+            _ => {
+                let from = below(content.len() - 8);
+                other.copy_within(from..from + 8, at);
+            }
+        }
+        if other == content {
+            continue;
+        }
+        fs::write(&file, forged(header, &other)).unwrap();
+        match verify_snapshot(&config, &files, number) {
+            Err(_) => refused += 1,
+            Ok((_, hash)) => {
+                if hash == taken.state_hash {
+                    same += 1;
+                } else {
+                    others += 1;
+                }
+                // What comes after it in the journal comes out as it was recorded, or the node says what does not.
+                let _ = Node::new(&config, 2, None);
+            }
+        }
+    }
+    println!("{refused} refused, {others} other states, {same} with the same hash");
+    assert!(refused > FORGERIES / 4 && others > FORGERIES / 20);
+    // Only how often a balance has changed is not in the hash.
+    assert!(same <= FORGERIES / 50, "{same}");
+}
+
+#[test]
+fn a_balance_that_is_not_what_a_node_had_at_its_orderly_end_stops_the_start() {
+    let data = folder("balances").join("data");
+    run(&data, 60);
+    let mut batches = read(&data);
+    let other = folder("balances-other").join("data");
+    write_cut(&other, &batches, 1);
+    assert_eq!(
+        recovered(&other).state_hash,
+        recovered(&data).state_hash,
+        "as it was"
+    );
+    let mut records = batches.iter_mut().flat_map(|(_, records)| records);
+    let line = records.find_map(|record| match &mut record.body {
+        Body::Balances(lines) => lines.first_mut(),
+        _ => None,
+    });
+    let line = line.unwrap();
+    let name = format!(
+        "account {}, currency {}",
+        line.account,
+        line.currency.as_str()
+    );
+    line.held.0 += 1;
+    write_cut(&other, &batches, 1);
+    let error = Node::new(&configured(&other), 2, None).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains(&name) && error.contains("on hold"),
+        "{error}"
+    );
 }

@@ -1,4 +1,5 @@
 use super::check;
+use alloc::format;
 
 #[test]
 fn an_order_is_canceled_by_either_id() {
@@ -120,4 +121,29 @@ fn what_each_state_allows() {
         status A id 7       -> status #2 50 x 5 cum 0
         ",
     );
+}
+
+#[test]
+fn what_a_session_that_is_gone_left_open_is_canceled_in_every_state() {
+    for state in [
+        "continuous -> state Continuous",
+        "cancel-only -> state CancelOnly",
+        "halted -> state Halted",
+    ] {
+        check(&format!(
+            "
+            buy  A 50 x 5 id 7  -> new
+            sell A 60 x 2       -> new
+            buy  B 50 x 1       -> new
+            replace A #2 61 x 2 session 2 -> lost #2 61 x 2
+            state {state}
+            gone A 1            -> canceled #1 x 5 OnDisconnect, mass-canceled 1
+            gone A 1            -> mass-canceled 0
+            gone C 1            -> mass-canceled 0
+            state continuous    -> state Continuous
+            sell C 50 x 6 ioc   -> new, trade 1 @ 50 with #3, canceled #4 x 5 ImmediateOrCancel
+            cancel A #2         -> canceled #2 x 2 ByRequest
+            "
+        ));
+    }
 }

@@ -22,8 +22,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use souk_protocol::{
-    AccountId, Amount, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price, Qty, SessionId,
-    Side, StpGroup, StpMode, StpScope, TimeInForce,
+    AccountId, Amount, CancelReason, ClOrdId, MarketState, OrderId, OrderType, PostOnly, Price,
+    Qty, SessionId, Side, StpGroup, StpMode, StpScope, TimeInForce,
 };
 
 /// Applies the script's commands to a market and compares what it says. Gives back the market.
@@ -146,6 +146,11 @@ impl Player {
                     _ => panic!("no such side: {side}"),
                 }),
             )),
+            "gone" => Command::MassCancel(MassCancel {
+                session: SessionId(words[2].parse().unwrap()),
+                reason: CancelReason::OnDisconnect,
+                ..MassCancel::asked(account(words[1]), None)
+            }),
             "state" => Command::SetState(match words[1] {
                 "continuous" => MarketState::Continuous,
                 "halted" => MarketState::Halted,

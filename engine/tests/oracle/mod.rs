@@ -223,7 +223,7 @@ impl Oracle {
         mass: &MassCancel,
         events: &mut Vec<Event>,
     ) -> Result<(), RejectReason> {
-        if self.state == MarketState::Halted {
+        if self.state == MarketState::Halted && mass.reason != CancelReason::OnDisconnect {
             return Err(RejectReason::MarketHalted);
         }
         let mut count = 0;

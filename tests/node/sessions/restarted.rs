@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use souk::config::{Config, Overrides};
+use souk::journal::Body;
 
-use super::vanished::{log_out, open, wait_until_none_is_open, with_two_orders};
+use super::vanished::{log_out, open, set_state, wait_until_none_is_open, with_two_orders};
 use super::*;
 
 fn folder(name: &str) -> PathBuf {
@@ -118,4 +119,63 @@ fn who_logged_out_in_time_keeps_its_orders_over_a_restart() {
         assert_eq!(open(&mut watcher), 2);
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn a_journal_of_before_in_which_a_halted_market_refused_to_cancel_is_what_was() {
+    let data = folder("halted");
+    let server = start(&data);
+    let mut watcher = Wire::logged_on(server.address(), 2);
+    let wire = with_two_orders(&server, CancelOnDisconnect::OnDisconnect, 0);
+    set_state(&server, MarketState::Halted);
+    drop(wire);
+    wait_until_none_is_open(&mut watcher);
+    server.drain().unwrap();
+    // As it was written before: one event that says no, and nothing after it.
+    let mut batches = crate::snapshots::read(&data);
+    let canceled = |body: &Body| matches!(body, Body::SessionCanceled { .. });
+    let last = batches
+        .iter()
+        .position(|(_, records)| records.iter().any(|record| canceled(&record.body)));
+    batches.truncate(last.unwrap() + 1);
+    let (head, records) = batches.last_mut().unwrap();
+    for record in records.iter_mut() {
+        if let Body::SessionCanceled { refused, .. } = &mut record.body {
+            assert_eq!(*refused, None);
+            *refused = Some(RejectReason::MarketHalted);
+            head.events = head.events + 1 - 3;
+        }
+    }
+    let before = folder("halted-before");
+    crate::snapshots::write_cut(&before, &batches, batches.len() - 1);
+    let report = souk::audit::audit(&before.join("journal")).unwrap();
+    assert_eq!(report.differences_found, 0, "{:?}", report.differences);
+    let server = start(&before);
+    let mut watcher = Wire::logged_on(server.address(), 2);
+    assert_eq!(open(&mut watcher), 2);
+    set_state(&server, MarketState::Continuous);
+    assert_eq!(open(&mut watcher), 2);
+    server.drain().unwrap();
+    // A record that says so of a market that is not halted is not believed.
+    for (_, records) in &mut batches {
+        for record in records {
+            if let Body::Change { change, .. } = &mut record.body {
+                *change = souk::handoff::MarketChange::State(MarketState::CancelOnly);
+            }
+            if let Body::Control {
+                command: souk::control::ControlCommand::SetMarketState(set),
+                ..
+            } = &mut record.body
+            {
+                set.state = MarketState::CancelOnly;
+            }
+        }
+    }
+    crate::snapshots::write_cut(&before, &batches, batches.len() - 1);
+    let report = souk::audit::audit(&before.join("journal")).unwrap();
+    assert_eq!(report.differences_found, 1, "{:?}", report.differences);
+    let text = support::two_tenants(&format!("[journal]\ndirectory = \"{}\"", before.display()));
+    let config = Config::from_toml(&text, &Overrides::default()).unwrap();
+    let error = Server::start(&config).unwrap_err().to_string();
+    assert!(error.contains("MarketHalted"), "{error}");
 }

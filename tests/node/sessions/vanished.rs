@@ -53,6 +53,44 @@ pub fn log_out(mut wire: Wire) {
     assert!(!wire.until_closed().is_empty());
 }
 
+/// Says what the market accepts from now on, with a key that may.
+pub fn set_state(server: &Server, state: MarketState) {
+    let mut office = Wire::logged_on(server.address(), 5);
+    let request = SetMarketState {
+        request_id: 1,
+        market: MARKET,
+        state,
+        reserved: Reserved,
+    };
+    office.send(&request.frame(0));
+    let got = office.next();
+    assert!(
+        matches!(got.message(), ServerMessage::RequestAccepted(_)),
+        "{got:?}"
+    );
+}
+
+#[test]
+fn in_a_halted_market_they_go_too_and_nothing_is_left_when_it_goes_on() {
+    let server = support::start("");
+    let mut watcher = Wire::logged_on(server.address(), 2);
+    let wire = with_two_orders(&server, CancelOnDisconnect::OnDisconnect, 0);
+    set_state(&server, MarketState::Halted);
+    drop(wire);
+    wait_until_none_is_open(&mut watcher);
+    set_state(&server, MarketState::Continuous);
+    assert_eq!(open(&mut watcher), 0);
+    let mut wire = log_on(&server);
+    let (joined, _, again) = resume(&mut wire, 2);
+    assert_eq!((joined.last_client_seq, joined.last_report_seq), (2, 5));
+    for got in &again[..2] {
+        let ServerMessage::Canceled(canceled) = got.message() else {
+            panic!("expected a cancel, got {got:?}");
+        };
+        assert_eq!(canceled.reason, CancelReason::OnDisconnect);
+    }
+}
+
 #[test]
 fn without_grace_the_orders_go_with_the_connection_and_the_reports_wait() {
     let server = support::start("");
