@@ -85,7 +85,7 @@ impl Recovery {
 
     /// Compares balances that a node wrote down when it stopped in order. All that came before is done.
     pub(super) fn compare_balances(
-        &self,
+        &mut self,
         record: &StreamRecord,
         lines: &[BalanceLine],
     ) -> Result<(), RecoveryError> {

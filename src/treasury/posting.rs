@@ -39,7 +39,7 @@ impl Treasury {
     ///
     /// # Panics
     /// When its accounts or its currency are not known: the control stream has made them before.
-    pub(crate) fn movement_postings(
+    pub fn movement_postings(
         &self,
         tenant: TenantIndex,
         moved: &Moved<'_>,
@@ -90,7 +90,7 @@ impl Treasury {
 
     /// Makes a change, which has passed the journal, and tells a statement of it. What it held was taken before.
     #[inline(never)]
-    pub(crate) fn post(&self, posting: &Posting, transact_time: u64) {
+    pub fn post(&self, posting: &Posting, transact_time: u64) {
         let Posting {
             tenant,
             account,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use souk::config::{Config, Overrides};
 use souk::journal::Body;
+use souk::recovery::DataDirectory;
 
 use super::vanished::{log_out, open, set_state, wait_until_none_is_open, with_two_orders};
 use super::*;
@@ -148,7 +149,7 @@ fn a_journal_of_before_in_which_a_halted_market_refused_to_cancel_is_what_was() 
     }
     let before = folder("halted-before");
     crate::snapshots::write_cut(&before, &batches, batches.len() - 1);
-    let report = souk::audit::audit(&before.join("journal")).unwrap();
+    let report = souk::audit::audit(&DataDirectory::new(&before)).unwrap();
     assert_eq!(report.differences_found, 0, "{:?}", report.differences);
     let server = start(&before);
     let mut watcher = Wire::logged_on(server.address(), 2);
@@ -172,7 +173,7 @@ fn a_journal_of_before_in_which_a_halted_market_refused_to_cancel_is_what_was() 
         }
     }
     crate::snapshots::write_cut(&before, &batches, batches.len() - 1);
-    let report = souk::audit::audit(&before.join("journal")).unwrap();
+    let report = souk::audit::audit(&DataDirectory::new(&before)).unwrap();
     assert_eq!(report.differences_found, 1, "{:?}", report.differences);
     let text = support::two_tenants(&format!("[journal]\ndirectory = \"{}\"", before.display()));
     let config = Config::from_toml(&text, &Overrides::default()).unwrap();
