@@ -169,12 +169,12 @@ impl Place {
         names(&self.whole_journal()).len() - names(&self.journal()).len()
     }
 
-    /// Whether a snapshot was being written when the node was killed.
-    pub fn has_unfinished(&self) -> bool {
-        let names = names(&self.data.join("snapshots"));
-        names
-            .iter()
-            .any(|name| name.to_string_lossy().ends_with(".unfinished"))
+    /// A snapshot that a killed node was writing, if there is one: its inode.
+    pub fn unfinished(&self) -> Option<u64> {
+        let folder = self.data.join("snapshots");
+        let is_unfinished = |name: &&OsString| name.to_string_lossy().ends_with(".unfinished");
+        let name = names(&folder).iter().find(is_unfinished).cloned()?;
+        Some(std::fs::metadata(folder.join(name)).unwrap().ino())
     }
 
     /// The arguments with which `souk` serves here.
