@@ -61,6 +61,7 @@ fn killed_at_any_moment_it_loses_nothing_and_does_nothing_twice() {
         println!("{counts}");
     }
     assert!(counts.acknowledged > 0 && counts.unanswered > 0 && counts.in_recovery > 0);
+    assert!(counts.snapshots > 0 && counts.from_snapshots > 0 && counts.segments_removed > 0);
 }
 
 #[test]

@@ -12,6 +12,8 @@ use crate::trader::{Random, Trader};
 
 /// After so many kills the journal is compared with what clients know.
 const COMPARED_EVERY: u64 = 5;
+/// Of so many kills one comes when a snapshot has just got its name, where snapshots are taken.
+const SNAPSHOT_EVERY: u64 = 4;
 
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -196,6 +198,7 @@ fn any_layout(random: &mut Random) -> How {
 pub fn run_life(place: &Place, seed: u64, cycles: u64, counts: &mut Counts) {
     let mut random = Random(seed);
     let mut clients = Clients::new(seed);
+    let snapshots = place.whole().is_some();
     let mut compared: Option<Oracle> = None;
     let mut hashes = 0;
     for cycle in 1..=cycles {
@@ -210,16 +213,13 @@ pub fn run_life(place: &Place, seed: u64, cycles: u64, counts: &mut Counts) {
             Some(oracle) => clients.compare_with_a_node(&souk, &oracle),
             None => clients.connect(&souk),
         }
-        // The thread that takes snapshots looks five times a second, and comes last.
-        let longest = if place.whole().is_some() {
-            800_000
-        } else {
-            400_000
-        };
-        let until = Duration::from_micros(20_000 + random.below(longest - 20_000));
+        let until = Duration::from_micros(20_000 + random.below(380_000));
         let orderly = random.below(4) == 0;
         let log = clients.run(souk, |souk| {
             place.keep_for(until);
+            if snapshots && cycle % SNAPSHOT_EVERY == 0 {
+                place.keep_until_a_snapshot();
+            }
             if orderly {
                 souk.terminate()
             } else {
@@ -228,7 +228,7 @@ pub fn run_life(place: &Place, seed: u64, cycles: u64, counts: &mut Counts) {
         });
         counts.end(&log, place);
         let compared_less = log.number("hashes_compared") < hashes;
-        assert!(place.whole().is_some() || !compared_less, "{}", log.text);
+        assert!(snapshots || !compared_less, "{}", log.text);
         if orderly {
             counts.orderly += 1;
             hashes = log.number("hashes_compared") + 4;
@@ -251,6 +251,9 @@ pub fn run_life(place: &Place, seed: u64, cycles: u64, counts: &mut Counts) {
 fn finish(place: &Place, clients: &mut Clients, counts: &mut Counts) {
     let log = clients.load(place.start(&How::default()), |souk| {
         place.keep_for(Duration::from_millis(20));
+        if place.whole().is_some() {
+            place.keep_until_a_snapshot();
+        }
         souk.terminate()
     });
     counts.end(&log, place);

@@ -148,6 +148,22 @@ impl Place {
         }
     }
 
+    /// Keeps segments until a snapshot gets its name that was not there at first: what it covers is about to be removed.
+    pub fn keep_until_a_snapshot(&self) {
+        let snapshots = || {
+            let mut names = names(&self.data.join("snapshots"));
+            names.retain(|name| name.to_string_lossy().ends_with(".snapshot"));
+            names.pop_last()
+        };
+        let (first, until) = (snapshots(), Instant::now() + DEADLINE);
+        while snapshots() == first {
+            assert!(Instant::now() < until, "no snapshot within {DEADLINE:?}");
+            self.keep();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.keep();
+    }
+
     /// The whole journal, while nothing runs: what the node has, and what it had before that.
     pub fn whole_journal(&self) -> PathBuf {
         let Some(whole) = &self.whole else {
