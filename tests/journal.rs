@@ -221,11 +221,9 @@ fn when_the_power_is_cut_what_was_durable_is_there() {
     println!(
         "{losses} runs: the power was cut in {cut}, tails were torn: {torn:?}, {lost} batches that nobody was told of were lost"
     );
-    assert!(cut > losses / 2 && lost > 0);
-    // However groups come to be durable, some were torn.
-    assert!(
-        torn.len() == CommitStrategy::ALL.len() && torn.values().all(|torn| *torn > losses / 200)
-    );
+    assert!(cut > losses / 2 && torn.values().sum::<u64>() > losses / 40 && lost > 0);
+    // Writes that are durable when they return are torn, too, when they do not return.
+    assert!(torn["dsync"] + torn["direct-dsync"] > 0);
 }
 
 #[test]

@@ -148,6 +148,22 @@ impl Place {
         }
     }
 
+    /// Keeps segments until a snapshot gets its name that was not there at first: what it covers is about to be removed.
+    pub fn keep_until_a_snapshot(&self) {
+        let snapshots = || {
+            let mut names = names(&self.data.join("snapshots"));
+            names.retain(|name| name.to_string_lossy().ends_with(".snapshot"));
+            names.pop_last()
+        };
+        let (first, until) = (snapshots(), Instant::now() + DEADLINE);
+        while snapshots() == first {
+            assert!(Instant::now() < until, "no snapshot within {DEADLINE:?}");
+            self.keep();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.keep();
+    }
+
     /// The whole journal, while nothing runs: what the node has, and what it had before that.
     pub fn whole_journal(&self) -> PathBuf {
         let Some(whole) = &self.whole else {
@@ -169,12 +185,12 @@ impl Place {
         names(&self.whole_journal()).len() - names(&self.journal()).len()
     }
 
-    /// Whether a snapshot was being written when the node was killed.
-    pub fn has_unfinished(&self) -> bool {
-        let names = names(&self.data.join("snapshots"));
-        names
-            .iter()
-            .any(|name| name.to_string_lossy().ends_with(".unfinished"))
+    /// A snapshot that a killed node was writing, if there is one: its inode.
+    pub fn unfinished(&self) -> Option<u64> {
+        let folder = self.data.join("snapshots");
+        let is_unfinished = |name: &&OsString| name.to_string_lossy().ends_with(".unfinished");
+        let name = names(&folder).iter().find(is_unfinished).cloned()?;
+        Some(std::fs::metadata(folder.join(name)).unwrap().ino())
     }
 
     /// The arguments with which `souk` serves here.
