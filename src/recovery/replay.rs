@@ -7,7 +7,8 @@
 //!
 //! Matchers do not wait for each other. Whatever they come to is looked at in the journal's order, and the money of their
 //! markets is moved in that order: so each balance, statement and sequence, and the first difference, are those of a replay
-//! that does one batch after the other. What changes which streams and accounts there are, or compares whole states, is
+//! that does one batch after the other. (A batch may have parts for several matchers, if their number has changed since;
+//! they are posted one after the other.) What changes which streams and accounts there are, or compares whole states, is
 //! done between jobs: every control command that is not funding, a tenant's beginning, the end of a node.
 
 use std::collections::VecDeque;
