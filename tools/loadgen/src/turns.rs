@@ -66,6 +66,8 @@ pub struct Figures {
     pub messages: u64,
     /// Bytes of each of them on the wire.
     pub message_bytes: f64,
+    /// Whether the rate of an open loop was not kept, so that its latencies say little.
+    pub rate_missed: bool,
 }
 
 /// Several values of one figure.
@@ -147,6 +149,7 @@ impl Pairs {
             driver_ns: report.driver_ns_per_message() as f64,
             messages: report.tally.answered,
             message_bytes: report.tally.bytes_out as f64 / report.tally.sent.max(1) as f64,
+            rate_missed: report.missed_rate().is_some(),
         };
         let mut remark = |text: String| self.remarks.push(format!("{name}: {text}"));
         if let Some(why) = report.missed_rate() {

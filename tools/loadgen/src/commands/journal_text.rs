@@ -261,13 +261,11 @@ fn verdicts(found: &Found) -> Vec<Verdict> {
 }
 
 fn of_latency(latency: &LatencyFound) -> Verdict {
-    let turns = latency.pairs.base.iter().chain(&latency.pairs.other);
-    let is_answered = turns.clone().count() > 0 && turns.clone().all(|it| it.latency.count > 0);
     let excess = latency.excess();
     Verdict {
         goal: format!("one order, p50 of local <= bare sync + {SYNC_AND} x memory"),
         found: format!("{} of what is allowed", ratio(excess)),
-        hit: is_answered.then_some(excess.median <= 1.0),
+        hit: latency.is_met(),
     }
 }
 
@@ -302,16 +300,12 @@ fn of_curve(curve: &CurveFound) -> Vec<Verdict> {
 
 fn of_snapshots(found: &SnapshotsFound) -> [Verdict; 2] {
     let (rates, later) = (found.closed.ratio(rate), found.later_ns());
-    let is_met = |is_shown: bool, hit: bool| is_shown.then_some(hit);
     let ms = |ns: f64| format!("{:.2} ms", ns / 1e6);
     [
         Verdict {
             goal: format!("snapshots, rate >= {SNAPSHOT_RATE_LEAST} x without"),
             found: ratio(rates),
-            hit: is_met(
-                shows(&found.closed_watched),
-                rates.median >= SNAPSHOT_RATE_LEAST,
-            ),
+            hit: shows(&found.closed_watched).then_some(rates.median >= SNAPSHOT_RATE_LEAST),
         },
         Verdict {
             goal: format!(
@@ -324,10 +318,7 @@ fn of_snapshots(found: &SnapshotsFound) -> [Verdict; 2] {
                 ms(later.min),
                 ms(later.max)
             ),
-            hit: is_met(
-                shows(&found.open_watched),
-                later.median <= SNAPSHOT_P99_9_MAX,
-            ),
+            hit: found.is_late_at_most(SNAPSHOT_P99_9_MAX),
         },
     ]
 }

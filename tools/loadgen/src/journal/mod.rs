@@ -37,8 +37,8 @@ pub const SNAPSHOT_BUSY_LEAST: f64 = 0.5;
 pub const OUTSTANDING: [u32; 8] = [1, 4, 16, 64, 256, 1_024, 2_048, 4_096];
 /// Most of them: all that the credits of a session allow.
 pub const OUTSTANDING_MAX: u32 = 8_192;
-/// Bare syncs are measured for this part of a turn.
-const LATENCY_SYNC_PART: u32 = 2;
+/// Bare syncs are measured for this part of a turn, before and after the one of `local`.
+const SYNCS_PART: u32 = 4;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -79,6 +79,22 @@ impl SnapshotsFound {
             rounds.map(|(without, with)| with.latency.p99_9 as f64 - without.latency.p99_9 as f64);
         Spread::of(later)
     }
+
+    /// Whether the 99.9th percentile is at most so much later, by the median of the rounds; `None` when that is not shown:
+    /// too few snapshots, a rate that was not kept, or turns without snapshots that differ by more than what is asked.
+    #[must_use]
+    pub fn is_late_at_most(&self, most_ns: f64) -> Option<bool> {
+        let mut turns = self.open.base.iter().chain(&self.open.other);
+        if !shows(&self.open_watched) || turns.any(|turn| turn.rate_missed) {
+            return None;
+        }
+        let later = self.later_ns();
+        let alone = self.open.medians(|turn| turn.latency.p99_9 as f64).0;
+        if later.min <= most_ns && alone.max - alone.min > most_ns {
+            return None;
+        }
+        Some(later.median <= most_ns)
+    }
 }
 
 /// Whether snapshots were taken in each turn, during most of it; if not, the turns show nothing.
@@ -288,6 +304,8 @@ pub(super) fn measure(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Percentiles;
+    use crate::turns::Figures;
 
     const fn watched(taken: usize, busy: f64) -> Watched {
         Watched {
@@ -305,10 +323,8 @@ mod tests {
         assert!(!shows(&[]));
     }
 
-    #[test]
-    fn the_difference_of_the_slowest_is_taken_round_by_round() {
-        use crate::stats::Percentiles;
-        use crate::turns::Figures;
+    /// Rounds by the clock with these 99.9th percentiles without and with snapshots.
+    fn rounds(rounds: &[(u64, u64)]) -> SnapshotsFound {
         let turn = |p99_9| Figures {
             latency: Percentiles {
                 p99_9,
@@ -316,18 +332,46 @@ mod tests {
             },
             ..Figures::default()
         };
-        let found = SnapshotsFound {
+        SnapshotsFound {
             open: Pairs {
-                base: vec![turn(1_000), turn(2_000), turn(3_000)],
-                other: vec![turn(1_500), turn(1_900), turn(5_000)],
+                base: rounds.iter().map(|(without, _)| turn(*without)).collect(),
+                other: rounds.iter().map(|(_, with)| turn(*with)).collect(),
                 ..Pairs::default()
             },
+            open_watched: vec![watched(1, 0.9); rounds.len()],
             ..SnapshotsFound::default()
-        };
-        let later = found.later_ns();
+        }
+    }
+
+    #[test]
+    fn the_difference_of_the_slowest_is_taken_round_by_round() {
+        let later = rounds(&[(1_000, 1_500), (2_000, 1_900), (3_000, 5_000)]).later_ns();
         assert_eq!(
             (later.min, later.median, later.max),
             (-100.0, 500.0, 2_000.0)
         );
+    }
+
+    #[test]
+    fn a_difference_that_is_less_than_the_noise_is_not_shown() {
+        let late = |found: &SnapshotsFound| found.is_late_at_most(1_000.0);
+        let calm = rounds(&[(3_000, 3_400), (3_100, 3_200), (3_300, 5_300)]);
+        assert_eq!(late(&calm), Some(true));
+        assert_eq!(
+            late(&rounds(&[(3_000, 4_400), (3_100, 4_200)])),
+            Some(false)
+        );
+        assert_eq!(late(&rounds(&[(3_000, 3_100), (5_000, 3_000)])), None);
+        // However much the turns differ, all are late.
+        assert_eq!(
+            late(&rounds(&[(3_000, 9_000), (5_000, 8_000)])),
+            Some(false)
+        );
+        let mut behind = calm.clone();
+        behind.open.base[1].rate_missed = true;
+        assert_eq!(late(&behind), None);
+        let mut idle = calm;
+        idle.open_watched[2].taken = 0;
+        assert_eq!(late(&idle), None);
     }
 }
