@@ -164,6 +164,8 @@ impl Subject for Venue {
         }
         let mut admitted = self.admission.admit(&mut command);
         assert_eq!(admitted.refused, None, "every account is active");
+        // What it needs is asked for, as of a command that is new.
+        self.admission.recorded = None;
         let mut sink = Holding {
             levels: step.levels,
             events: Vec::new(),
@@ -172,7 +174,6 @@ impl Subject for Venue {
         };
         self.book.apply(&command, &mut sink);
         let Holding { events, held, .. } = sink;
-        self.admission.recorded = None;
         admitted.hold = held;
         self.stream_seq += 1;
         let (seq, treasury) = (self.stream_seq, &self.treasury);

@@ -133,7 +133,9 @@ impl Generator {
             1 => (-available).saturating_sub(1),
             // What is left is what one usual order costs, or one unit less or more.
             2 | 3 => usual.cast_signed() + self.rng.within(-1, 1) - available,
-            4 => -(self.rng.magnitude(available.unsigned_abs() + 1)).cast_signed(),
+            4 => (-i64::MAX).max(
+                0_i64.saturating_sub_unsigned(self.rng.magnitude(available.unsigned_abs() + 1)),
+            ),
             5 => self.rng.pick(&[i64::MAX, i64::MIN + 1, 1, -1]),
             _ => self.rng.magnitude(1 + usual * 4).cast_signed(),
         };
