@@ -33,10 +33,9 @@ use oracle::Snapshot;
 use oracle::ledger::{Balance, Funding};
 use publisher::Settling;
 use souk_engine::{Command, Event, EventSink, Hold, Market, PairCurrency};
-use souk_protocol::{
-    AccountId, AccountStatus, Amount, MarketId, MarketState, RejectReason, Side, Text,
-};
+use souk_protocol::{AccountId, AccountStatus, Amount, MarketId, MarketState, RejectReason, Text};
 use swarm::coverage::{By, Coverage, Fact};
+use swarm::market::snapshot_of;
 use swarm::{Run, Setting, Step, Subject};
 use treasury::{Moved, Touched, Treasury};
 
@@ -228,19 +227,7 @@ impl Subject for Venue {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let sides = [Side::Buy, Side::Sell];
-        let market = &self.book;
-        Snapshot {
-            state: market.state(),
-            spec: *market.spec(),
-            fees: market.fees().tiers().to_vec(),
-            open_orders: market.open_orders(),
-            last_match_id: market.last_match_id(),
-            book_hash: market.book_hash(),
-            best: sides.map(|side| market.best(side)),
-            levels: sides.map(|side| market.levels(side).collect()),
-            orders: sides.map(|side| market.orders(side).collect()),
-        }
+        snapshot_of(&self.book)
     }
 
     fn state_hash(&self) -> Option<u64> {

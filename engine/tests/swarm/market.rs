@@ -94,19 +94,7 @@ impl Subject for EngineMarket {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let sides = [Side::Buy, Side::Sell];
-        let market = &self.market;
-        Snapshot {
-            state: market.state(),
-            spec: *market.spec(),
-            fees: market.fees().tiers().to_vec(),
-            open_orders: market.open_orders(),
-            last_match_id: market.last_match_id(),
-            book_hash: market.book_hash(),
-            best: sides.map(|side| market.best(side)),
-            levels: sides.map(|side| market.levels(side).collect()),
-            orders: sides.map(|side| market.orders(side).collect()),
-        }
+        snapshot_of(&self.market)
     }
 
     fn state_hash(&self) -> Option<u64> {
@@ -155,5 +143,21 @@ impl EventSink for Collected<'_> {
         funds.hold(hold)?;
         self.held = Some(hold.amount);
         Ok(())
+    }
+}
+
+/// What can be seen of a market.
+pub fn snapshot_of(market: &Market) -> Snapshot {
+    let sides = [Side::Buy, Side::Sell];
+    Snapshot {
+        state: market.state(),
+        spec: *market.spec(),
+        fees: market.fees().tiers().to_vec(),
+        open_orders: market.open_orders(),
+        last_match_id: market.last_match_id(),
+        book_hash: market.book_hash(),
+        best: sides.map(|side| market.best(side)),
+        levels: sides.map(|side| market.levels(side).collect()),
+        orders: sides.map(|side| market.orders(side).collect()),
     }
 }
