@@ -300,7 +300,8 @@ fn live(name: &str) -> (Server, [PathBuf; 2]) {
     (Server::start(&config).unwrap(), keys)
 }
 
-const MARKET: &str = r#"
+/// A node with one market, to which the keys of a client under test are added.
+pub const MARKET: &str = r#"
 [journal]
 durability = "memory"
 [server]

@@ -1,6 +1,7 @@
 //! The client that was written from `protocol/PROTOCOL.md` alone, in Python: it must understand every
 //! golden vector, and trade with a live server.
 
+use crate::conform::MARKET;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,35 +63,6 @@ fn a_client_written_from_the_document_trades_with_a_live_server() {
     assert!(checks > 340, "{checks} checks");
     server.drain().unwrap();
 }
-
-const MARKET: &str = r#"
-[journal]
-durability = "memory"
-[server]
-listen = "127.0.0.1:0"
-[[tenant]]
-id = 1
-name = "acme"
-[[tenant.currency]]
-code = "BTC"
-scale = 8
-[[tenant.currency]]
-code = "USDT"
-scale = 6
-[[tenant.market]]
-id = 1
-symbol = "BTC-USDT"
-base = "BTC"
-quote = "USDT"
-tick_size = "0.01"
-lot_size = "0.0001"
-[[tenant.account]]
-id = 1
-credit = { BTC = "1000000", USDT = "1000000000" }
-[[tenant.account]]
-id = 2
-credit = { BTC = "1000000", USDT = "1000000000" }
-"#;
 
 /// Runs the client.
 fn python<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output {
